@@ -1,0 +1,335 @@
+//===- ModOps.cpp - Operations of the mod dialect ---------------*- C++ -*-===//
+//
+// Builders, assembly, effects and bounds. The rules are in ModVerifiers.cpp.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialect/ModOps.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpImplementation.h"
+#include <algorithm>
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::mod;
+
+int64_t mod::getCapacityCount(Attribute capacity, int64_t tokens) {
+  if (auto count = dyn_cast<IntegerAttr>(capacity))
+    return std::min(count.getInt(), tokens);
+  double ratio = cast<FloatAttr>(capacity).getValueAsDouble();
+  return std::max<int64_t>(1, std::floor(ratio * double(tokens)));
+}
+
+//===----------------------------------------------------------------------===//
+// Assembly
+//===----------------------------------------------------------------------===//
+
+/// A float attribute without its type: `1.0e-5`.
+static ParseResult parseFloat(OpAsmParser &parser, FloatAttr &attr) {
+  double value;
+  if (parser.parseFloat(value))
+    return failure();
+  attr = parser.getBuilder().getF64FloatAttr(value);
+  return success();
+}
+
+static void printFloat(OpAsmPrinter &printer, Operation *, FloatAttr attr) {
+  printer.printAttributeWithoutType(attr);
+}
+
+/// A capacity: `0.125` is a ratio, `256` a count.
+static ParseResult parseCapacity(OpAsmParser &parser, Attribute &attr) {
+  int64_t count;
+  OptionalParseResult parsed = parser.parseOptionalInteger(count);
+  if (parsed.has_value()) {
+    attr = parser.getBuilder().getI64IntegerAttr(count);
+    return *parsed;
+  }
+  FloatAttr ratio;
+  if (parseFloat(parser, ratio))
+    return failure();
+  attr = ratio;
+  return success();
+}
+
+static void printCapacity(OpAsmPrinter &printer, Operation *, Attribute attr) {
+  printer.printAttributeWithoutType(attr);
+}
+
+/// Parses `keyword(` VALUE, where VALUE is a case of an enum.
+template <typename Enum>
+static ParseResult
+parseEnum(OpAsmParser &parser, Enum &value,
+          std::optional<Enum> (*symbolize)(StringRef)) {
+  StringRef keyword;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseKeyword(&keyword))
+    return failure();
+  std::optional<Enum> parsed = symbolize(keyword);
+  if (!parsed)
+    return parser.emitError(loc, "unknown case '") << keyword << "'";
+  value = *parsed;
+  return success();
+}
+
+ParseResult RoutedOp::parse(OpAsmParser &parser, OperationState &state) {
+  OpAsmParser::UnresolvedOperand x, scores, logits;
+  Selection selection;
+  Gate gate;
+  Causal causal;
+  Attribute capacity;
+  Type type;
+  if (parser.parseOperand(x) || parser.parseKeyword("by") ||
+      parser.parseLParen() || parser.parseOperand(scores) ||
+      parser.parseRParen() || parser.parseKeyword("select") ||
+      parser.parseLParen() ||
+      parseEnum<Selection>(parser, selection, symbolizeSelection) ||
+      parser.parseComma() || parser.parseKeyword("capacity") ||
+      parser.parseEqual() || parseCapacity(parser, capacity) ||
+      parser.parseRParen() || parser.parseKeyword("gate") ||
+      parser.parseLParen() || parseEnum<Gate>(parser, gate, symbolizeGate) ||
+      parser.parseRParen() || parser.parseKeyword("causal") ||
+      parser.parseLParen() ||
+      parseEnum<Causal>(parser, causal, symbolizeCausal))
+    return failure();
+  bool hasLogits = succeeded(parser.parseOptionalComma());
+  if ((hasLogits && parser.parseOperand(logits)) || parser.parseRParen() ||
+      parser.parseOptionalAttrDictWithKeyword(state.attributes) ||
+      parser.parseRegion(*state.addRegion()) || parser.parseColonType(type))
+    return failure();
+
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || tensor.getRank() != 3)
+    return parser.emitError(parser.getNameLoc(),
+                            "expected a [batch, tokens, width] tensor");
+  Builder &builder = parser.getBuilder();
+  Type scoresType = RankedTensorType::get(tensor.getShape().drop_back(),
+                                          builder.getF32Type());
+  if (parser.resolveOperand(x, type, state.operands) ||
+      parser.resolveOperand(scores, scoresType, state.operands) ||
+      (hasLogits && parser.resolveOperand(logits, scoresType, state.operands)))
+    return failure();
+
+  MLIRContext *context = builder.getContext();
+  auto &properties = state.getOrAddProperties<Properties>();
+  properties.selection = SelectionAttr::get(context, selection);
+  properties.capacity = capacity;
+  properties.gate = GateAttr::get(context, gate);
+  properties.causal = CausalAttr::get(context, causal);
+  state.addTypes(type);
+  return success();
+}
+
+void RoutedOp::print(OpAsmPrinter &printer) {
+  printer << " " << getX() << " by(" << getScores() << ") select("
+          << stringifySelection(getSelection()) << ", capacity = ";
+  printCapacity(printer, *this, getCapacity());
+  printer << ") gate(" << stringifyGate(getGate()) << ") causal("
+          << stringifyCausal(getCausal());
+  if (getLogits())
+    printer << ", " << getLogits();
+  printer << ")";
+  printer.printOptionalAttrDictWithKeyword(
+      (*this)->getAttrs(), {"selection", "capacity", "gate", "causal"});
+  printer << " ";
+  printer.printRegion(getBody());
+  printer << " : " << getX().getType();
+}
+
+#define GET_OP_CLASSES
+#include "dialect/ModOps.cpp.inc"
+
+//===----------------------------------------------------------------------===//
+// Builders
+//===----------------------------------------------------------------------===//
+
+/// The type of per-token values with the batch and tokens of `like` and a
+/// width of their own, or none.
+static RankedTensorType perToken(Value like, Type element,
+                                 std::optional<int64_t> width = std::nullopt) {
+  auto shaped = cast<RankedTensorType>(like.getType());
+  SmallVector<int64_t> shape(shaped.getShape().take_front(2));
+  if (width)
+    shape.push_back(*width);
+  return RankedTensorType::get(shape, element);
+}
+
+static int64_t getDim(Value value, unsigned dim) {
+  return cast<ShapedType>(value.getType()).getDimSize(dim);
+}
+
+static Type getElement(Value value) {
+  return cast<ShapedType>(value.getType()).getElementType();
+}
+
+void EmbeddingOp::build(OpBuilder &builder, OperationState &state, Value tokens,
+                        Value table) {
+  build(builder, state, perToken(tokens, getElement(table), getDim(table, 1)),
+        tokens, table, /*into=*/Value());
+}
+
+void PositionsOp::build(OpBuilder &builder, OperationState &state, Value tokens,
+                        Value start) {
+  build(builder, state, tokens.getType(), tokens, start, /*into=*/Value());
+}
+
+void RMSNormOp::build(OpBuilder &builder, OperationState &state, Value x,
+                      Value scale, double eps) {
+  build(builder, state, x.getType(), x, scale, builder.getF64FloatAttr(eps),
+        /*into=*/Value());
+}
+
+void LinearOp::build(OpBuilder &builder, OperationState &state, Value input,
+                     Value weight, Value bias) {
+  build(builder, state, perToken(input, getElement(input), getDim(weight, 0)),
+        input, weight, bias, /*into=*/Value());
+}
+
+void RopeOp::build(OpBuilder &builder, OperationState &state, Value x,
+                   Value positions, int64_t heads, double theta) {
+  build(builder, state, x.getType(), x, positions,
+        builder.getI64IntegerAttr(heads), builder.getF64FloatAttr(theta),
+        /*into=*/Value());
+}
+
+void AttentionOp::build(OpBuilder &builder, OperationState &state, Value query,
+                        Value key, Value value, int64_t heads,
+                        int64_t kvHeads) {
+  build(builder, state, query.getType(), query, key, value,
+        builder.getI64IntegerAttr(heads), builder.getI64IntegerAttr(kvHeads),
+        /*into=*/Value());
+}
+
+void CachedAttentionOp::build(OpBuilder &builder, OperationState &state,
+                              Value query, Value cache, int64_t heads,
+                              int64_t kvHeads) {
+  build(builder, state, query.getType(), query, cache,
+        builder.getI64IntegerAttr(heads), builder.getI64IntegerAttr(kvHeads),
+        /*into=*/Value());
+}
+
+void RouterOp::build(OpBuilder &builder, OperationState &state, Value x,
+                     Value weight, Value bias) {
+  build(builder, state, perToken(x, builder.getF32Type()), x, weight, bias,
+        /*into=*/Value());
+}
+
+void PredictorOp::build(OpBuilder &builder, OperationState &state, Value x,
+                        Value downWeight, Value downBias, Value upWeight,
+                        Value upBias) {
+  build(builder, state, perToken(x, builder.getF32Type()), x, downWeight,
+        downBias, upWeight, upBias, /*into=*/Value());
+}
+
+void GatherOp::build(OpBuilder &builder, OperationState &state, Value x,
+                     Value indices) {
+  auto type = cast<RankedTensorType>(x.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  shape[1] = getDim(indices, 1);
+  build(builder, state, type.clone(shape), x, indices, /*into=*/Value());
+}
+
+//===----------------------------------------------------------------------===//
+// Questions
+//===----------------------------------------------------------------------===//
+
+bool LinearOp::isPacked() {
+  return cast<ShapedType>(getWeight().getType()).getRank() == 3;
+}
+
+int64_t LinearOp::getNumOutputs() {
+  return getDim(getInto() ? getInto() : getResult(), 2);
+}
+
+int64_t LinearOp::getNumInputs() { return getDim(getWeight(), 1); }
+
+int64_t AttentionOp::getHeadDim() { return getDim(getQuery(), 2) / getHeads(); }
+
+int64_t SelectOp::getMaxCount() {
+  return getDim(getInto() ? getInto() : getIndices(), 1);
+}
+
+//===----------------------------------------------------------------------===//
+// FLOPs
+//===----------------------------------------------------------------------===//
+
+int64_t LinearOp::getFlops(int64_t tokens, int64_t) {
+  return 2 * tokens * getNumInputs() * getNumOutputs();
+}
+
+/// Query `i` sees `past + i + 1` keys, each for a score and a weighted value.
+static int64_t getAttentionFlops(Value query, int64_t tokens, int64_t past) {
+  int64_t pairs = tokens * past + tokens * (tokens + 1) / 2;
+  return 4 * pairs * getDim(query, 2);
+}
+
+int64_t AttentionOp::getFlops(int64_t tokens, int64_t past) {
+  return getAttentionFlops(getQuery(), tokens, past);
+}
+
+int64_t CachedAttentionOp::getFlops(int64_t tokens, int64_t past) {
+  return getAttentionFlops(getQuery(), tokens, past);
+}
+
+int64_t RouterOp::getFlops(int64_t tokens, int64_t) {
+  return 2 * tokens * getDim(getX(), 2);
+}
+
+int64_t PredictorOp::getFlops(int64_t tokens, int64_t) {
+  return 2 * tokens * getDim(getDownWeight(), 0) * (getDim(getX(), 2) + 1);
+}
+
+//===----------------------------------------------------------------------===//
+// Memory effects: tensors have none, memrefs are read, destinations written
+//===----------------------------------------------------------------------===//
+
+using Effects =
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>;
+
+static void addEffects(Operation *op, Value written, Effects &effects) {
+  for (OpOperand &operand : op->getOpOperands()) {
+    Type type = operand.get().getType();
+    if (isa<KVCacheType>(type))
+      effects.emplace_back(MemoryEffects::Read::get(), &operand);
+    if (!isa<MemRefType>(type))
+      continue;
+    if (operand.get() == written)
+      effects.emplace_back(MemoryEffects::Write::get(), &operand);
+    else
+      effects.emplace_back(MemoryEffects::Read::get(), &operand);
+  }
+}
+
+#define MOD_DESTINATION_EFFECTS(OpTy)                                          \
+  void OpTy::getEffects(Effects &effects) {                                    \
+    addEffects(*this, getInto(), effects);                                     \
+  }
+MOD_DESTINATION_EFFECTS(EmbeddingOp)
+MOD_DESTINATION_EFFECTS(PositionsOp)
+MOD_DESTINATION_EFFECTS(RMSNormOp)
+MOD_DESTINATION_EFFECTS(LinearOp)
+MOD_DESTINATION_EFFECTS(RopeOp)
+MOD_DESTINATION_EFFECTS(AttentionOp)
+MOD_DESTINATION_EFFECTS(CachedAttentionOp)
+MOD_DESTINATION_EFFECTS(RouterOp)
+MOD_DESTINATION_EFFECTS(PredictorOp)
+MOD_DESTINATION_EFFECTS(SelectOp)
+MOD_DESTINATION_EFFECTS(GatherOp)
+#undef MOD_DESTINATION_EFFECTS
+
+void ScatterOp::getEffects(Effects &effects) {
+  addEffects(*this, /*written=*/Value(), effects);
+  if (isa<MemRefType>(getX().getType()))
+    effects.emplace_back(MemoryEffects::Write::get(), &getXMutable());
+}
+
+//===----------------------------------------------------------------------===//
+// Bounds
+//===----------------------------------------------------------------------===//
+
+void SelectOp::populateBoundsForIndexValue(Value value,
+                                           ValueBoundsConstraintSet &bounds) {
+  bounds.bound(value) >= 0;
+  bounds.bound(value) <= getMaxCount();
+}
