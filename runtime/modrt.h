@@ -122,7 +122,7 @@ typedef struct modrt_trailer {
 static_assert(sizeof(modrt_call) == 88, "modrt_call is part of the ABI");
 static_assert(sizeof(modrt_block) == 56, "modrt_block is part of the ABI");
 static_assert(sizeof(modrt_cache) == 24, "modrt_cache is part of the ABI");
-static_assert(sizeof(modrt_model) == 216, "modrt_model is part of the ABI");
+static_assert(sizeof(modrt_model) == 208, "modrt_model is part of the ABI");
 static_assert(sizeof(modrt_trailer) == 24, "modrt_trailer is part of the ABI");
 #endif
 
