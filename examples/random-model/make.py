@@ -1,0 +1,271 @@
+#!/usr/bin/python3
+"""Write a Llama-like model directory with random weights, for any configuration, dense or with Mixture-of-Depths.
+
+    make.py OUT                                              a tiny routed model (odd layers, capacity 12.5 %)
+    make.py OUT --dim 128 --layers 4 --heads 8 --kv-heads 2 --routed 1,3 --capacity 8,16 --gate sigmoid --dtype BF16
+    make.py OUT --routed none --untied --attention-bias      a dense one
+    make.py OUT --preset m110 --shards 2                     110 M parameters, for measurements
+
+The same flags and seed give the same bytes. Needs NumPy only.
+"""
+import argparse
+import json
+import math
+import os
+import struct
+import sys
+import zlib
+
+import numpy as np
+
+SIZES = {"F32": 4, "F16": 2, "BF16": 2}
+BLOCK = 1 << 20     # values drawn at a time: memory stays small however large a tensor is
+GAIN = 0.4          # of the output projections, over the root of the depth: the residual stream stays O(1)
+M110 = {"vocab": 32000, "dim": 768, "layers": 12, "heads": 12, "ffn": 2048, "context": 2048, "tied": True}
+PRESETS = {"m110": {**M110, "routed": "odd", "capacity": "0.125", "predictor": 64, "decode": "predictor"},
+           "m110-dense": {**M110, "routed": "none"}}
+
+
+def number(text):
+    """A capacity: an integer count, or a ratio in (0, 1]."""
+    value = float(text) if any(c in text for c in ".eE") else int(text)
+    if value <= 0 or isinstance(value, float) and value > 1:
+        raise argparse.ArgumentTypeError(f"capacity '{text}' is neither a ratio in (0, 1] nor a positive count")
+    return value
+
+
+def capacities(text):
+    """One capacity for all routed layers, or a list with one for each."""
+    values = [number(part) for part in text.split(",")]
+    return values if "," in text else values[0]
+
+
+def routed_layers(text, layers):
+    """What config.json says of the routed layers, and their indices."""
+    named = {"odd": range(1, layers, 2), "even": range(0, layers, 2), "all": range(layers), "none": ()}
+    if text in named:
+        return text, list(named[text])
+    try:
+        indices = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        sys.exit(f"make.py: --routed '{text}' is not odd, even, all, none or a list such as 1,3")
+    if indices[0] < 0 or indices[-1] >= layers:
+        sys.exit(f"make.py: --routed '{text}' names a layer outside 0..{layers - 1}")
+    return indices, indices
+
+
+def normal_quantile(probability):
+    """The value below which a standard normal falls with this probability, by bisection."""
+    low, high = -8.0, 8.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if 0.5 * (1 + math.erf(middle / math.sqrt(2))) < probability else (low, middle)
+    return (low + high) / 2
+
+
+def selection_bias(capacity, context):
+    """The bias for which a logit of the given spread is positive for about the capacity share of the tokens."""
+    share = capacity if isinstance(capacity, float) else capacity / context
+    return normal_quantile(min(0.98, max(0.02, share)))
+
+
+def make_config(options, routed):
+    """Hugging Face's Llama configuration, with a `mod` object where layers are routed."""
+    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": options.vocab,
+              "hidden_size": options.dim, "intermediate_size": options.ffn, "num_hidden_layers": options.layers,
+              "num_attention_heads": options.heads, "num_key_value_heads": options.kv_heads, "head_dim": options.head_dim,
+              "hidden_act": "silu", "max_position_embeddings": options.context, "rms_norm_eps": options.rms_eps,
+              "rope_theta": options.rope_theta, "tie_word_embeddings": options.tied, "attention_bias": options.attention_bias,
+              "torch_dtype": {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}[options.dtype]}
+    if routed != "none":
+        config["mod"] = {"routed_layers": routed, "capacity": options.capacity, "routing": options.routing,
+                         "gate": options.gate, "predictor": {"hidden": options.predictor} if options.predictor else None,
+                         "decode": options.decode}
+    return config
+
+
+def embedding_spread(options):
+    """A tied embedding is the head too, so it must be small for logits of O(1)."""
+    return options.dim ** -0.5 if options.tied else 1.0
+
+
+def stream_spread(options, layer):
+    """Estimate of the residual stream's spread before a layer, so that the logits read from it are O(1)."""
+    per_layer = (1.2 * GAIN) ** 2 / options.layers
+    return math.sqrt(embedding_spread(options) ** 2 + layer * per_layer)
+
+
+def list_tensors(options, routed):
+    """(name, shape, mean, standard deviation) of every tensor, in the order of the file."""
+    dim, ffn, queries, keys = options.dim, options.ffn, options.heads * options.head_dim, options.kv_heads * options.head_dim
+    yield "model.embed_tokens.weight", [options.vocab, dim], 0.0, embedding_spread(options)
+    for layer in range(options.layers):
+        prefix = f"model.layers.{layer}."
+        yield prefix + "input_layernorm.weight", [dim], 1.0, 0.1
+        yield prefix + "post_attention_layernorm.weight", [dim], 1.0, 0.1
+        gain = GAIN / math.sqrt(options.layers)
+        for name, rows, columns, scale in (("q", queries, dim, 1.0), ("k", keys, dim, 1.0), ("v", keys, dim, 1.0),
+                                           ("o", dim, queries, gain)):
+            yield prefix + f"self_attn.{name}_proj.weight", [rows, columns], 0.0, scale * columns ** -0.5
+            if options.attention_bias:
+                yield prefix + f"self_attn.{name}_proj.bias", [rows], 0.0, 0.1 * scale
+        yield prefix + "mlp.gate_proj.weight", [ffn, dim], 0.0, dim ** -0.5
+        yield prefix + "mlp.up_proj.weight", [ffn, dim], 0.0, dim ** -0.5
+        yield prefix + "mlp.down_proj.weight", [dim, ffn], 0.0, gain * 2 * ffn ** -0.5
+        if layer in routed:
+            yield from list_routing(options, layer, routed.index(layer))
+    yield "model.norm.weight", [dim], 1.0, 0.1
+    if not options.tied:
+        yield "lm_head.weight", [options.vocab, dim], 0.0, dim ** -0.5
+
+
+def list_routing(options, layer, position):
+    """The router and the predictor of one routed layer; both logits have a spread of one over the tokens."""
+    prefix = f"model.layers.{layer}."
+    capacity = options.capacity[position] if isinstance(options.capacity, list) else options.capacity
+    dim, bias = options.dim, selection_bias(capacity, options.context)
+    scale = dim ** -0.5 / stream_spread(options, layer)
+    yield prefix + "router.weight", [1, dim], 0.0, scale
+    if options.router_bias:
+        yield prefix + "router.bias", [1], bias, 0.0
+    if options.predictor:
+        hidden = options.predictor
+        yield prefix + "predictor.0.weight", [hidden, dim], 0.0, scale
+        yield prefix + "predictor.0.bias", [hidden], 0.0, 0.1
+        yield prefix + "predictor.2.weight", [1, hidden], 0.0, hidden ** -0.5 / 0.45
+        yield prefix + "predictor.2.bias", [1], bias, 0.0
+
+
+def encode(values, dtype):
+    """The little-endian bytes of f32 values in the given type."""
+    if dtype == "F16":
+        return values.astype("<f2").tobytes()
+    if dtype == "BF16":
+        bits = values.view(np.uint32)
+        bits += 0x7FFF + (bits >> 16 & 1)   # round to nearest even; all values are finite
+        return (bits >> 16).astype("<u2").tobytes()
+    return values.astype("<f4", copy=False).tobytes()
+
+
+def draw(name, shape, mean, spread, dtype, seed):
+    """The tensor's bytes by blocks; seeded by its name, so that one tensor does not depend on which others there are."""
+    random, count = np.random.Generator(np.random.SFC64([seed, zlib.crc32(name.encode())])), math.prod(shape)
+    for begin in range(0, count, BLOCK):
+        values = random.standard_normal(min(BLOCK, count - begin), dtype=np.float32)
+        values *= np.float32(spread)
+        values += np.float32(mean)
+        yield encode(values, dtype)
+
+
+def write_shard(path, tensors, dtype, seed):
+    """One safetensors file, tensor after tensor; it takes its name only when it is complete."""
+    header, offset = {"__metadata__": {"format": "pt"}}, 0
+    for name, shape, _, _ in tensors:
+        size = math.prod(shape) * SIZES[dtype]
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [offset, offset + size]}
+        offset += size
+    head = json.dumps(header).encode()
+    head += b" " * (-len(head) % 8)
+    with open(path + ".tmp", "wb") as file:
+        file.write(struct.pack("<Q", len(head)) + head)
+        for name, shape, mean, spread in tensors:
+            file.writelines(draw(name, shape, mean, spread, dtype, seed))
+    os.replace(path + ".tmp", path)
+
+
+def write_json(path, value):
+    """A JSON file, renamed into place."""
+    with open(path + ".tmp", "w") as file:
+        file.write(json.dumps(value, indent=1) + "\n")
+    os.replace(path + ".tmp", path)
+
+
+def split(tensors, count):
+    """Runs of tensors of about equal size, none of them empty."""
+    total, shards, done = sum(math.prod(t[1]) for t in tensors), [[]], 0
+    for position, tensor in enumerate(tensors):
+        must = len(tensors) - position <= count - len(shards)
+        if shards[-1] and len(shards) < count and (must or done >= total * len(shards) / count):
+            shards.append([])
+        shards[-1].append(tensor)
+        done += math.prod(tensor[1])
+    return shards
+
+
+def write_model(out, options, routed, routed_index):
+    """The configuration and the weights, in one file or in shards with their index."""
+    os.makedirs(out, exist_ok=True)
+    tensors = list(list_tensors(options, routed_index))
+    shards = split(tensors, options.shards)
+    names = [f"model-{i + 1:05}-of-{len(shards):05}.safetensors" for i in range(len(shards))]
+    if len(shards) == 1:
+        names = ["model.safetensors"]
+    for name, shard in zip(names, shards):
+        write_shard(f"{out}/{name}", shard, options.dtype, options.seed)
+    count = sum(math.prod(t[1]) for t in tensors)
+    if len(shards) > 1:
+        places = {tensor[0]: name for name, shard in zip(names, shards) for tensor in shard}
+        write_json(f"{out}/model.safetensors.index.json",
+                   {"metadata": {"total_size": count * SIZES[options.dtype]}, "weight_map": places})
+    write_json(f"{out}/config.json", make_config(options, routed))
+    print(f"{out}: {count} parameters, {count * SIZES[options.dtype] / 1e6:.1f} MB in {len(shards)} file(s)")
+
+
+def parse_arguments():
+    """The command line; a preset changes the defaults, so that flags beside it still count."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("out", help="directory to write")
+    add("--preset", choices=sorted(PRESETS), help="m110: 12 layers of 768, odd ones routed at 12.5 %%; m110-dense: no routing")
+    for name, value in {"vocab": 256, "dim": 64, "layers": 4, "heads": 4, "context": 256}.items():
+        add(f"--{name}", type=int, default=value, help=f"default {value}")
+    add("--kv-heads", type=int, help="default: as many as heads")
+    add("--head-dim", type=int, help="default: dim / heads")
+    add("--ffn", type=int, help="default: 8/3 of dim, to a multiple of 16")
+    add("--rope-theta", type=float, default=10000.0)
+    add("--rms-eps", type=float, default=1e-5)
+    add("--tied", dest="tied", action="store_true", help="lm_head is the embedding")
+    add("--untied", dest="tied", action="store_false", help="a separate lm_head.weight (default)")
+    add("--attention-bias", action="store_true", help="biases on q, k, v and o")
+    add("--dtype", choices=list(SIZES), default="F32")
+    add("--routed", default="odd", help="odd (default), even, all, a list such as 1,3, or none")
+    add("--capacity", type=capacities, default=0.125, help="ratio, count, or comma list with one per routed layer")
+    add("--routing", choices=["expert_choice", "token_choice", "stochastic"], default="expert_choice")
+    add("--gate", choices=["raw", "sigmoid", "tanh", "none"], default="raw")
+    add("--predictor", type=int, default=16, help="hidden width of the causal predictor; 0: none (default 16)")
+    add("--decode", choices=["predictor", "router", "always"], help="default: predictor where there is one, else router")
+    add("--router-bias", action=argparse.BooleanOptionalAction,
+        help="a bias on routers, set for the capacity share; default: with --decode router")
+    add("--shards", type=int, default=1)
+    add("--seed", type=int, default=0)
+    preset = parser.parse_known_args()[0].preset
+    parser.set_defaults(**PRESETS.get(preset, {}))
+    return parser.parse_args()
+
+
+def complete(options):
+    """Fill in what follows from other flags, and refuse what cannot be."""
+    options.kv_heads = options.kv_heads or options.heads
+    options.head_dim = options.head_dim or options.dim // options.heads
+    options.ffn = options.ffn or -(-options.dim * 8 // 3 // 16) * 16
+    options.decode = options.decode or ("predictor" if options.predictor else "router")
+    if options.router_bias is None:
+        options.router_bias = options.decode == "router"
+    routed, index = routed_layers(options.routed, options.layers)
+    if options.heads % options.kv_heads:
+        sys.exit("make.py: --heads must be a multiple of --kv-heads")
+    if options.decode == "predictor" and not options.predictor and index:
+        sys.exit("make.py: --decode predictor needs --predictor > 0")
+    if isinstance(options.capacity, list) and len(options.capacity) != len(index):
+        sys.exit(f"make.py: --capacity lists {len(options.capacity)} values for {len(index)} routed layers")
+    return routed, index
+
+
+def main():
+    """Read the flags, write the directory."""
+    options = parse_arguments()
+    write_model(options.out, options, *complete(options))
+
+
+if __name__ == "__main__":
+    main()
