@@ -152,6 +152,8 @@ def draw(name, shape, mean, spread, dtype, seed):
     random, count = np.random.Generator(np.random.SFC64([seed, zlib.crc32(name.encode())])), math.prod(shape)
     for begin in range(0, count, BLOCK):
         values = random.standard_normal(min(BLOCK, count - begin), dtype=np.float32)
+        if name.endswith("predictor.2.weight") and count > 2:
+            values -= values.mean()   # what all hidden units share must not move the logit, whose bias sets the share
         values *= np.float32(spread)
         values += np.float32(mean)
         yield encode(values, dtype)
