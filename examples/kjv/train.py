@@ -203,7 +203,7 @@ def train(arguments):
             print(f"step {trainer.step}: {mean:.4f} bits per byte, {speed:.0f} bytes/s, {seconds:.0f} s", flush=True)
         if trainer.step % 500 == 0:
             trainer.save_checkpoint(checkpoint)
-            bits = bits_per_byte(model, held_out, arguments.context, trainer.route, 64)
+            bits = bits_per_byte(model, held_out, trainer.window(), trainer.route, 64)
             print(f"  held out, 64 windows: {bits:.4f} bits per byte", flush=True)
     trainer.save_checkpoint(checkpoint)
     save(model, arguments.out)
