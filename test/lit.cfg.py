@@ -1,0 +1,60 @@
+"""Configures lit: how the tests below test/ are found and run.
+
+`lit test/Passes` works as well as `ninja -C build check-mod`: without the
+configured site file this one loads it from build/.
+"""
+
+import importlib.util
+import pathlib
+import re
+
+import lit.formats
+
+
+def cpu_features():
+    flags = re.search(r"^flags\s*:(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
+    return set(flags.group(1).split()) if flags else set()
+
+
+def configure(config, lit_config):
+    source = pathlib.Path(config.mod_source_dir)
+    binary = pathlib.Path(config.mod_binary_dir)
+    tests = source / "test"
+
+    config.name = "mod"
+    config.test_format = lit.formats.ShTest(execute_external=False)
+    config.test_source_root = str(tests)
+    config.test_exec_root = str(binary / "test")
+    config.suffixes = [".mlir", ".test", ".py"]
+    # A Python file is a test only if it says how it is run.
+    config.excludes = ["Inputs"] + [
+        path.name for path in tests.rglob("*.py") if "RUN" ":" not in path.read_text()
+    ]
+
+    path = [binary / "bin", config.mod_llvm_tools_dir, "/usr/bin", "/bin"]
+    config.environment = {
+        "PATH": ":".join(map(str, path)),
+        "LC_ALL": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    config.substitutions += [
+        ("%python", "/usr/bin/python3"),
+        ("%{examples}", str(source / "examples")),
+        ("%{reference}", str(tests / "reference")),
+        ("%{src}", str(source)),
+        ("%{build}", str(binary)),
+    ]
+    config.available_features.add("linux")
+    config.available_features |= cpu_features() & {"avx2", "avx512f"}
+    if config.mod_sanitize:
+        config.available_features.add("sanitize")
+    # lit needs psutil to end a test that hangs.
+    if importlib.util.find_spec("psutil"):
+        lit_config.maxIndividualTestTime = 600
+
+
+if hasattr(config, "mod_source_dir"):
+    configure(config, lit_config)
+else:
+    here = pathlib.Path(__file__).resolve().parent
+    lit_config.load_config(config, str(here.parent / "build/test/lit.site.cfg.py"))
