@@ -1,0 +1,43 @@
+//===- Target.h - What kernels must know of a CPU ---------------*- C++ -*-===//
+//
+// The vectors of a CPU and the tile sizes that follow from them.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_CODEGEN_CPU_TARGET_H
+#define MOD_CODEGEN_CPU_TARGET_H
+
+#include <cstdint>
+
+namespace mlir::mod {
+
+/// The vectors of a CPU. All tile sizes are functions of these two numbers.
+struct CpuTarget {
+  unsigned vectorBits = 256;
+  unsigned registers = 16;
+
+  /// The CPU whose widest vectors have this many bits: x86-64 has 16 vector
+  /// registers, with AVX-512 32.
+  static CpuTarget get(unsigned vectorBits);
+
+  static bool isSupported(unsigned vectorBits);
+
+  /// f32 values per vector.
+  int64_t getLanes() const { return vectorBits / 32; }
+
+  /// Columns of one panel of packed weights, NR.
+  int64_t getPanel() const { return getPanelVectors() * getLanes(); }
+
+  /// Vectors of one row of a register tile.
+  int64_t getPanelVectors() const { return registers == 32 ? 4 : 2; }
+
+  /// Rows of a register tile whose rows have `vectors` vectors: as many as
+  /// leave room for one row of B and one broadcast of A.
+  int64_t getTileRows(int64_t vectors) const {
+    return (registers - vectors - 1) / vectors;
+  }
+};
+
+} // namespace mlir::mod
+
+#endif // MOD_CODEGEN_CPU_TARGET_H
