@@ -1,0 +1,177 @@
+# The reference against itself and against numbers worked out by hand.
+#
+# RUN: %python %s
+
+import itertools
+import math
+import sys
+import unittest
+
+import numpy as np
+
+import stepwise
+from model import Model, forward
+
+MLP = 2 / (1 + math.exp(-1))  # silu(1) * 2
+
+
+def tiny_config(**changes):
+    config = dict(vocab_size=2, hidden_size=2, num_attention_heads=1)
+    config |= dict(num_hidden_layers=1, rms_norm_eps=0.0, intermediate_size=1)
+    return config | dict(tie_word_embeddings=True) | changes
+
+
+def tiny_tensors():
+    """Two tokens, (1, 1) and (1, -1); all projections the identity."""
+    layer = "model.layers.0."
+    identity, ones = np.eye(2), np.ones(2)
+    tensors = {f"{layer}self_attn.{name}_proj.weight": identity for name in "qkvo"}
+    return tensors | {
+        "model.embed_tokens.weight": np.array([[1.0, 1.0], [1.0, -1.0]]),
+        "model.norm.weight": ones,
+        layer + "input_layernorm.weight": ones,
+        layer + "post_attention_layernorm.weight": ones,
+        layer + "mlp.gate_proj.weight": np.array([[0.5, 0.5]]),
+        layer + "mlp.up_proj.weight": np.array([[1.0, 1.0]]),
+        layer + "mlp.down_proj.weight": np.array([[1.0], [0.0]]),
+        layer + "router.weight": np.array([[0.0, 3.0]]),
+    }
+
+
+def head_of(x):
+    """The tiny model's logits of one hidden state, by hand."""
+    rms = math.sqrt((x[0] ** 2 + x[1] ** 2) / 2)
+    return [(x[0] + x[1]) / rms, (x[0] - x[1]) / rms]
+
+
+class HandComputed(unittest.TestCase):
+    def test_one_token(self):
+        # Attention to itself gives (2, 2), whose norm is (1, 1) again.
+        logits = forward(Model(tiny_config(), tiny_tensors()), [0], "top_k")
+        np.testing.assert_allclose(logits[0], head_of((2 + MLP, 2)), rtol=1e-14)
+
+    def test_rope_and_softmax(self):
+        # The second query, (1, -1) turned by 1 rad, meets keys (1, 1) and itself.
+        score = 2 * math.sin(1) / math.sqrt(2)
+        share = math.exp(score) / (math.exp(score) + math.exp(2 / math.sqrt(2)))
+        h = np.array([2.0, -1 + share - (1 - share)])
+        normal = h / math.sqrt((h * h).mean())
+        gate = normal.sum() / 2
+        mlp = gate / (1 + math.exp(-gate)) * normal.sum()
+        logits = forward(Model(tiny_config(), tiny_tensors()), [0, 1], "top_k")
+        np.testing.assert_allclose(logits[1], head_of((h[0] + mlp, h[1])), rtol=1e-14)
+
+    def test_routed(self):
+        # r = (-3, 3): only the second token takes part, and sees only itself.
+        config = tiny_config(mod={"routed_layers": [0], "capacity": 1})
+        for routing in ("top_k", "causal"):
+            logits = forward(Model(config, tiny_tensors()), [1, 0], routing)
+            np.testing.assert_allclose(logits[0], head_of((1, -1)), rtol=1e-14)
+            expected = head_of((1 + 3 * (1 + MLP), 1 + 3))
+            np.testing.assert_allclose(logits[1], expected, rtol=1e-14)
+
+    def test_predictor(self):
+        # silu(1) + silu(0) + bias; a logit of zero does not route, and the gate
+        # is the router's all the same.
+        tensors = tiny_tensors() | {
+            "model.layers.0.predictor.0.weight": np.zeros((2, 2)),
+            "model.layers.0.predictor.0.bias": np.array([1.0, 0.0]),
+            "model.layers.0.predictor.2.weight": np.array([[1.0, 1.0]]),
+            "model.layers.0.predictor.2.bias": np.array([0.0]),
+        }
+        mod = {"routed_layers": "all", "predictor": {"hidden": 2}}
+        routing = Model(tiny_config(mod=mod), tensors).layers[0].routing
+        x = np.array([[1.0, -1.0]])
+        np.testing.assert_allclose(routing.predict(x), MLP / 2)
+        self.assertEqual(list(routing.select_causal(x)), [0])
+        routing.predictor[3] = np.array([-MLP / 2])
+        self.assertEqual(list(routing.select_causal(x)), [])
+        np.testing.assert_allclose(routing.gate(routing.score(x)), -3)
+
+    def test_ties_go_to_the_lowest_index(self):
+        config = tiny_config(mod={"routed_layers": "all", "capacity": 0.5})
+        model = Model(config, tiny_tensors())
+        chosen = model.layers[0].routing.select_top(model.embedding[[1, 0, 0, 1, 0] * 8])
+        self.assertEqual(list(chosen), [i for i in range(33) if i % 5 in (1, 2, 4)][:20])
+
+    def test_k(self):
+        config = tiny_config(mod={"routed_layers": "all"})
+        routing = Model(config, tiny_tensors()).layers[0].routing
+        for capacity, n, k in [(0.125, 7, 1), (0.125, 17, 2), (3, 2, 2), (3, 9, 3)]:
+            routing.capacity = capacity
+            self.assertEqual(routing.count(n), k)
+
+
+def random_model(random, mod, bias=True, tied=False):
+    """A small random model with grouped queries; `mod` may be None."""
+    dim, heads, kv, width, ffn, vocab, layers = 12, 4, 2, 6, 20, 31, 4
+    config = dict(vocab_size=vocab, hidden_size=dim, num_attention_heads=heads)
+    config |= dict(num_key_value_heads=kv, head_dim=width, intermediate_size=ffn)
+    config |= dict(num_hidden_layers=layers, tie_word_embeddings=tied, mod=mod)
+    shapes = {"model.embed_tokens.weight": (vocab, dim), "model.norm.weight": (dim,)}
+    shapes["lm_head.weight"] = (vocab, dim)
+    projections = {"q": (heads * width, dim), "k": (kv * width, dim)}
+    projections |= {"v": (kv * width, dim), "o": (dim, heads * width)}
+    for i in range(layers):
+        layer = f"model.layers.{i}."
+        for name, shape in projections.items():
+            shapes[f"{layer}self_attn.{name}_proj.weight"] = shape
+            if bias:
+                shapes[f"{layer}self_attn.{name}_proj.bias"] = shape[:1]
+        shapes[layer + "input_layernorm.weight"] = (dim,)
+        shapes[layer + "post_attention_layernorm.weight"] = (dim,)
+        shapes[layer + "mlp.gate_proj.weight"] = (ffn, dim)
+        shapes[layer + "mlp.up_proj.weight"] = (ffn, dim)
+        shapes[layer + "mlp.down_proj.weight"] = (dim, ffn)
+        shapes[layer + "router.weight"] = (1, dim)
+        shapes[layer + "router.bias"] = (1,)
+        shapes[layer + "predictor.0.weight"] = (5, dim)
+        shapes[layer + "predictor.0.bias"] = (5,)
+        shapes[layer + "predictor.2.weight"] = (1, 5)
+        shapes[layer + "predictor.2.bias"] = (1,)
+    tensors = {name: random.normal(size=shape) for name, shape in shapes.items()}
+    return Model(config, tensors)
+
+
+class AgainstItself(unittest.TestCase):
+    def setUp(self):
+        self.random = np.random.default_rng(3)
+        self.tokens = self.random.integers(0, 31, 23)
+
+    def test_stepwise_is_causal(self):
+        choices = itertools.product(
+            ["odd", "even", "all", [1, 2]],
+            ["raw", "sigmoid", "tanh", "none"],
+            ["predictor", "router", "always"],
+        )
+        for layers, gate, decode in choices:
+            mod = dict(routed_layers=layers, gate=gate, decode=decode)
+            model = random_model(self.random, mod | {"predictor": {"hidden": 5}})
+            expected = forward(model, self.tokens, "causal")
+            actual = stepwise.decode(model, self.tokens)
+            np.testing.assert_allclose(actual, expected, rtol=1e-10, atol=1e-10)
+
+    def test_full_capacity_is_dense(self):
+        mod = dict(routed_layers="all", capacity=1.0, gate="none", decode="always")
+        routed = random_model(np.random.default_rng(4), mod)
+        dense = random_model(np.random.default_rng(4), None)
+        expected = forward(dense, self.tokens, "top_k")
+        for routing in ("top_k", "causal"):
+            np.testing.assert_array_equal(forward(routed, self.tokens, routing), expected)
+        np.testing.assert_allclose(stepwise.decode(dense, self.tokens), expected, rtol=1e-9)
+
+    def test_top_k_is_not_causal(self):
+        model = random_model(self.random, dict(routed_layers="all", capacity=0.3))
+        logits = forward(model, self.tokens, "top_k")
+        self.assertEqual([r.selected for r in model.routed.values()], [6] * 4)
+        self.assertFalse(np.allclose(logits, forward(model, self.tokens, "causal")))
+
+    def test_margin(self):
+        model = random_model(self.random, dict(routed_layers="all", capacity=0.3))
+        forward(model, self.tokens, "top_k")
+        self.assertTrue(0 < model.margin < 1)
+        self.assertEqual(random_model(self.random, None).margin, math.inf)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())

@@ -1,0 +1,72 @@
+"""The model token by token, with lists for KV caches.
+
+Written apart from `model.forward`, one vector at a time, so that each checks
+the other: with causal routing both must give the same logits.
+"""
+
+import math
+
+import numpy as np
+
+from model import silu
+
+
+def rotate(model, vector, position):
+    """RoPE of one head: its halves are the parts of complex numbers."""
+    half = model.head_dim // 2
+    turned = (vector[:half] + 1j * vector[half:]) * np.exp(
+        1j * position * model.frequencies()
+    )
+    return np.concatenate([turned.real, turned.imag]).astype(model.dtype)
+
+
+def attend_one(query, cache):
+    """One head's query over the (key, value) pairs that its cache holds."""
+    scale = 1 / math.sqrt(len(query))
+    scores = [float(query @ key) * scale for key, _ in cache]
+    weights = [math.exp(score - max(scores)) for score in scores]
+    total = sum(weights)
+    return sum(weight / total * value for weight, (_, value) in zip(weights, cache))
+
+
+def attend(model, layer, x, position, caches):
+    """Appends this token to each head's cache, then attends to it."""
+    keys = (layer.k @ x + layer.k_bias).reshape(model.kv_heads, -1)
+    values = (layer.v @ x + layer.v_bias).reshape(model.kv_heads, -1)
+    for cache, key, value in zip(caches, keys, values):
+        cache.append((rotate(model, key, position), value))
+    queries = (layer.q @ x + layer.q_bias).reshape(model.heads, -1)
+    group = model.heads // model.kv_heads
+    mixed = [
+        attend_one(rotate(model, query, position), caches[head // group])
+        for head, query in enumerate(queries)
+    ]
+    return layer.o @ np.concatenate(mixed) + layer.o_bias
+
+
+def run_layer(model, layer, x, position, caches):
+    """B(x) of one token."""
+    x = x + attend(model, layer, model.rms_norm(x, layer.input_norm), position, caches)
+    h = model.rms_norm(x, layer.mlp_norm)
+    return x + layer.down @ (silu(layer.gate @ h) * (layer.up @ h))
+
+
+def takes_part(routing, x):
+    """Whether the causal predicate routes this token through the block."""
+    return len(routing.select_causal(x[None])) == 1
+
+
+def decode(model, tokens):
+    """Logits [tokens, vocab] by causal routing."""
+    caches = [[[] for _ in range(model.kv_heads)] for _ in model.layers]
+    logits = []
+    for position, token in enumerate(tokens):
+        x = model.embedding[token]
+        for layer, cache in zip(model.layers, caches):
+            if layer.routing is None:
+                x = run_layer(model, layer, x, position, cache)
+            elif takes_part(layer.routing, x):
+                gate = layer.routing.gate(layer.routing.score(x))
+                x = x + gate * (run_layer(model, layer, x, position, cache) - x)
+        logits.append(model.head @ model.rms_norm(x, model.norm))
+    return np.stack(logits)
