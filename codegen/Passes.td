@@ -43,4 +43,37 @@ def LowerKernelsPass : Pass<"mod-lower-kernels", "::mlir::ModuleOp"> {
   ];
 }
 
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+def LoadParamsPass : Pass<"mod-load-params", "::mlir::ModuleOp"> {
+  let summary = "give the parameters their values";
+  let description = [{
+    Gives each external `ml_program.global` the data of the tensor of its name
+    in a checkpoint, as a resource over the mapped file: nothing is copied. The
+    checkpoint is a safetensors file, an index of several, or a directory.
+
+    A missing tensor, one of another type, one that the module does not know,
+    and a file that contradicts itself are errors.
+
+    Example, with `file=model.safetensors`:
+
+    ```mlir
+    ml_program.global private @norm.weight(#extern) : tensor<768xf32>
+    ```
+
+    becomes
+
+    ```mlir
+    ml_program.global private @norm.weight(
+        dense_resource<norm.weight> : tensor<768xf32>) : tensor<768xf32>
+    ```
+  }];
+  let options = [
+    Option<"file", "file", "std::string", /*default=*/"",
+           "a safetensors file, an index json, or a directory with either">
+  ];
+}
+
 #endif // MOD_CODEGEN_PASSES
