@@ -21,8 +21,20 @@ def Mod_DestinationOpInterface : OpInterface<"DestinationOpInterface"> {
     InterfaceMethod<"The destination, if one is given.", "::mlir::Value",
                     "getInto">,
     InterfaceMethod<"The destination as a mutable operand range.",
-                    "::mlir::MutableOperandRange", "getIntoMutable">
+                    "::mlir::MutableOperandRange", "getIntoMutable">,
+    InterfaceMethod<[{
+      The number of the operand whose dimension `dim` is as large as that of
+      the result, where this is not static.
+    }], "unsigned", "getSizeOperand", (ins "unsigned":$dim), "",
+    [{ return 0; }]>
   ];
+  let extraSharedClassDeclaration = [{
+    /// The destination as an operand, or null.
+    ::mlir::OpOperand *getIntoOperand() {
+      ::mlir::MutableOperandRange into = $_op.getIntoMutable();
+      return into.empty() ? nullptr : &*into.begin();
+    }
+  }];
   let verify = [{ return detail::verifyDestinationOp($_op); }];
 }
 

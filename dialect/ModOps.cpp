@@ -57,11 +57,10 @@ static void printCapacity(OpAsmPrinter &printer, Operation *, Attribute attr) {
   printer.printAttributeWithoutType(attr);
 }
 
-/// Parses `keyword(` VALUE, where VALUE is a case of an enum.
+/// Parses a case of an enum.
 template <typename Enum>
-static ParseResult
-parseEnum(OpAsmParser &parser, Enum &value,
-          std::optional<Enum> (*symbolize)(StringRef)) {
+static ParseResult parseEnum(OpAsmParser &parser, Enum &value,
+                             std::optional<Enum> (*symbolize)(StringRef)) {
   StringRef keyword;
   SMLoc loc = parser.getCurrentLocation();
   if (parser.parseKeyword(&keyword))
@@ -71,6 +70,18 @@ parseEnum(OpAsmParser &parser, Enum &value,
     return parser.emitError(loc, "unknown case '") << keyword << "'";
   value = *parsed;
   return success();
+}
+
+static ParseResult parseGate(OpAsmParser &parser, GateAttr &attr) {
+  Gate gate;
+  if (parseEnum<Gate>(parser, gate, symbolizeGate))
+    return failure();
+  attr = GateAttr::get(parser.getContext(), gate);
+  return success();
+}
+
+static void printGate(OpAsmPrinter &printer, Operation *, GateAttr attr) {
+  printer << stringifyGate(attr.getValue());
 }
 
 ParseResult RoutedOp::parse(OpAsmParser &parser, OperationState &state) {
@@ -287,14 +298,14 @@ int64_t PredictorOp::getFlops(int64_t tokens, int64_t) {
 using Effects =
     SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>;
 
-static void addEffects(Operation *op, Value written, Effects &effects) {
+static void addEffects(Operation *op, OpOperand *written, Effects &effects) {
   for (OpOperand &operand : op->getOpOperands()) {
     Type type = operand.get().getType();
     if (isa<KVCacheType>(type))
       effects.emplace_back(MemoryEffects::Read::get(), &operand);
     if (!isa<MemRefType>(type))
       continue;
-    if (operand.get() == written)
+    if (&operand == written)
       effects.emplace_back(MemoryEffects::Write::get(), &operand);
     else
       effects.emplace_back(MemoryEffects::Read::get(), &operand);
@@ -303,7 +314,7 @@ static void addEffects(Operation *op, Value written, Effects &effects) {
 
 #define MOD_DESTINATION_EFFECTS(OpTy)                                          \
   void OpTy::getEffects(Effects &effects) {                                    \
-    addEffects(*this, getInto(), effects);                                     \
+    addEffects(*this, getIntoOperand(), effects);                              \
   }
 MOD_DESTINATION_EFFECTS(EmbeddingOp)
 MOD_DESTINATION_EFFECTS(PositionsOp)
@@ -319,7 +330,7 @@ MOD_DESTINATION_EFFECTS(GatherOp)
 #undef MOD_DESTINATION_EFFECTS
 
 void ScatterOp::getEffects(Effects &effects) {
-  addEffects(*this, /*written=*/Value(), effects);
+  addEffects(*this, /*written=*/nullptr, effects);
   if (isa<MemRefType>(getX().getType()))
     effects.emplace_back(MemoryEffects::Write::get(), &getXMutable());
 }

@@ -410,6 +410,10 @@ def Mod_GatherOp : Mod_DestinationOp<"gather"> {
     `:` functional-type(operands, results)
   }];
   let builders = [OpBuilder<(ins "::mlir::Value":$x, "::mlir::Value":$indices)>];
+  let extraClassDeclaration = [{
+    /// There are as many rows as indices.
+    unsigned getSizeOperand(unsigned dim) { return dim == 1 ? 1 : 0; }
+  }];
   let hasVerifier = 1;
 }
 
@@ -435,7 +439,7 @@ def Mod_ScatterOp : Mod_Op<"scatter", [
                        Mod_GateAttr:$gate);
   let results = (outs Optional<Mod_Hidden>:$result);
   let assemblyFormat = [{
-    $update `into` $x (`at` `(` $indices^ `)`)? `gate` `(` $gate `)`
+    $update `into` $x (`at` `(` $indices^ `)`)? `gate` `(` custom<Gate>($gate) `)`
     `by` `(` $scores `)` attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
@@ -462,7 +466,7 @@ def Mod_CacheAppendOp : Mod_Op<"cache_append", [
   let arguments = (ins Mod_KVCacheType:$cache, Mod_Hidden:$key, Mod_Hidden:$value);
   let assemblyFormat = [{
     $cache `,` $key `,` $value attr-dict
-    `:` type($cache) `,` type($key) `,` type($value)
+    `:` qualified(type($cache)) `,` type($key) `,` type($value)
   }];
   let hasVerifier = 1;
 }

@@ -5,16 +5,29 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/Passes.h"
-#include "dialect/ModDialect.h"
+#include "dialect/Register.h"
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/IR/DialectRegistry.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
-#include "mlir/Dialect/MLProgram/IR/MLProgram.h"
-#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
 
+/// Upstream passes that tests of ours run.
+static void registerUpstreamPasses() {
+  bufferization::registerOneShotBufferizePass();
+  memref::registerResolveRankedShapeTypeResultDimsPass();
+  registerCanonicalizer();
+  registerCSE();
+  registerInliner();
+  registerSymbolDCE();
+}
+
 int main(int argc, char **argv) {
   DialectRegistry registry;
-  registry.insert<mod::ModDialect, func::FuncDialect, linalg::LinalgDialect, arith::ArithDialect, tensor::TensorDialect, ml_program::MLProgramDialect, math::MathDialect, memref::MemRefDialect>();
+  mod::registerModDialects(registry);
+  registerUpstreamPasses();
   mod::registerCodegenPasses();
   return asMainReturnCode(
       MlirOptMain(argc, argv, "mod optimizer driver\n", registry));
