@@ -26,7 +26,7 @@ from model import GATES, Model, load, replace_file, save, training_flops
 
 HELD_OUT = 0.05         # share of the text, at its end, that training never sees
 PREDICTOR_RATE = 3.0    # the predictors are small and chase a moving target: they learn faster
-WARMUP, DECAY = 80, 0.4  # steps of linear warm-up; final share of the steps in which the rate falls to zero
+WARMUP, FLOOR = 80, 0.04  # steps of linear warm-up; share of the rate at which the cosine ends
 
 
 def load_text():
@@ -133,15 +133,12 @@ class Trainer:
         self.pool = ThreadPoolExecutor(arguments.threads, initializer=torch.set_num_threads, initargs=(1,))
         self.step = 0
 
-    def window(self):
-        """Short windows first: a step costs less, and the end of the run suffices to learn the long context."""
-        late = self.step >= self.arguments.steps * (1 - self.arguments.long_share)
-        return self.arguments.context if late else min(512, self.arguments.context)
-
     def learning_rate(self):
-        """Warm-up, constant, then linear decay; unlike a cosine it lets the number of steps be chosen late."""
-        left = (self.arguments.steps - self.step) / self.arguments.steps
-        return self.arguments.rate * min(1.0, (self.step + 1) / WARMUP, left / DECAY)
+        """Warm-up, constant, then half a cosine over the final share of the steps that --decay gives."""
+        steps, decay = self.arguments.steps, self.arguments.decay
+        fallen = max(0.0, 1 - (steps - self.step) / (steps * decay))
+        cosine = 0.5 * (1 + math.cos(math.pi * fallen))
+        return self.arguments.rate * min(1.0, (self.step + 1) / WARMUP) * (FLOOR + (1 - FLOOR) * cosine)
 
     def gradients(self, rows):
         """Loss and gradients of one thread's share of the batch."""
@@ -151,7 +148,7 @@ class Trainer:
 
     def train_step(self):
         """Draw random windows, sum the threads' gradients, update; returns the mean loss."""
-        window = self.window()
+        window = self.arguments.context
         shape = (self.arguments.batch_bytes // window, 1)
         starts = torch.randint(len(self.text) - window - 1, shape, generator=self.random)
         rows = self.text[starts + torch.arange(window + 1)].chunk(self.arguments.threads)
@@ -185,14 +182,17 @@ def train(arguments):
     torch.manual_seed(arguments.seed)
     train_text, held_out = load_text()
     model = Model(make_config(arguments))
+    if arguments.init:
+        model.load_state_dict(load(arguments.init).state_dict())
+    flops = training_flops(model.config, arguments.context)
     if arguments.flops:
-        arguments.steps = round(arguments.flops / training_flops(model.config, 512) / arguments.batch_bytes)
+        arguments.steps = round(arguments.flops / flops / arguments.batch_bytes)
     trainer, checkpoint = Trainer(model, arguments, train_text), f"{arguments.out}/checkpoint.pt"
     os.makedirs(arguments.out, exist_ok=True)
     if arguments.resume:
         trainer.load_checkpoint(checkpoint)
     print(f"{sum(p.numel() for p in model.parameters())} parameters, {arguments.steps} steps of "
-          f"{arguments.batch_bytes} bytes, {training_flops(model.config, 512):.3e} FLOPs per byte", flush=True)
+          f"{arguments.batch_bytes} bytes, {flops:.3e} FLOPs per byte", flush=True)
     begin, first, mean = time.time(), trainer.step, None
     while trainer.step < arguments.steps:
         loss = trainer.train_step() / math.log(2)
@@ -203,7 +203,7 @@ def train(arguments):
             print(f"step {trainer.step}: {mean:.4f} bits per byte, {speed:.0f} bytes/s, {seconds:.0f} s", flush=True)
         if trainer.step % 500 == 0:
             trainer.save_checkpoint(checkpoint)
-            bits = bits_per_byte(model, held_out, trainer.window(), trainer.route, 64)
+            bits = bits_per_byte(model, held_out, arguments.context, trainer.route, 64)
             print(f"  held out, 64 windows: {bits:.4f} bits per byte", flush=True)
     trainer.save_checkpoint(checkpoint)
     save(model, arguments.out)
@@ -222,15 +222,16 @@ def parse_arguments():
     add = commands.choices["train"].add_argument
     add("--out", required=True, help="directory for the model and its checkpoint")
     add("--resume", action="store_true", help="go on from the directory's checkpoint")
-    add("--steps", type=int, default=7000)
+    add("--init", metavar="DIR", help="start from this model's weights, in order to lengthen its context")
+    add("--steps", type=int, default=6259)
     add("--flops", type=float, help="take the number of steps from a budget of training FLOPs")
     add("--batch-bytes", type=int, default=2048, help="bytes per step")
-    add("--long-share", type=float, default=0.3, help="final share of the steps in windows of the full context")
     add("--rate", type=float, default=1.5e-3, help="learning rate")
+    add("--decay", type=float, default=1.0, help="final share of the steps over which the rate falls")
     add("--routing", choices=["expert_choice", "stochastic", "dense"], default="expert_choice")
     add("--capacity", type=float, default=0.125, help="share of the tokens that a routed layer computes")
     add("--gate", choices=sorted(GATES), default="raw")
-    for name, value in {"dim": 192, "ffn": 512, "layers": 8, "head-dim": 32, "context": 1024, "predictor": 48}.items():
+    for name, value in {"dim": 192, "ffn": 512, "layers": 8, "head-dim": 32, "context": 512, "predictor": 48}.items():
         add(f"--{name}", type=int, default=value)
     for name in ("evaluate", "sample"):
         commands.choices[name].add_argument("model", help="directory that train wrote")
