@@ -1,0 +1,68 @@
+# The short way to everything; CMake (CMakePresets.json) does the work.
+#
+# Each target first does what it needs: packages by apt, configuration, build.
+
+PACKAGES := cmake ninja-build clang-22 lld-22 llvm-22-dev llvm-22-tools \
+  libmlir-22-dev mlir-22-tools libclang-rt-22-dev clang-format-22 \
+  clang-tidy-22 zlib1g-dev libzstd-dev python3-numpy python3-psutil
+SOURCES := $(wildcard */*.cpp */*.h */*/*.cpp */*/*.h)
+# Folders of tests that also run with a compiler and a runtime under sanitizers.
+SANITIZED := Tools Runtime
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
+MODEL := examples/kjv
+
+.PHONY: help setup build sanitized demo test test-fast format tidy docs clean
+.DEFAULT_GOAL := help
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: ## Install the Debian packages that are missing
+	@missing=$$(for p in $(PACKAGES); do \
+	  dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q ' installed' || echo $$p; \
+	done); \
+	if [ -n "$$missing" ]; then \
+	  $(SUDO) apt-get update -q && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -qy --no-install-recommends $$missing; \
+	fi
+
+build/build.ninja: | setup
+	cmake --preset release $(CMAKE_FLAGS)
+
+build: build/build.ninja ## Build the compiler, its tools and the runtime into build/
+	cmake --build build
+
+# Newer than build/kjv only if the build really made it anew.
+build/bin/modc: build ;
+
+build/kjv: build/bin/modc $(wildcard $(MODEL)/*)
+	build/bin/modc $(MODEL) -o $@ --report
+
+demo: build/kjv ## Compile examples/kjv, let it write, and measure it
+	build/kjv generate --prompt "In the beginning" -n 400 --temperature 0.8 --seed 7
+	build/kjv bench
+
+build-sanitize/build.ninja: | setup
+	cmake --preset sanitize $(CMAKE_FLAGS)
+
+sanitized: build-sanitize/build.ninja ## Build the same with sanitizers, into build-sanitize/
+	cmake --build build-sanitize --target sanitized
+
+test: build sanitized ## Run all tests; the last line says how many passed
+	test/run.py build/test $(SANITIZED:%=build-sanitize/test/%)
+
+test-fast: build ## Run all tests but those under sanitizers
+	test/run.py build/test
+
+format: setup ## Format all C++ as LLVM does
+	clang-format-22 -i $(SOURCES)
+
+tidy: build ## Check all C++ with clang-tidy
+	run-clang-tidy-22 -quiet -p build $(filter %.cpp,$(SOURCES))
+
+docs: build ## Write the reference pages in docs/ from TableGen
+	cp build/docs/*.md docs/
+
+clean: ## Remove everything that was built
+	rm -rf build build-sanitize build-debug
