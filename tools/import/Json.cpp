@@ -1,0 +1,260 @@
+//===- Json.cpp - JSON files with places for errors -------------*- C++ -*-===//
+//
+// Parses strictly; a second walk notes the places of the values.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/import/Json.h"
+#include "codegen/weights/StrictJSON.h"
+#include "mlir/IR/Location.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::mod;
+namespace json = llvm::json;
+
+//===----------------------------------------------------------------------===//
+// Places
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Walks a valid JSON text and notes where each value begins.
+class Locator {
+public:
+  Locator(StringRef text, llvm::StringMap<size_t> &places)
+      : text(text), places(places) {}
+
+  void walk() { walkValue(""); }
+
+private:
+  char skipToToken() {
+    position = text.find_first_not_of(" \t\r\n,:", position);
+    return text[position];
+  }
+  void walkValue(const std::string &path);
+  void walkObject(const std::string &path);
+  void walkArray(const std::string &path);
+  std::string walkString();
+
+  StringRef text;
+  llvm::StringMap<size_t> &places;
+  size_t position = 0;
+};
+} // namespace
+
+void Locator::walkValue(const std::string &path) {
+  char first = skipToToken();
+  places[path] = position;
+  if (first == '{')
+    walkObject(path);
+  else if (first == '[')
+    walkArray(path);
+  else if (first == '"')
+    walkString();
+  else
+    position =
+        std::min(text.find_first_of(" \t\r\n,]}", position), text.size());
+}
+
+void Locator::walkObject(const std::string &path) {
+  ++position;
+  while (skipToToken() != '}') {
+    std::string key = walkString();
+    walkValue(path.empty() ? key : path + "." + key);
+  }
+  ++position;
+}
+
+void Locator::walkArray(const std::string &path) {
+  ++position;
+  for (size_t index = 0; skipToToken() != ']'; ++index)
+    walkValue((path + "[" + Twine(index) + "]").str());
+  ++position;
+}
+
+std::string Locator::walkString() {
+  size_t begin = position++;
+  while (text[position] != '"')
+    position += text[position] == '\\' ? 2 : 1;
+  StringRef quoted = text.slice(begin, ++position);
+  if (!quoted.contains('\\'))
+    return quoted.drop_front().drop_back().str();
+  return llvm::cantFail(json::parse(quoted)).getAsString()->str();
+}
+
+//===----------------------------------------------------------------------===//
+// Files
+//===----------------------------------------------------------------------===//
+
+JsonFile::JsonFile(StringRef path, MLIRContext *context)
+    : path(path), context(context) {
+  llvm::Error error = read();
+  failed = bool(error);
+  if (error)
+    emitError(UnknownLoc::get(context)) << llvm::toString(std::move(error));
+}
+
+llvm::Error JsonFile::read() {
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
+  if (!buffer)
+    return llvm::createStringError(path + ": " + buffer.getError().message());
+  text = (*buffer)->getBuffer().str();
+  llvm::Expected<json::Object> object =
+      parseStrictJSON(path, "the configuration", text);
+  if (!object)
+    return object.takeError();
+  root = std::move(*object);
+  Locator(text, places).walk();
+  return llvm::Error::success();
+}
+
+void JsonFile::error(StringRef valuePath, const Twine &message) {
+  if (failed)
+    return;
+  failed = true;
+  auto place = places.find(valuePath);
+  StringRef before =
+      StringRef(text).take_front(place == places.end() ? 0 : place->second);
+  size_t line = before.count('\n') + 1;
+  size_t column = before.size() - (before.rfind('\n') + 1) + 1;
+  emitError(FileLineColLoc::get(context, path, line, column))
+      << "'" << valuePath << "' " << message;
+}
+
+bool JsonFile::isFloat(StringRef valuePath) const {
+  auto place = places.find(valuePath);
+  if (place == places.end())
+    return false;
+  StringRef number = StringRef(text).drop_front(place->second);
+  return number
+             .take_until(
+                 [](char c) { return StringRef(" \t\r\n,]}").contains(c); })
+             .find_first_of(".eE") != StringRef::npos;
+}
+
+//===----------------------------------------------------------------------===//
+// Members
+//===----------------------------------------------------------------------===//
+
+bool ObjectReader::has(StringRef key) const {
+  const json::Value *value = object->get(key);
+  return value && value->kind() != json::Value::Null;
+}
+
+bool ObjectReader::isList(StringRef key) const { return object->getArray(key); }
+
+void ObjectReader::error(StringRef key, const Twine &message) {
+  file.error(prefix + key.str(), message);
+}
+
+void ObjectReader::error(const Element &element, const Twine &message) {
+  file.error(element.path, message);
+}
+
+ObjectReader::Element
+ObjectReader::makeElement(std::string path, const json::Value &value) const {
+  bool isFloat = file.isFloat(path);
+  return {std::move(path), &value, isFloat};
+}
+
+ObjectReader::Element ObjectReader::get(StringRef key) const {
+  return makeElement(prefix + key.str(), *object->get(key));
+}
+
+std::string ObjectReader::Element::describe() const {
+  if (value->getAsObject())
+    return "an object";
+  if (value->getAsArray())
+    return "a list";
+  return llvm::formatv("{0}", *value);
+}
+
+int64_t ObjectReader::toInteger(const Element &element, int64_t min,
+                                int64_t max) {
+  std::optional<int64_t> integer = element.value->getAsInteger();
+  if (integer && !element.isFloat && *integer >= min && *integer <= max)
+    return *integer;
+  error(element, "must be an integer from " + Twine(min) + " to " + Twine(max) +
+                     ", not " + element.describe());
+  return min;
+}
+
+int64_t ObjectReader::getCount(StringRef key, std::optional<int64_t> fallback,
+                               int64_t max) {
+  if (has(key))
+    return toInteger(get(key), 1, max);
+  if (!fallback)
+    error(key, "is missing: expected a positive integer");
+  return fallback.value_or(1);
+}
+
+double ObjectReader::getPositive(StringRef key, double fallback) {
+  if (!has(key))
+    return fallback;
+  std::optional<double> number = object->getNumber(key);
+  if (number && *number > 0 && std::isfinite(*number))
+    return *number;
+  error(key, "must be a positive number");
+  return fallback;
+}
+
+bool ObjectReader::getFlag(StringRef key, bool fallback) {
+  if (!has(key))
+    return fallback;
+  if (std::optional<bool> flag = object->getBoolean(key))
+    return *flag;
+  error(key, "must be true or false");
+  return fallback;
+}
+
+StringRef ObjectReader::getString(StringRef key, StringRef fallback) {
+  if (!has(key))
+    return fallback;
+  if (std::optional<StringRef> string = object->getString(key))
+    return *string;
+  error(key, "must be a string");
+  return fallback;
+}
+
+StringRef ObjectReader::getChoice(StringRef key, ArrayRef<StringRef> cases,
+                                  StringRef fallback) {
+  StringRef string = getString(key, fallback);
+  if (llvm::is_contained(cases, string))
+    return string;
+  error(key,
+        "is '" + string + "', expected one of: " + llvm::join(cases, ", "));
+  return fallback;
+}
+
+SmallVector<ObjectReader::Element> ObjectReader::getElements(StringRef key) {
+  const json::Array *list = object->getArray(key);
+  if (!list)
+    return {get(key)};
+  SmallVector<Element> elements;
+  for (auto [index, value] : llvm::enumerate(*list))
+    elements.push_back(
+        makeElement((prefix + key + "[" + Twine(index) + "]").str(), value));
+  return elements;
+}
+
+ObjectReader ObjectReader::getObject(StringRef key) {
+  static const json::Object empty;
+  const json::Object *member = object->getObject(key);
+  if (!member && has(key))
+    error(key, "must be an object");
+  return {file, member ? member : &empty, prefix + key.str() + "."};
+}
+
+void ObjectReader::allowOnly(ArrayRef<StringRef> known) {
+  SmallVector<StringRef> unknown;
+  for (const auto *member : json::sortedElements(*object))
+    if (!llvm::is_contained(known, StringRef(member->first)))
+      unknown.push_back(member->first);
+  if (!unknown.empty())
+    file.error(StringRef(prefix).drop_back(),
+               "has unknown keys: " + llvm::join(unknown, ", ") +
+                   "; known are: " + llvm::join(known, ", "));
+}
