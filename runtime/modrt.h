@@ -91,14 +91,14 @@ typedef struct modrt_model {
   int64_t context;        /* most tokens of a sequence */
   int64_t vocab;
   int64_t num_eos;
-  const int32_t *eos;     /* tokens that end a text */
+  const int32_t *eos; /* tokens that end a text */
   int64_t arena_bytes;
-  int64_t caches_bytes;   /* address space; touched as tokens arrive */
+  int64_t caches_bytes; /* address space; touched as tokens arrive */
   int64_t num_caches;
   const modrt_cache *caches;
-  int64_t num_blocks;     /* 1 + routed blocks */
+  int64_t num_blocks; /* 1 + routed blocks */
   const modrt_block *blocks;
-  int64_t logits_flops;   /* per row of logits */
+  int64_t logits_flops; /* per row of logits */
   int64_t logits_weight_bytes;
   modrt_program forward;
   modrt_program prefill;
@@ -116,6 +116,147 @@ typedef struct modrt_trailer {
   uint64_t bytes;  /* == weights_bytes */
 } modrt_trailer;
 
+/*===----------------------------------------------------------------------===*
+ * Using a model
+ *
+ * Every call that can fail returns a status; what it would have returned is
+ * then left alone. An instance may be used by several threads at once, a
+ * session or a sampler by one at a time: a thread needs its own. Tokens are
+ * ids in [0, vocab), logits are rows of `vocab` floats.
+ *===----------------------------------------------------------------------===*/
+
+#define MODRT_API_VERSION 1u
+
+/* A library that holds a model and the runtime exports both. */
+#pragma GCC visibility push(default)
+
+typedef enum modrt_code {
+  MODRT_OK = 0,
+  MODRT_INVALID,     /* the caller asked for what cannot be */
+  MODRT_SYSTEM,      /* a file, memory or threads could not be had */
+  MODRT_MISMATCH,    /* the weights or the descriptor are not as expected */
+  MODRT_UNSUPPORTED, /* not on this machine, or not by this model */
+} modrt_code;
+
+/* What became of a call. The message is a fragment without a newline, empty
+ * where the code is MODRT_OK. */
+typedef struct modrt_status {
+  modrt_code code;
+  char message[508];
+} modrt_status;
+
+typedef struct modrt_instance modrt_instance; /* a model with its weights */
+typedef struct modrt_session modrt_session;   /* one sequence of tokens */
+typedef struct modrt_sampler modrt_sampler;
+
+/* MODRT_API_VERSION of the library. */
+uint32_t modrt_api_version(void);
+
+/*--- Instances ---*/
+
+/* Maps the weights of a model, read only and without copying them, and checks
+ * that they are this model's and that this machine can run its code.
+ * weights: path of a safetensors file, or NULL to look where the compiler left
+ * it: at the end of the executable or library that holds the descriptor, or
+ * beside it. */
+modrt_status modrt_open(const modrt_model *model, const char *weights,
+                        modrt_instance **instance);
+/* After all sessions and samplers of the instance. NULL is allowed. */
+void modrt_close(modrt_instance *instance);
+const modrt_model *modrt_describe(const modrt_instance *instance);
+
+/*--- Sessions ---*/
+
+typedef struct modrt_session_options {
+  int32_t threads; /* 0: one for each core that the process may use */
+  int32_t trace;   /* not 0: record the routing decisions */
+} modrt_session_options;
+
+/* Reserves arena and caches; their pages cost memory when tokens touch them.
+ * options: NULL for zeros. */
+modrt_status modrt_session_open(modrt_instance *instance,
+                                const modrt_session_options *options,
+                                modrt_session **session);
+void modrt_session_close(modrt_session *session);
+/* Forgets all tokens and gives the memory of the caches back. */
+void modrt_session_reset(modrt_session *session);
+
+/* All tokens at once, routed by top-k as in training; the session's tokens are
+ * neither seen nor changed.
+ * count: 1..context. logits: [count][vocab]. */
+modrt_status modrt_forward(modrt_session *session, const int32_t *tokens,
+                           int64_t count, float *logits);
+/* Appends tokens to the session, routed causally. count: at least 1; with the
+ * tokens before them at most context. logits: [count - from][vocab], those of
+ * tokens from..count-1; or NULL, where the last row (modrt_logits) is all that
+ * is wanted and `from` is not used. */
+modrt_status modrt_prefill(modrt_session *session, const int32_t *tokens,
+                           int64_t count, int64_t from, float *logits);
+/* Appends one token; its logits are modrt_logits. */
+modrt_status modrt_decode(modrt_session *session, int32_t token);
+/* [vocab], after the last token that the session was given; valid until the
+ * next call of prefill, decode, reset or close. */
+const float *modrt_logits(const modrt_session *session);
+
+/* Tokens that the session holds. */
+int64_t modrt_position(const modrt_session *session);
+/* [num_caches]: rows of each KV cache in use. */
+const int64_t *modrt_lengths(const modrt_session *session);
+/* [num_routed][3][context], as in modrt_call; NULL without the option. */
+const float *modrt_trace(const modrt_session *session);
+int32_t modrt_threads(const modrt_session *session);
+
+/*--- Sampling ---*/
+
+/* How a token is chosen. The steps come in this order, each among the tokens
+ * that the one before left over: penalty, top-k, top-p, min-p, temperature. The
+ * same logits and seed give the same tokens on every machine. */
+typedef struct modrt_sampling {
+  double temperature;        /* 0: the likeliest token, lowest id first */
+  int64_t top_k;             /* keep the k likeliest; 0: all */
+  double top_p;              /* keep the likeliest up to this probability */
+  double min_p;              /* drop what is less likely than this share of the
+                                likeliest */
+  double repetition_penalty; /* divides positive logits of recent tokens,
+                                multiplies negative ones; 1: none */
+  int64_t repetition_window; /* how many tokens are recent */
+  uint64_t seed;
+} modrt_sampling;
+
+/* Temperature 0.8, top-k 40, top-p 0.95, min-p 0.05, no penalty (window 64),
+ * seed 0. */
+modrt_sampling modrt_sampling_defaults(void);
+/* sampling: NULL for the defaults. */
+modrt_status modrt_sampler_open(const modrt_instance *instance,
+                                const modrt_sampling *sampling,
+                                modrt_sampler **sampler);
+void modrt_sampler_close(modrt_sampler *sampler);
+/* Tells the sampler of a token of the text, of the prompt as of the answer. */
+void modrt_sampler_accept(modrt_sampler *sampler, int32_t token);
+/* Chooses a token by logits [vocab], without accepting it. */
+modrt_status modrt_sample(modrt_sampler *sampler, const float *logits,
+                          int32_t *token);
+
+/*--- Text ---*/
+
+/* Token ids of `size` bytes of text, of which at most `capacity` are written;
+ * count: how many there are. Unsupported where the tokenizer is "none". */
+modrt_status modrt_tokenize(const modrt_instance *instance, const char *text,
+                            int64_t size, int32_t *tokens, int64_t capacity,
+                            int64_t *count);
+/* The bytes that a token stands for, of which at most `capacity` are written;
+ * size: how many there are. They need not be whole characters: write them as
+ * they come. */
+modrt_status modrt_token_text(const modrt_instance *instance, int32_t token,
+                              char *text, int64_t capacity, int64_t *size);
+
+/*--- Command line ---*/
+
+/* The main program of a compiled model. */
+int modrt_main(const modrt_model *model, int argc, char **argv);
+
+#pragma GCC visibility pop
+
 #ifdef __cplusplus
 } /* extern "C" */
 
@@ -124,6 +265,9 @@ static_assert(sizeof(modrt_block) == 56, "modrt_block is part of the ABI");
 static_assert(sizeof(modrt_cache) == 24, "modrt_cache is part of the ABI");
 static_assert(sizeof(modrt_model) == 208, "modrt_model is part of the ABI");
 static_assert(sizeof(modrt_trailer) == 24, "modrt_trailer is part of the ABI");
+static_assert(sizeof(modrt_status) == 512, "modrt_status is part of the API");
+static_assert(sizeof(modrt_sampling) == 56,
+              "modrt_sampling is part of the API");
 #endif
 
 #endif /* MODRT_H */

@@ -1,0 +1,244 @@
+//===- Bench.cpp - How fast, and how fast it could be ---------------------===//
+//
+// Counts what the tokens at hand really needed: a routed block's work is that
+// of the tokens that took part in it, as the lengths of its KV cache tell.
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/cli/Ceilings.h"
+#include "runtime/cli/Command.h"
+#include "runtime/cli/Json.h"
+#include "runtime/cli/Terminal.h"
+
+#include <algorithm>
+#include <cstdio>
+
+using namespace modrt;
+
+namespace {
+
+struct Options {
+  int64_t promptTokens = 0, genTokens = 0, threads = 0;
+  bool json = false;
+
+  Syntax syntax();
+};
+
+/// What was done in how much time.
+struct Sample {
+  double seconds = 0;
+  double work = 0; // FLOPs or bytes
+
+  double rate() const { return work / seconds; }
+};
+
+struct Benchmark {
+  Options options;
+  Running running;
+  std::vector<int32_t> tokens;
+  Sample prefill, decode; // medians by time
+  double peakGflops = 0, peakGbPerS = 0;
+
+  explicit Benchmark(const Options &options) : options(options) {}
+  modrt_status run(const modrt_model *model);
+
+private:
+  modrt_status chooseCounts();
+  modrt_status measurePrefill(Sample &sample);
+  modrt_status measureDecode(Sample &sample);
+  modrt_status repeat(const char *work, Sample &median,
+                      modrt_status (Benchmark::*measure)(Sample &));
+  int64_t rowsOf(const modrt_block &block) const;
+  double prefillFlops() const;
+  double decodeBytes(const std::vector<int64_t> &rowsBefore) const;
+  std::vector<int64_t> allRows() const;
+};
+
+} // namespace
+
+Syntax Options::syntax() {
+  return {"Measures prefill and decode with random tokens, and in the same run "
+          "what\nthe machine can do at most with as many threads.",
+          {integer("--prompt-tokens", promptTokens, 1, INT64_MAX,
+                   "tokens of the prompt (default: 512, at most the context)"),
+           integer("--gen-tokens", genTokens, 1, INT64_MAX,
+                   "tokens decoded after it (default: 128, at most half of "
+                   "the context)"),
+           jsonOption(json), threadsOption(threads)}};
+}
+
+modrt_status Benchmark::chooseCounts() {
+  int64_t context = running.model().context;
+  if (!options.promptTokens)
+    options.promptTokens = std::min<int64_t>(512, context);
+  if (!options.genTokens)
+    options.genTokens =
+        std::clamp<int64_t>(128, 1, std::max<int64_t>(1, context / 2));
+  if (options.promptTokens > context || options.genTokens > context)
+    return error(MODRT_INVALID, "%lld tokens exceed the context of %lld",
+                 static_cast<long long>(
+                     std::max(options.promptTokens, options.genTokens)),
+                 static_cast<long long>(context));
+  return ok();
+}
+
+static std::vector<int32_t> randomTokens(const modrt_model &model) {
+  std::vector<int32_t> tokens(model.context);
+  uint64_t state = 1;
+  for (int32_t &token : tokens) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    token = static_cast<int32_t>((state >> 33) % model.vocab);
+  }
+  return tokens;
+}
+
+/// Tokens of the session that took part in a block.
+int64_t Benchmark::rowsOf(const modrt_block &block) const {
+  if (block.num_caches == 0)
+    return modrt_position(running.session);
+  return modrt_lengths(running.session)[block.first_cache];
+}
+
+std::vector<int64_t> Benchmark::allRows() const {
+  std::vector<int64_t> rows;
+  for (int64_t i = 0; i < running.model().num_blocks; ++i)
+    rows.push_back(rowsOf(running.model().blocks[i]));
+  return rows;
+}
+
+/// Of a prefill into an empty session, with the logits of one token.
+double Benchmark::prefillFlops() const {
+  const modrt_model &model = running.model();
+  double flops = model.logits_flops;
+  for (int64_t i = 0; i < model.num_blocks; ++i) {
+    const modrt_block &block = model.blocks[i];
+    double rows = rowsOf(block), pairs = rows * (rows + 1) / 2;
+    flops += block.flops_per_token * rows + block.flops_per_pair * pairs;
+  }
+  return flops;
+}
+
+/// Of one decode: weights, and the rows of the caches, of blocks that ran.
+double Benchmark::decodeBytes(const std::vector<int64_t> &rowsBefore) const {
+  const modrt_model &model = running.model();
+  double bytes = model.logits_weight_bytes;
+  for (int64_t i = 0; i < model.num_blocks; ++i) {
+    const modrt_block &block = model.blocks[i];
+    int64_t rows = rowsOf(block);
+    if (rows > rowsBefore[i])
+      bytes += static_cast<double>(block.weight_bytes) +
+               static_cast<double>(rows) * block.cache_row_bytes;
+  }
+  return bytes;
+}
+
+modrt_status Benchmark::measurePrefill(Sample &sample) {
+  modrt_session_reset(running.session);
+  double start = now();
+  MODRT_TRY(modrt_prefill(running.session, tokens.data(), options.promptTokens,
+                          0, nullptr));
+  sample.seconds = now() - start;
+  sample.work = prefillFlops();
+  return ok();
+}
+
+modrt_status Benchmark::measureDecode(Sample &sample) {
+  modrt_session *session = running.session;
+  int64_t prompt = std::min(options.promptTokens,
+                            running.model().context - options.genTokens);
+  modrt_session_reset(session);
+  if (prompt > 0)
+    MODRT_TRY(modrt_prefill(session, tokens.data(), prompt, 0, nullptr));
+  for (int64_t i = 0; i < options.genTokens; ++i) {
+    std::vector<int64_t> rowsBefore = allRows();
+    double start = now();
+    MODRT_TRY(modrt_decode(session, tokens[prompt + i]));
+    sample.seconds += now() - start;
+    sample.work += decodeBytes(rowsBefore);
+  }
+  return ok();
+}
+
+/// The median of some seconds' worth of runs, at least three.
+modrt_status Benchmark::repeat(const char *work, Sample &median,
+                               modrt_status (Benchmark::*measure)(Sample &)) {
+  const size_t least = 3, most = 50;
+  const double enough = 2;
+  std::vector<Sample> samples;
+  Progress progress(work, 100);
+  double start = now(), spent = 0;
+  while (samples.size() < least || (samples.size() < most && spent < enough)) {
+    Sample sample;
+    MODRT_TRY((this->*measure)(sample));
+    samples.push_back(sample);
+    spent = now() - start;
+    progress.update(static_cast<int64_t>(
+        100 * std::min(spent / enough, double(samples.size()) / least)));
+  }
+  auto middle = samples.begin() + samples.size() / 2;
+  std::nth_element(
+      samples.begin(), middle, samples.end(),
+      [](const Sample &a, const Sample &b) { return a.seconds < b.seconds; });
+  median = *middle;
+  return ok();
+}
+
+modrt_status Benchmark::run(const modrt_model *model) {
+  MODRT_TRY(running.open(model, options.threads));
+  MODRT_TRY(chooseCounts());
+  tokens = randomTokens(*model);
+  peakGflops = measurePeakGflops(running.pool());
+  MODRT_TRY(measureReadBandwidth(running.pool(), peakGbPerS));
+  MODRT_TRY(repeat("prefill", prefill, &Benchmark::measurePrefill));
+  return repeat("decode", decode, &Benchmark::measureDecode);
+}
+
+static void printJson(const Benchmark &done) {
+  double gflops = done.prefill.rate() * 1e-9;
+  double gbPerS = done.decode.rate() * 1e-9;
+  Json json;
+  json.beginObject()
+      .beginObject("prefill")
+      .member("tokens", done.options.promptTokens)
+      .member("tokens_per_s", done.options.promptTokens / done.prefill.seconds)
+      .member("gflops", gflops)
+      .member("peak_gflops", done.peakGflops)
+      .member("share_of_peak", gflops / done.peakGflops)
+      .end()
+      .beginObject("decode")
+      .member("tokens_per_s", done.options.genTokens / done.decode.seconds)
+      .member("gb_per_s", gbPerS)
+      .member("peak_gb_per_s", done.peakGbPerS)
+      .member("share_of_bandwidth", gbPerS / done.peakGbPerS)
+      .end()
+      .member("threads", int64_t(done.running.pool().threads()))
+      .end()
+      .print();
+}
+
+static void printTable(const Benchmark &done) {
+  double gflops = done.prefill.rate() * 1e-9;
+  double gbPerS = done.decode.rate() * 1e-9;
+  printf("%d threads     tokens    tokens/s    reached       limit   share\n",
+         done.running.pool().threads());
+  printf("prefill    %9lld %11.1f %6.1f GF/s %6.1f GF/s %5.1f %%\n",
+         static_cast<long long>(done.options.promptTokens),
+         done.options.promptTokens / done.prefill.seconds, gflops,
+         done.peakGflops, 100 * gflops / done.peakGflops);
+  printf("decode     %9lld %11.1f %6.1f GB/s %6.1f GB/s %5.1f %%\n",
+         static_cast<long long>(done.options.genTokens),
+         done.options.genTokens / done.decode.seconds, gbPerS, done.peakGbPerS,
+         100 * gbPerS / done.peakGbPerS);
+}
+
+int modrt::bench(const Invocation &invocation) {
+  Options options;
+  if (std::optional<int> code = parse(invocation, options.syntax()))
+    return *code;
+  Benchmark benchmark(options);
+  modrt_status status = benchmark.run(invocation.model);
+  if (failed(status))
+    return failure(invocation, status);
+  benchmark.options.json ? printJson(benchmark) : printTable(benchmark);
+  return Success;
+}

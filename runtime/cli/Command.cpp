@@ -1,0 +1,60 @@
+//===- Command.cpp - What the commands share ------------------------------===//
+//
+// Common options and an open session.
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/cli/Command.h"
+
+#include <cstdio>
+
+using namespace modrt;
+
+Option modrt::threadsOption(int64_t &target) {
+  return integer("--threads", target, 1, 1024,
+                 "threads (default: one for each core it may use)");
+}
+
+Option modrt::jsonOption(bool &target) {
+  return flag("--json", target, "print one JSON object");
+}
+
+Running::~Running() {
+  modrt_session_close(session);
+  modrt_close(instance);
+}
+
+modrt_status Running::open(const modrt_model *model, int64_t threads,
+                           bool trace) {
+  MODRT_TRY(modrt_open(model, nullptr, &instance));
+  modrt_session_options options = {};
+  options.threads = static_cast<int32_t>(threads);
+  options.trace = trace;
+  return modrt_session_open(instance, &options, &session);
+}
+
+modrt_status modrt::tokenize(const modrt_instance *instance,
+                             const std::string &text,
+                             std::vector<int32_t> &tokens) {
+  int64_t size = text.size(), count = 0;
+  tokens.resize(size); // no token is shorter than a byte
+  MODRT_TRY(
+      modrt_tokenize(instance, text.data(), size, tokens.data(), size, &count));
+  tokens.resize(count);
+  return ok();
+}
+
+std::string modrt::formatBytes(int64_t bytes) {
+  char text[32];
+  double value = static_cast<double>(bytes);
+  const char *unit = "B";
+  for (const char *larger : {"kB", "MB", "GB", "TB"}) {
+    if (value < 1000)
+      break;
+    value /= 1000;
+    unit = larger;
+  }
+  snprintf(text, sizeof(text), *unit == 'B' ? "%.0f %s" : "%.2f %s", value,
+           unit);
+  return text;
+}

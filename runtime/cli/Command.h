@@ -1,0 +1,46 @@
+//===- Command.h - What the commands share ---------------------*- C++ -*-===//
+//
+// The commands of a compiled model, common options, and an open session.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef RUNTIME_CLI_COMMAND_H
+#define RUNTIME_CLI_COMMAND_H
+
+#include "runtime/Session.h"
+#include "runtime/cli/Options.h"
+
+namespace modrt {
+
+/// Each returns the exit code.
+int generate(const Invocation &invocation);
+int score(const Invocation &invocation);
+int logits(const Invocation &invocation);
+int bench(const Invocation &invocation);
+int info(const Invocation &invocation);
+
+Option threadsOption(int64_t &target);
+Option jsonOption(bool &target);
+
+/// A model and a session that last as long as the command.
+struct Running {
+  modrt_instance *instance = nullptr;
+  modrt_session *session = nullptr;
+
+  ~Running();
+  modrt_status open(const modrt_model *model, int64_t threads,
+                    bool trace = false);
+  const modrt_model &model() const { return instance->model; }
+  ThreadPool &pool() const { return session->pool; }
+};
+
+/// The ids of a text, by the model's tokenizer.
+modrt_status tokenize(const modrt_instance *instance, const std::string &text,
+                      std::vector<int32_t> &tokens);
+
+/// "12.3 MB"
+std::string formatBytes(int64_t bytes);
+
+} // namespace modrt
+
+#endif // RUNTIME_CLI_COMMAND_H

@@ -1,0 +1,113 @@
+//===- Logits.cpp - Writing logits to a file ------------------------------===//
+//
+// One row per token, by any of the three programs.
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/cli/Command.h"
+#include "runtime/cli/Files.h"
+#include "runtime/cli/Terminal.h"
+
+#include <algorithm>
+
+using namespace modrt;
+
+namespace {
+
+struct Options {
+  std::optional<std::vector<int32_t>> tokens;
+  std::optional<std::string> tokensFile, out, routing;
+  bool stepwise = false;
+  int64_t threads = 0;
+
+  Syntax syntax();
+  std::optional<std::string> check() const;
+  bool isCausal() const { return stepwise || routing == "causal"; }
+};
+
+} // namespace
+
+Syntax Options::syntax() {
+  return {
+      "Writes the logits of each token, float32 [tokens, vocabulary], as an\n"
+      ".npy file.",
+      {modrt::tokens("--tokens", tokens, "token ids: 1,2,3"),
+       text("--tokens-file", "FILE", tokensFile,
+            "read ids between spaces from a file"),
+       text("--out", "FILE", out, "where to write them"),
+       choice("--routing", routing, {"top_k", "causal"},
+              "top_k, as trained, or causal (default: top_k)"),
+       flag("--stepwise", stepwise,
+            "one token at a time, as text is generated; causal"),
+       threadsOption(threads)}};
+}
+
+std::optional<std::string> Options::check() const {
+  if (tokens.has_value() == tokensFile.has_value())
+    return "logits needs one of --tokens and --tokens-file";
+  if (!out)
+    return "logits needs --out";
+  if (stepwise && routing == "top_k")
+    return "--stepwise is causal and does not go with --routing=top_k";
+  return std::nullopt;
+}
+
+static modrt_status runStepwise(const Running &running,
+                                const std::vector<int32_t> &tokens,
+                                float *logits) {
+  int64_t vocab = running.model().vocab, count = tokens.size();
+  if (count > running.model().context)
+    return error(MODRT_INVALID,
+                 "prompt of %lld tokens exceeds the context of %lld",
+                 static_cast<long long>(count),
+                 static_cast<long long>(running.model().context));
+  MODRT_TRY(checkTokens(running.model(), tokens.data(), count));
+  Progress progress("decoding", count);
+  for (int64_t i = 0; i < count; ++i) {
+    MODRT_TRY(modrt_decode(running.session, tokens[i]));
+    std::copy_n(modrt_logits(running.session), vocab, logits + i * vocab);
+    progress.update(i + 1);
+  }
+  return ok();
+}
+
+static modrt_status compute(const Options &options, const Running &running,
+                            const std::vector<int32_t> &tokens, Mapping &rows) {
+  int64_t count = tokens.size(), vocab = running.model().vocab;
+  // What is refused below needs no memory.
+  int64_t used = std::min(count, running.model().context);
+  MODRT_TRY(rows.reserve(used * vocab * sizeof(float), "logits"));
+  if (options.stepwise && count > 0)
+    return runStepwise(running, tokens, rows.as<float>());
+  if (options.isCausal())
+    return modrt_prefill(running.session, tokens.data(), count, 0,
+                         rows.as<float>());
+  return modrt_forward(running.session, tokens.data(), count, rows.as<float>());
+}
+
+static modrt_status run(const Options &options, const modrt_model *model) {
+  Running running;
+  Mapping rows;
+  OutputFile out(*options.out);
+  std::vector<int32_t> tokens = options.tokens.value_or(std::vector<int32_t>());
+  if (options.tokensFile)
+    MODRT_TRY(readTokenFile(*options.tokensFile, tokens));
+  MODRT_TRY(running.open(model, options.threads));
+  MODRT_TRY(compute(options, running, tokens, rows));
+  std::string header = npyHeader(tokens.size(), model->vocab);
+  MODRT_TRY(out.open());
+  MODRT_TRY(out.write(header.data(), header.size()));
+  MODRT_TRY(
+      out.write(rows.data(), tokens.size() * model->vocab * sizeof(float)));
+  return out.commit();
+}
+
+int modrt::logits(const Invocation &invocation) {
+  Options options;
+  if (std::optional<int> code = parse(invocation, options.syntax()))
+    return *code;
+  if (std::optional<std::string> problem = options.check())
+    return usageError(invocation, *problem);
+  modrt_status status = run(options, invocation.model);
+  return failed(status) ? failure(invocation, status) : Success;
+}

@@ -1,0 +1,363 @@
+//===- runtime-tests.cpp - The runtime from inside ------------------------===//
+//
+// Tests that need the C interface or the thread pool: runtime-tests NAME.
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/Instance.h"
+#include "runtime/Sampler.h"
+#include "runtime/ThreadPool.h"
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <thread>
+
+#define CHECK(CONDITION)                                                       \
+  do {                                                                         \
+    if (!(CONDITION)) {                                                        \
+      printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #CONDITION);           \
+      exit(1);                                                                 \
+    }                                                                          \
+  } while (false)
+
+using modrt::failed;
+using modrt::ThreadPool;
+
+static void require(const modrt_status &status) {
+  if (!failed(status))
+    return;
+  printf("%s\n", status.message);
+  exit(1);
+}
+
+static void expect(const modrt_status &status, modrt_code code,
+                   const char *message) {
+  if (status.code == code && strstr(status.message, message))
+    return;
+  printf("got %d '%s', expected %d '%s'\n", status.code, status.message, code,
+         message);
+  exit(1);
+}
+
+//===----------------------------------------------------------------------===//
+// Thread pool
+//===----------------------------------------------------------------------===//
+
+/// Every item once, whatever their number.
+static void runItems(ThreadPool &pool, int64_t n) {
+  std::vector<std::atomic<int>> counts(n);
+  pool.forEach(n, [&](int64_t i) { counts[i].fetch_add(1); });
+  for (auto &count : counts)
+    CHECK(count.load() == 1);
+}
+
+static void testPoolSizes() {
+  for (int threads : {1, 2, 3, 8}) {
+    ThreadPool pool;
+    require(pool.start(threads));
+    CHECK(pool.threads() == threads);
+    for (int64_t n : {0, 1, 2, 3, 7, 8, 9, 1000, 65534, 65535, 65536, 200000})
+      runItems(pool, n);
+  }
+}
+
+/// Plain memory handed from job to job: what one wrote the next must see.
+static void testPoolOrder() {
+  ThreadPool pool;
+  require(pool.start(4));
+  std::vector<int64_t> a(64, 0), b(64, 0);
+  for (int round = 0; round < 3000; ++round) {
+    pool.forEach(64, [&](int64_t i) { b[i] = a[63 - i] + 1; });
+    pool.forEach(64, [&](int64_t i) { a[i] = b[63 - i]; });
+  }
+  for (int64_t value : a)
+    CHECK(value == 3000);
+}
+
+/// Workers fall asleep between jobs and are woken up again; many pools at once.
+static void testPoolSleep() {
+  std::vector<std::thread> users;
+  for (int user = 0; user < 3; ++user)
+    users.emplace_back([] {
+      ThreadPool pool;
+      require(pool.start(3));
+      for (int round = 0; round < 30; ++round) {
+        runItems(pool, 50);
+        std::this_thread::sleep_for(std::chrono::milliseconds(3));
+      }
+    });
+  for (std::thread &user : users)
+    user.join();
+}
+
+//===----------------------------------------------------------------------===//
+// Sessions
+//===----------------------------------------------------------------------===//
+
+static modrt_instance *openModel() {
+  modrt_instance *instance = nullptr;
+  require(modrt_open(mod_model(MODRT_ABI_VERSION), nullptr, &instance));
+  return instance;
+}
+
+static modrt_session *openSession(modrt_instance *instance, int threads) {
+  modrt_session_options options = {threads, 1};
+  modrt_session *session = nullptr;
+  require(modrt_session_open(instance, &options, &session));
+  return session;
+}
+
+static std::vector<int32_t> someTokens(int seed) {
+  std::vector<int32_t> tokens(40);
+  for (int i = 0; i < 40; ++i)
+    tokens[i] = (seed * 31 + i * i * 7) % 256;
+  return tokens;
+}
+
+/// Prefill in parts and decode agree with one prefill, to the bit.
+static void compareWays(modrt_instance *instance, int seed) {
+  modrt_session *session = openSession(instance, 2);
+  std::vector<int32_t> tokens = someTokens(seed);
+  std::vector<float> rows(40 * 256), parts(40 * 256);
+  require(modrt_prefill(session, tokens.data(), 40, 0, rows.data()));
+  CHECK(modrt_position(session) == 40 && modrt_lengths(session)[0] == 40);
+  CHECK(!memcmp(modrt_logits(session), &rows[39 * 256], 1024));
+
+  modrt_session_reset(session);
+  CHECK(modrt_position(session) == 0 && modrt_lengths(session)[0] == 0);
+  require(modrt_prefill(session, tokens.data(), 10, 3, &parts[3 * 256]));
+  require(modrt_prefill(session, &tokens[10], 5, 0, &parts[10 * 256]));
+  for (int i = 15; i < 40; ++i) {
+    require(modrt_decode(session, tokens[i]));
+    memcpy(&parts[i * 256], modrt_logits(session), 1024);
+  }
+  CHECK(!memcmp(&rows[3 * 256], &parts[3 * 256], 37 * 1024));
+  modrt_session_close(session);
+}
+
+static void testSessions() {
+  modrt_instance *instance = openModel();
+  std::vector<std::thread> users;
+  for (int user = 0; user < 2; ++user)
+    users.emplace_back([=] {
+      for (int seed = 0; seed < 20; ++seed)
+        compareWays(instance, seed * 2 + user);
+    });
+  for (std::thread &user : users)
+    user.join();
+  modrt_close(instance);
+}
+
+/// Forward neither sees nor changes what the session holds.
+static void testForward() {
+  modrt_instance *instance = openModel();
+  modrt_session *session = openSession(instance, 1);
+  std::vector<int32_t> tokens = someTokens(3);
+  std::vector<float> before(40 * 256), after(40 * 256);
+  require(modrt_forward(session, tokens.data(), 40, before.data()));
+  require(modrt_decode(session, 5));
+  require(modrt_forward(session, tokens.data(), 40, after.data()));
+  CHECK(before == after && modrt_position(session) == 1);
+  const float *tookPart = modrt_trace(session) + 2 * 64;
+  int selected = 0;
+  for (int i = 0; i < 40; ++i)
+    selected += tookPart[i] == 1;
+  CHECK(selected == 10);
+  modrt_session_close(session);
+  modrt_close(instance);
+}
+
+static void testErrors() {
+  modrt_instance *instance = openModel();
+  modrt_session *session = openSession(instance, 1), *none = nullptr;
+  std::vector<int32_t> tokens(65, 1);
+  std::vector<float> rows(65 * 256);
+  expect(modrt_prefill(session, tokens.data(), 65, 0, nullptr), MODRT_INVALID,
+         "prompt of 65 tokens exceeds the context of 64");
+  expect(modrt_prefill(session, tokens.data(), 0, 0, nullptr), MODRT_INVALID,
+         "no tokens were given");
+  expect(modrt_prefill(session, tokens.data(), 4, 4, rows.data()),
+         MODRT_INVALID, "logits from token 4 of 4");
+  expect(modrt_forward(session, tokens.data(), 65, rows.data()), MODRT_INVALID,
+         "exceeds the context");
+  expect(modrt_decode(session, 256), MODRT_INVALID,
+         "token 256 at position 0 is not in [0, 256)");
+  expect(modrt_decode(session, -1), MODRT_INVALID, "token -1");
+  CHECK(modrt_position(session) == 0);
+  require(modrt_prefill(session, tokens.data(), 64, 0, nullptr));
+  expect(modrt_decode(session, 1), MODRT_INVALID,
+         "1 more tokens after 64 exceed the context of 64");
+  modrt_session_options options = {-1, 0};
+  expect(modrt_session_open(instance, &options, &none), MODRT_INVALID,
+         "-1 threads");
+  CHECK(!none);
+  modrt_session_close(session);
+  modrt_close(instance);
+}
+
+//===----------------------------------------------------------------------===//
+// Sampler
+//===----------------------------------------------------------------------===//
+
+/// A model of four tokens, of which nothing runs.
+struct Sampling {
+  modrt_model model = {};
+  modrt_instance instance = {model, {}};
+  modrt_sampler *sampler = nullptr;
+
+  explicit Sampling(const modrt_sampling &sampling) {
+    model.vocab = 4;
+    require(modrt_sampler_open(&instance, &sampling, &sampler));
+  }
+  ~Sampling() { modrt_sampler_close(sampler); }
+  int32_t next(const float *logits) {
+    int32_t token = -1;
+    require(modrt_sample(sampler, logits, &token));
+    return token;
+  }
+};
+
+/// Everything off: the plain distribution.
+static modrt_sampling plain() {
+  modrt_sampling sampling = modrt_sampling_defaults();
+  sampling.temperature = 1;
+  sampling.top_k = 0;
+  sampling.top_p = 1;
+  sampling.min_p = 0;
+  sampling.seed = 42;
+  return sampling;
+}
+
+/// Draws often and compares shares with probabilities.
+static void expectShares(const modrt_sampling &sampling, const float *logits,
+                         const double (&shares)[4]) {
+  const int draws = 40000;
+  Sampling with(sampling);
+  double counts[4] = {};
+  for (int i = 0; i < draws; ++i)
+    ++counts[with.next(logits)];
+  for (int i = 0; i < 4; ++i) {
+    bool fits = shares[i] == 0 ? counts[i] == 0
+                               : std::fabs(counts[i] / draws - shares[i]) < .01;
+    if (!fits)
+      printf("token %d: share %f, expected %f\n", i, counts[i] / draws,
+             shares[i]);
+    CHECK(fits);
+  }
+}
+
+// Probabilities .1, .4, .2, .3.
+static const float fourLogits[] = {logf(.1f), logf(.4f), logf(.2f), logf(.3f)};
+
+static void testSamplerShares() {
+  modrt_sampling sampling = plain();
+  expectShares(sampling, fourLogits, {.1, .4, .2, .3});
+  sampling.temperature = 0.5; // squares: .01 .16 .04 .09
+  expectShares(sampling, fourLogits, {1 / 30., 16 / 30., 4 / 30., 9 / 30.});
+  sampling = plain();
+  sampling.top_k = 2;
+  expectShares(sampling, fourLogits, {0, 4 / 7., 0, 3 / 7.});
+  sampling = plain();
+  sampling.top_p = 0.65;
+  expectShares(sampling, fourLogits, {0, 4 / 7., 0, 3 / 7.});
+  sampling.top_p = 0.75;
+  expectShares(sampling, fourLogits, {0, 4 / 9., 2 / 9., 3 / 9.});
+  sampling = plain();
+  sampling.min_p = 0.6;
+  expectShares(sampling, fourLogits, {0, 4 / 7., 0, 3 / 7.});
+}
+
+static void testSamplerPenalty() {
+  modrt_sampling sampling = plain();
+  sampling.temperature = 0;
+  sampling.repetition_penalty = 2;
+  sampling.repetition_window = 2;
+  Sampling with(sampling);
+  const float logits[] = {4, 3, 1, -1}, negative[] = {-4, -3, -1.75, -1};
+  CHECK(with.next(logits) == 0);
+  modrt_sampler_accept(with.sampler, 0);
+  modrt_sampler_accept(with.sampler, 0);
+  CHECK(with.next(logits) == 1); // 2 against 3, divided once
+  modrt_sampler_accept(with.sampler, 3);
+  CHECK(with.next(negative) == 2); // -2 against -1.75
+  modrt_sampler_accept(with.sampler, 3);
+  CHECK(with.next(logits) == 0); // out of the window
+}
+
+static void testSamplerGreedy() {
+  modrt_sampling sampling = plain();
+  sampling.temperature = 0;
+  Sampling with(sampling);
+  const float ties[] = {1, 3, 3, 2},
+              allButOne[] = {-INFINITY, -INFINITY, 0, -INFINITY};
+  CHECK(with.next(ties) == 1);
+  CHECK(with.next(allButOne) == 2);
+}
+
+/// The very tokens: a change of generator or arithmetic must be noticed.
+static void testSamplerSeed() {
+  std::string first, second, other;
+  modrt_sampling sampling = plain();
+  for (std::string *draws : {&first, &second, &other}) {
+    sampling.seed = draws == &other ? 43 : 42;
+    Sampling with(sampling);
+    for (int i = 0; i < 40; ++i)
+      *draws += static_cast<char>('0' + with.next(fourLogits));
+  }
+  printf("%s\n", first.c_str());
+  CHECK(first == second && first != other);
+}
+
+static void testSamplerErrors() {
+  modrt_sampling sampling = plain();
+  Sampling with(sampling);
+  int32_t token;
+  const float nan[] = {0, NAN, 0, 0}, infinite[] = {0, 0, INFINITY, 0};
+  const float none[] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY};
+  expect(modrt_sample(with.sampler, nan, &token), MODRT_INVALID,
+         "the logit of token 1 is not a number");
+  expect(modrt_sample(with.sampler, infinite, &token), MODRT_INVALID,
+         "the logit of token 2");
+  expect(modrt_sample(with.sampler, none, &token), MODRT_INVALID,
+         "no token has a finite logit");
+  modrt_sampler *failing = nullptr;
+  sampling.top_p = NAN;
+  expect(modrt_sampler_open(&with.instance, &sampling, &failing), MODRT_INVALID,
+         "top-p must be in (0, 1]");
+}
+
+//===----------------------------------------------------------------------===//
+
+struct Test {
+  const char *name;
+  void (*run)();
+};
+
+static const Test tests[] = {
+    {"pool-sizes", testPoolSizes},
+    {"pool-order", testPoolOrder},
+    {"pool-sleep", testPoolSleep},
+    {"sessions", testSessions},
+    {"forward", testForward},
+    {"session-errors", testErrors},
+    {"sampler-shares", testSamplerShares},
+    {"sampler-penalty", testSamplerPenalty},
+    {"sampler-greedy", testSamplerGreedy},
+    {"sampler-seed", testSamplerSeed},
+    {"sampler-errors", testSamplerErrors},
+};
+
+int main(int argc, char **argv) {
+  for (const Test &test : tests) {
+    if (argc < 2 || strcmp(argv[1], test.name) != 0)
+      continue;
+    test.run();
+    printf("%s: passed\n", test.name);
+    return 0;
+  }
+  printf("usage: runtime-tests NAME\n");
+  return 2;
+}
