@@ -5,9 +5,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/Passes.h"
-#include "codegen/cpu/Target.h"
-#include "dialect/ModOps.h"
+#include "codegen/cpu/Kernels.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Remarks.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 namespace mlir::mod {
 #define GEN_PASS_DEF_LOWERKERNELSPASS
@@ -17,9 +20,169 @@ namespace mlir::mod {
 using namespace mlir;
 using namespace mlir::mod;
 
+int64_t mod::getStaticDim(Value shaped, unsigned dim) {
+  return cast<ShapedType>(shaped.getType()).getDimSize(dim);
+}
+
 namespace {
+/// Makes kernels and remembers them.
+class Kernels {
+public:
+  Kernels(ModuleOp module, CpuTarget target)
+      : symbols(module), target(target) {}
+
+  /// Replaces `op` by a call of its kernel.
+  void lower(Operation *op);
+
+private:
+  using Key = std::tuple<StringAttr, Attribute, FunctionType>;
+
+  func::FuncOp getOrCreate(Operation *op);
+  func::FuncOp create(Operation *op, FunctionType type);
+
+  SymbolTable symbols;
+  CpuTarget target;
+  DenseMap<Key, func::FuncOp> kernels;
+};
+
 struct LowerKernelsPass : mod::impl::LowerKernelsPassBase<LowerKernelsPass> {
   using LowerKernelsPassBase::LowerKernelsPassBase;
-  void runOnOperation() override {}
+  void runOnOperation() override;
 };
 } // namespace
+
+/// Writes the loops of `op` at the builder's insertion point; false where it
+/// has no kernel.
+static bool emitOp(KernelBuilder &builder, Operation *op) {
+  return TypeSwitch<Operation *, bool>(op)
+      .Case<LinearOp, AttentionOp, RMSNormOp, RopeOp, EmbeddingOp, PositionsOp,
+            RouterOp, PredictorOp, GatherOp, ScatterOp, SelectOp>([&](auto op) {
+        emitKernel(builder, op);
+        return true;
+      })
+      .Default(false);
+}
+
+static bool hasKernel(Operation *op) {
+  return isa<LinearOp, AttentionOp, RMSNormOp, RopeOp, EmbeddingOp, PositionsOp,
+             RouterOp, PredictorOp, GatherOp, ScatterOp, SelectOp>(op);
+}
+
+/// What a person would call the kernel: the op and its widths.
+static std::string getName(Operation *op) {
+  std::string name = op->getName().getStringRef().str();
+  auto append = [&](ArrayRef<int64_t> sizes) {
+    llvm::raw_string_ostream os(name);
+    os << ".";
+    llvm::interleave(sizes, os, "x");
+  };
+  TypeSwitch<Operation *>(op)
+      .Case(
+          [&](LinearOp op) { append({op.getNumInputs(), op.getNumOutputs()}); })
+      .Case([&](AttentionOp op) {
+        append({int64_t(op.getHeads()), op.getHeadDim()});
+      })
+      .Case([&](RopeOp op) {
+        int64_t heads = op.getHeads();
+        append({heads, getStaticDim(op.getX(), 2) / heads});
+      })
+      .Case<RMSNormOp, RouterOp, PredictorOp, ScatterOp>(
+          [&](auto op) { append({getStaticDim(op.getX(), 2)}); })
+      .Case([&](EmbeddingOp op) {
+        append(cast<ShapedType>(op.getTable().getType()).getShape());
+      });
+  return name;
+}
+
+func::FuncOp Kernels::create(Operation *op, FunctionType type) {
+  OpBuilder outer(op->getContext());
+  auto kernel = func::FuncOp::create(op->getLoc(), getName(op), type);
+  kernel.setPrivate();
+  symbols.insert(kernel);
+  Block *body = kernel.addEntryBlock();
+  outer.setInsertionPointToStart(body);
+  IRMapping arguments;
+  arguments.map(op->getOperands(), body->getArguments());
+  Operation *clone = outer.clone(*op, arguments);
+  func::ReturnOp::create(outer, op->getLoc(), clone->getResults());
+  outer.setInsertionPoint(clone);
+  KernelBuilder builder(op->getLoc(), outer, target);
+  emitOp(builder, clone);
+  clone->erase();
+  return kernel;
+}
+
+func::FuncOp Kernels::getOrCreate(Operation *op) {
+  auto type = FunctionType::get(op->getContext(), op->getOperandTypes(),
+                                op->getResultTypes());
+  Key key{op->getName().getIdentifier(), op->getPropertiesAsAttribute(), type};
+  auto [entry, isNew] = kernels.try_emplace(key);
+  if (isNew)
+    entry->second = create(op, type);
+  return entry->second;
+}
+
+void Kernels::lower(Operation *op) {
+  OpBuilder builder(op);
+  auto call = func::CallOp::create(builder, op->getLoc(), getOrCreate(op),
+                                   op->getOperands());
+  op->replaceAllUsesWith(call);
+  op->erase();
+}
+
+/// Checks that an operand is what kernels take: f32 or integers in memory, one
+/// sequence.
+static LogicalResult verifyOperand(Operation *op, ShapedType type) {
+  if (!isa<MemRefType>(type))
+    return op->emitOpError("must be in the buffer form, but has ") << type;
+  Type element = type.getElementType();
+  if (isa<FloatType>(element) && !element.isF32())
+    return op->emitOpError("has no kernel for ")
+           << element << "; kernels compute in f32";
+  return success();
+}
+
+static LogicalResult verifyPanel(LinearOp op, CpuTarget target) {
+  int64_t panel = getStaticDim(op.getWeight(), 2);
+  if (panel == target.getPanel())
+    return success();
+  return op->emitOpError("has panels of ")
+         << panel << " columns, expected " << target.getPanel()
+         << " for vectors of " << target.vectorBits << " bits";
+}
+
+static LogicalResult verifyOp(Operation *op, CpuTarget target) {
+  for (Type operand : op->getOperandTypes())
+    if (auto type = dyn_cast<ShapedType>(operand))
+      if (failed(verifyOperand(op, type)))
+        return failure();
+  int64_t batch = getStaticDim(op->getOperand(0), 0);
+  if (batch != 1)
+    return op->emitOpError("has a batch of ")
+           << batch << "; kernels take one sequence";
+  if (auto linear = dyn_cast<LinearOp>(op); linear && linear.isPacked())
+    return verifyPanel(linear, target);
+  return success();
+}
+
+void LowerKernelsPass::runOnOperation() {
+  ModuleOp module = getOperation();
+  if (!CpuTarget::isSupported(vectorBits)) {
+    module.emitError("no vectors have ")
+        << vectorBits.getValue() << " bits; expected 128, 256 or 512";
+    return signalPassFailure();
+  }
+  CpuTarget target = CpuTarget::get(vectorBits);
+  SmallVector<Operation *> ops;
+  WalkResult result = module.walk([&](Operation *op) {
+    if (!hasKernel(op))
+      return WalkResult::advance();
+    ops.push_back(op);
+    return WalkResult(verifyOp(op, target));
+  });
+  if (result.wasInterrupted())
+    return signalPassFailure();
+  Kernels kernels(module, target);
+  for (Operation *op : ops)
+    kernels.lower(op);
+}

@@ -1,0 +1,102 @@
+//===- Routing.cpp - Kernels of routing -----------------------------------===//
+//
+// Router, predictor and the gated scatter.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/Kernels.h"
+#include "codegen/cpu/VectorMath.h"
+
+using namespace mlir;
+using namespace mlir::mod;
+
+static constexpr int64_t blockRows = 16;
+
+Value mod::emitDot(KernelBuilder &b, Value x, ArrayRef<Value> xRow, Value y,
+                   ArrayRef<Value> yRow, int64_t width) {
+  Values sums = b.forColumns(
+      width, {b.splat(0.0)}, [&](Columns columns, ValueRange sums) {
+        Value product =
+            b.fma(b.load(x, xRow, columns), b.load(y, yRow, columns), sums[0]);
+        return Values{product};
+      });
+  return b.sum(sums[0]);
+}
+
+void mod::emitKernel(KernelBuilder &b, RouterOp op) {
+  int64_t width = getStaticDim(op.getX(), 2);
+  b.forallItems(b.dim(op.getX(), 1), blockRows, [&](Value row) {
+    Values at{b.index(0), row};
+    Value score =
+        emitDot(b, op.getX(), at, op.getWeight(), {b.index(0)}, width);
+    if (Value bias = op.getBias())
+      score = b.addf(score, b.load(bias, {b.index(0)}));
+    b.store(score, op.getInto(), at);
+  });
+}
+
+/// Fills `hidden` with the products of the token of `row` and `down`.
+static void emitHidden(KernelBuilder &b, PredictorOp op, Value row,
+                       Value hidden) {
+  int64_t width = getStaticDim(op.getX(), 2);
+  Value units = b.index(getStaticDim(op.getDownWeight(), 0));
+  b.loop(b.index(0), units, 1, [&](Value unit) {
+    Value product = emitDot(b, op.getX(), {b.index(0), row}, op.getDownWeight(),
+                            {unit}, width);
+    b.store(b.addf(product, b.load(op.getDownBias(), {unit})), hidden, {unit});
+  });
+}
+
+/// sum(silu(hidden) * up)
+static Value emitLogit(KernelBuilder &b, PredictorOp op, Value hidden) {
+  int64_t units = getStaticDim(op.getDownWeight(), 0);
+  Values sums = b.forColumns(
+      units, {b.splat(0.0)}, [&](Columns columns, ValueRange sums) {
+        Value x = b.load(hidden, {}, columns);
+        Value up = b.load(op.getUpWeight(), {b.index(0)}, columns);
+        return Values{b.fma(b.mulf(x, emitSigmoid(b, x)), up, sums[0])};
+      });
+  return b.addf(b.sum(sums[0]), b.load(op.getUpBias(), {b.index(0)}));
+}
+
+void mod::emitKernel(KernelBuilder &b, PredictorOp op) {
+  Value rows = b.dim(op.getX(), 1);
+  b.forall(b.ceilDiv(rows, blockRows), [&](Value task) {
+    Value hidden = b.scratch({getStaticDim(op.getDownWeight(), 0)});
+    Value first = b.mul(task, blockRows);
+    b.loop(first, b.min(b.add(first, blockRows), rows), 1, [&](Value row) {
+      emitHidden(b, op, row, hidden);
+      b.store(emitLogit(b, op, hidden), op.getInto(), {b.index(0), row});
+    });
+  });
+}
+
+static Value emitGate(KernelBuilder &b, Gate gate, Value score) {
+  switch (gate) {
+  case Gate::raw:
+    return score;
+  case Gate::sigmoid:
+    return emitSigmoid(b, score);
+  case Gate::tanh:
+    return emitTanh(b, score);
+  case Gate::none:
+    return b.splat(1.0);
+  }
+  llvm_unreachable("all gates are listed");
+}
+
+void mod::emitKernel(KernelBuilder &b, ScatterOp op) {
+  int64_t width = getStaticDim(op.getX(), 2);
+  b.forallItems(b.dim(op.getUpdate(), 1), blockRows, [&](Value row) {
+    Values from{b.index(0), row}, to = from;
+    if (Value indices = op.getIndices())
+      to[1] = b.toIndex(b.load(indices, from));
+    Value score = b.broadcast(b.load(op.getScores(), to));
+    Value gate = emitGate(b, op.getGate(), score);
+    b.forColumns(width, [&](Columns columns) {
+      Value update = b.load(op.getUpdate(), from, columns);
+      Value x = b.load(op.getX(), to, columns);
+      b.store(b.fma(gate, update, x), op.getX(), to, columns);
+    });
+  });
+}

@@ -1,0 +1,133 @@
+"""Compiles functions of mod ops on buffers and calls them with NumPy arrays.
+
+A `Module` collects functions; `compile` lowers them all, with `mod-lower-kernels`
+and upstream's passes, to one shared library. Parallel loops run in order.
+"""
+
+import ctypes
+import pathlib
+import subprocess
+import tempfile
+
+import numpy as np
+
+PIPELINE = "builtin.module(" + ",".join([
+    "scf-forall-to-for", "canonicalize", "cse",
+    # A task's stack buffers belong to a function of their own, which these
+    # sequential loops are not.
+    "func.func(buffer-loop-hoisting)",
+    "convert-scf-to-cf", "expand-strided-metadata", "lower-affine",
+    "convert-vector-to-llvm", "finalize-memref-to-llvm", "convert-arith-to-llvm",
+    "convert-math-to-llvm", "convert-index-to-llvm", "convert-cf-to-llvm",
+    "convert-func-to-llvm", "convert-ub-to-llvm", "canonicalize", "cse",
+    "reconcile-unrealized-casts"]) + ")"
+
+MARCH = {128: "x86-64", 256: "x86-64-v3", 512: "x86-64-v3"}
+
+
+class Buffer:
+    """An array as a memref whose dimensions `dynamic` are `?`.
+
+    With `row`, rows are that many elements apart in memory and the memref says
+    so with a dynamic offset, as a view of a wider buffer does.
+    """
+
+    def __init__(self, array, dynamic=(), row=None):
+        self.array, self.dynamic, self.row = array, dynamic, row
+        if row:
+            # Guard values around the view show writes that are out of bounds.
+            wide = np.full(array.shape[:-1] + (row,), 77, array.dtype)
+            first = (row - array.shape[-1]) // 2
+            wide[..., first:first + array.shape[-1]] = array
+            self.wide, self.array = wide, wide[..., first:first + array.shape[-1]]
+
+    def type(self):
+        element = {"f": "f32", "i": "i32"}[self.array.dtype.kind]
+        dims = ["?" if i in self.dynamic else str(n)
+                for i, n in enumerate(self.array.shape)]
+        layout = ""
+        if self.row:
+            strides = ["1", str(self.row), "?" if 1 in self.dynamic else
+                       str(self.row * self.array.shape[1])][:self.array.ndim][::-1]
+            layout = f", strided<[{', '.join(strides)}], offset: ?>"
+        return f"memref<{'x'.join(dims + [element])}{layout}>"
+
+    def descriptor(self):
+        a, n = self.array, self.array.ndim
+        words = [a.ctypes.data, a.ctypes.data, 0, *a.shape,
+                 *(s // a.itemsize for s in a.strides)]
+        return (ctypes.c_int64 * (3 + 2 * n))(*words)
+
+    def check_guards(self):
+        if self.row:
+            copy = self.wide.copy()
+            first = (self.row - self.array.shape[-1]) // 2
+            copy[..., first:first + self.array.shape[-1]] = 77
+            assert (copy == 77).all(), "wrote outside of its buffer"
+
+
+def argument_type(argument):
+    return argument.type() if isinstance(argument, Buffer) else "index"
+
+
+class Module:
+    def __init__(self):
+        self.functions, self.types = [], {}
+
+    def add(self, name, op, arguments, result=None):
+        """A function of `arguments` that runs `op`: text in which {0}, {1}, ...
+        are the arguments and {types} their types, comma separated."""
+        types = [argument_type(a) for a in arguments]
+        names = [f"%{i}" for i in range(len(arguments))]
+        signature = ", ".join(f"{n}: {t}" for n, t in zip(names, types))
+        body = op.format(*names, types=", ".join(types))
+        self.functions.append(
+            f"func.func @{name}({signature}) {'-> index' if result else ''} "
+            f"attributes {{llvm.emit_c_interface}} {{\n  {body}\n"
+            f"  return {result + ' : index' if result else ''}\n}}\n")
+
+    def text(self):
+        return "\n".join(self.functions)
+
+    def compile(self, bits, passes=(), march=None):
+        directory = tempfile.TemporaryDirectory()
+        library = pathlib.Path(directory.name) / "kernels.so"
+        passes = passes or [f"--mod-lower-kernels=vector-bits={bits}"]
+        text = self.text()
+        for command in (["mod-opt", *passes, "-"],
+                        ["mlir-opt-22", f"--pass-pipeline={PIPELINE}", "-"],
+                        ["mlir-translate-22", "--mlir-to-llvmir", "-"],
+                        ["clang-22", "-O3", f"-march={march or MARCH[bits]}", "-shared",
+                         "-fPIC", "-Wno-override-module", "-x", "ir", "-", "-o",
+                         str(library), "-lm"]):
+            text = subprocess.run(command, input=text, text=True, check=True,
+                                  stdout=subprocess.PIPE).stdout
+        compiled = Compiled(ctypes.CDLL(str(library)))
+        compiled.directory = directory
+        return compiled
+
+
+class Compiled:
+    def __init__(self, library):
+        self.library = library
+
+    def call(self, name, *arguments):
+        function = getattr(self.library, f"_mlir_ciface_{name}")
+        function.restype = ctypes.c_int64
+        values = [a.descriptor() if isinstance(a, Buffer) else ctypes.c_int64(a)
+                  for a in arguments]
+        count = function(*[v if isinstance(v, ctypes.c_int64) else ctypes.byref(v)
+                           for v in values])
+        for argument in arguments:
+            if isinstance(argument, Buffer):
+                argument.check_guards()
+        return count
+
+
+def pack(weight, panel):
+    """`[out, in]` as panels `[ceil(out / panel)][in][panel]`, padded with 0."""
+    n, k = weight.shape
+    panels = -(-n // panel)
+    padded = np.zeros((panels * panel, k), np.float32)
+    padded[:n] = weight
+    return np.ascontiguousarray(padded.reshape(panels, panel, k).transpose(0, 2, 1))

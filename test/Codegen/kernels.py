@@ -1,0 +1,251 @@
+# What kernels compute, against the equations in NumPy, on shapes that divide by
+# nothing and for every width of vectors. (Code of 512 bits is run with what
+# this machine has.)
+# RUN: %python %s 128
+# RUN: %python %s 256
+# RUN: %python %s 512
+
+import pathlib
+import sys
+
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "Inputs"))
+from run_kernels import Buffer, Module, pack  # noqa: E402
+
+bits = int(sys.argv[1])
+lanes = bits // 32
+panel = 64 if bits == 512 else 2 * lanes
+random = np.random.default_rng(7)
+module, runs = Module(), []
+
+
+def normal(*shape, scale=1.0):
+    return (random.standard_normal(shape) * scale).astype(np.float32)
+
+
+def out(*shape, **options):
+    return Buffer(np.full(shape, 55, np.float32), **options)
+
+
+def case(op, arguments, outputs, expected, tolerance=2e-6, count=None):
+    """`op` on `arguments` makes the buffers `outputs` equal to `expected`."""
+    name = f"case{len(runs)}"
+    module.add(name, op, arguments, "%count" if count is not None else None)
+    runs.append((name, op, arguments, outputs, expected, tolerance, count))
+
+
+def run_all():
+    compiled = module.compile(bits)
+    for name, op, arguments, outputs, expected, tolerance, count in runs:
+        result = compiled.call(name, *arguments)
+        what = f"{op} : {[getattr(a, 'type', int)() for a in arguments]}"
+        assert count is None or result == count, f"{what}: {result}, not {count}"
+        for buffer, want in zip(outputs, expected):
+            got = buffer.array[tuple(slice(n) for n in want.shape)]
+            error = np.abs(got.astype(float) - want).max(initial=0)
+            limit = tolerance * max(1, np.abs(want).max(initial=0))
+            assert error <= limit, f"{what}: error {error}, limit {limit}"
+
+
+def linear(m, k, n, bias=False, packed=True, dynamic=True, row=None):
+    x, w, b = normal(m, k), normal(n, k, scale=k ** -0.5), normal(n)
+    dims = (1,) if dynamic else ()
+    y = out(1, m, n, dynamic=dims, row=row)
+    arguments = [Buffer(x[None], dims, row and row + 3),
+                 Buffer(pack(w, panel) if packed else w)]
+    arguments += [Buffer(b)] if bias else []
+    op = "mod.linear {0}, {1} " + ("bias({2}) into({3})" if bias else "into({2})")
+    case(op + " : ({types}) -> ()", arguments + [y], [y],
+         [(x.astype(float) @ w.T.astype(float) + (b if bias else 0))[None]])
+
+
+for m in (1, 2, 3, 5, 6, 7, 11, 12, 13, 97, 100):
+    linear(m, 20, panel + 3, bias=m % 2 == 0)
+linear(1, 40, 5 * panel, dynamic=False)
+linear(4, 40, 5 * panel - 1, dynamic=False, bias=True)
+linear(200, 33, 1)
+linear(3, 1, 7)
+linear(9, 24, 2 * panel, row=5 * panel)
+linear(5, 19, 13, packed=False, bias=True)
+linear(13, 1500, 3 * panel + 1)
+
+
+def attend(q, k, v, heads, kv_heads):
+    m, n, d = q.shape[0], k.shape[0], q.shape[1] // heads
+    result = np.zeros(q.shape)
+    seen = np.arange(n)[None] <= n - m + np.arange(m)[:, None]
+    for h in range(heads):
+        g = h // (heads // kv_heads)
+        here, there = slice(h * d, h * d + d), slice(g * d, g * d + d)
+        s = q[:, here].astype(float) @ k[:, there].T.astype(float) / d ** 0.5
+        s = np.where(seen, s, -np.inf)
+        p = np.exp(s - s.max(1, keepdims=True))
+        result[:, here] = p / p.sum(1, keepdims=True) @ v[:, there]
+    return result
+
+
+def attention(m, n, heads, kv_heads, d, dynamic=True, row=None, scale=1.0):
+    q, k, v = (normal(t, h * d, scale=s) for t, h, s in
+               ((m, heads, scale), (n, kv_heads, scale), (n, kv_heads, 1)))
+    y = out(1, m, heads * d, dynamic=(1,) if dynamic else (), row=row)
+    buffers = [Buffer(q[None], (1,) if dynamic else (), row),
+               Buffer(k[None], (1,), row), Buffer(v[None], (1,), row), y]
+    case(f"mod.attention {{0}}, {{1}}, {{2}} heads({heads}) kv_heads({kv_heads}) "
+         "into({3}) : ({types}) -> ()", buffers, [y],
+         [attend(q, k, v, heads, kv_heads)[None]], tolerance=1e-5)
+
+
+attention(1, 1, 1, 1, 8)
+attention(7, 7, 2, 1, 10)
+attention(64, 64, 2, 2, 16)
+attention(131, 131, 3, 1, 20, row=100)
+attention(61, 200, 4, 2, 64)
+attention(3, 70, 2, 2, 36, scale=6)
+attention(150, 150, 1, 1, 128)
+attention(1, 1, 2, 2, 8, dynamic=False)
+attention(1, 100, 6, 2, 10, dynamic=False)
+attention(1, 64, 8, 1, 64, dynamic=False, row=600)
+attention(1, 257, 3, 3, 128, dynamic=False, scale=5)
+attention(1, 65, 7, 1, 24, dynamic=False)
+
+
+def rms_norm(m, d, row=None):
+    x, g = normal(m, d, scale=3), normal(d)
+    y = out(1, m, d, dynamic=(1,), row=row)
+    mean = (x.astype(float) ** 2).mean(1, keepdims=True)
+    case("mod.rms_norm {0}, {1} eps(1.0e-5) into({2}) : ({types}) -> ()",
+         [Buffer(x[None], (1,), row), Buffer(g), y], [y],
+         [(x / np.sqrt(mean + 1e-5) * g)[None]])
+
+
+for m, d, row in ((1, 64, None), (17, 40, None), (33, 7, 23), (2, 1000, None)):
+    rms_norm(m, d, row)
+
+
+def rope(positions, heads, d, theta=10000.0, row=None):
+    m, half = len(positions), d // 2
+    x = normal(m, heads, d)
+    frequency = (theta ** (-2.0 * np.arange(half) / d)).astype(np.float32)
+    angle = np.array(positions, np.float32)[:, None] * frequency
+    c, s = (f(angle.astype(float))[:, None] for f in (np.cos, np.sin))
+    low, high = x[..., :half], x[..., half:]
+    want = np.concatenate([low * c - high * s, high * c + low * s], -1)
+    y = out(1, m, heads * d, dynamic=(1,), row=row)
+    case(f"mod.rope {{0}} at({{1}}) heads({heads}) theta({theta:e}) into({{2}}) "
+         ": ({types}) -> ()",
+         [Buffer(x.reshape(1, m, -1), (1,), row),
+          Buffer(np.array(positions, np.int32)[None], (1,)), y], [y],
+         [want.reshape(1, m, -1)])
+
+
+rope(range(20), 3, 10)
+rope([8191, 8190, 4095, 77, 0], 2, 64)
+rope([100000, 131000], 1, 128, theta=500000.0)
+rope([5], 4, 2, row=30)
+rope([3, 9, 4000], 2, 36, row=100)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x.astype(float)))
+
+
+def router(m, d, bias):
+    x, w, b = normal(m, d), normal(1, d), normal(1)
+    y = out(1, m, dynamic=(1,))
+    arguments = [Buffer(x[None], (1,)), Buffer(w)] + ([Buffer(b)] if bias else [])
+    op = "mod.router {0}, {1} " + ("bias({2}) into({3})" if bias else "into({2})")
+    case(op + " : ({types}) -> ()", arguments + [y], [y],
+         [(x.astype(float) @ w.T + (b if bias else 0)).T], tolerance=1e-5)
+
+
+router(1, 192, False)
+router(35, 21, True)
+
+
+def predictor(m, d, hidden):
+    x, w0, b0 = normal(m, d), normal(hidden, d, scale=d ** -0.5), normal(hidden)
+    w2, b2 = normal(1, hidden), normal(1)
+    y = out(1, m, dynamic=(1,))
+    h = x.astype(float) @ w0.T + b0
+    case("mod.predictor {0}, {1}, {2}, {3}, {4} into({5}) : ({types}) -> ()",
+         [Buffer(x[None], (1,)), Buffer(w0), Buffer(b0), Buffer(w2), Buffer(b2), y],
+         [y], [((h * sigmoid(h)) @ w2.T + b2).T], tolerance=1e-5)
+
+
+predictor(1, 64, 32)
+predictor(37, 50, 21)
+predictor(5, 9, 1)
+
+
+def select(scores, capacity):
+    n = len(scores)
+    if capacity is None:
+        want = np.flatnonzero(scores > 0)
+        text = "positive"
+    else:
+        k = (max(1, int(np.floor(capacity * n))) if isinstance(capacity, float)
+             else min(capacity, n))
+        want = np.sort(np.argsort(-scores, kind="stable")[:k])
+        text = f"top_k({capacity})"
+    length = max(1, len(want) if capacity else n)
+    y = Buffer(np.full((1, length), -5, np.int32))
+    case(f"%count = mod.select {text} {{0}} into({{1}}) : ({{types}}) -> index",
+         [Buffer(scores[None].astype(np.float32), (1,)), y], [y], [want[None]],
+         count=len(want))
+
+
+for n in (1, 2, 7, 16, 100, 1023):
+    for capacity in (0.125, 1.0, 0.03, 1, 5, None):
+        if isinstance(capacity, float) or capacity is None or capacity <= n:
+            select(normal(n), capacity)
+select(np.zeros(50), 0.3)
+select(np.array([0.0, -0.0, 1, -1, 0.0, -0.0, 2]), 4)
+select(np.repeat([3.0, -2, 5, -2, 3], 20), 0.5)
+select(-np.abs(normal(100)), 0.29)
+select(normal(40) * 1e30, 7)
+select(np.full(9, -1.0), None)
+
+
+def scatter(m, n, d, gate, indexed=True, row=None):
+    x, update, scores = normal(n, d), normal(m, d), normal(n, scale=4)
+    scores[: n // 2] *= 0.05
+    indices = np.sort(random.permutation(n)[:m]) if indexed else np.arange(n)
+    r = scores[indices].astype(float)
+    g = {"raw": r, "sigmoid": sigmoid(r), "tanh": np.tanh(r), "none": r * 0 + 1}
+    want = x.astype(float)
+    want[indices] += g[gate][:, None] * update
+    target = Buffer(x[None].copy(), (1,), row)
+    arguments = [Buffer(update[None], (1,)), target]
+    arguments += [Buffer(indices[None].astype(np.int32), (1,))] if indexed else []
+    case("mod.scatter {0} into {1} " + ("at({2}) " if indexed else "") +
+         f"gate({gate}) by({{{3 if indexed else 2}}}) : ({{types}}) -> ()",
+         arguments + [Buffer(scores[None], (1,))], [target], [want[None]])
+
+
+scatter(9, 70, 40, "raw")
+scatter(20, 50, 21, "sigmoid", row=64)
+scatter(30, 31, 8, "tanh")
+scatter(3, 64, 17, "none")
+scatter(33, 33, 12, "sigmoid", indexed=False)
+
+
+def tokens():
+    table, ids = normal(37, 45), random.integers(0, 37, (1, 70)).astype(np.int32)
+    y = out(1, 70, 45, dynamic=(1,))
+    case("mod.embedding {0}, {1} into({2}) : ({types}) -> ()",
+         [Buffer(ids, (1,)), Buffer(table), y], [y], [table[ids]])
+    x, rows = normal(1, 90, 45), random.permutation(90)[None, :33].astype(np.int32)
+    y = out(1, 33, 45, dynamic=(1,), row=60)
+    case("mod.gather {0} at({1}) into({2}) : ({types}) -> ()",
+         [Buffer(x, (1,), 50), Buffer(rows, (1,)), y], [y], [x[:, rows[0]]])
+    y = Buffer(np.zeros((1, 70), np.int32), (1,))
+    case("mod.positions {0} from {1} into({2}) : ({types}) -> ()",
+         [Buffer(ids, (1,)), 13, y], [y], [13 + np.arange(70)[None]])
+    y = Buffer(np.zeros((1, 33), np.int32), (1,))
+    case("mod.gather {0} at({1}) into({2}) : ({types}) -> ()",
+         [Buffer(ids, (1,)), Buffer(rows % 70, (1,)), y], [y], [ids[:, rows[0] % 70]])
+
+
+tokens()
+run_all()

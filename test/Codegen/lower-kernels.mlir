@@ -1,0 +1,54 @@
+// RUN: mod-opt %s --mod-lower-kernels=vector-bits=256 | FileCheck %s
+
+// Two products of one shape share a kernel; their results are written by it.
+// CHECK-LABEL: func.func @equal_shapes
+// CHECK-SAME: %[[X:.*]]: memref<1x?x96xf32>, %[[W:.*]]: memref<4x96x16xf32>, %[[Y:.*]]: memref
+// CHECK-NEXT: call @mod.linear.96x64(%[[X]], %[[W]], %[[Y]])
+// CHECK-NEXT: call @mod.linear.96x64(%[[X]], %[[W]], %[[Y]])
+// CHECK-NEXT: return
+func.func @equal_shapes(%x: memref<1x?x96xf32>, %w: memref<4x96x16xf32>,
+                        %y: memref<1x?x64xf32>) {
+  mod.linear %x, %w into(%y)
+      : (memref<1x?x96xf32>, memref<4x96x16xf32>, memref<1x?x64xf32>) -> ()
+  mod.linear %x, %w into(%y)
+      : (memref<1x?x96xf32>, memref<4x96x16xf32>, memref<1x?x64xf32>) -> ()
+  return
+}
+
+// Attributes and operand types are part of what a kernel is made for.
+// CHECK-LABEL: func.func @distinct
+// CHECK-NEXT: call @mod.rms_norm.96(
+// CHECK-NEXT: call @mod.rms_norm.96_0(
+// CHECK-NEXT: call @mod.rms_norm.96_1(
+func.func @distinct(%x: memref<1x?x96xf32>, %g: memref<96xf32>,
+                    %one: memref<1x1x96xf32>) {
+  mod.rms_norm %x, %g eps(1.0e-5) into(%x)
+      : (memref<1x?x96xf32>, memref<96xf32>, memref<1x?x96xf32>) -> ()
+  mod.rms_norm %x, %g eps(1.0e-6) into(%x)
+      : (memref<1x?x96xf32>, memref<96xf32>, memref<1x?x96xf32>) -> ()
+  mod.rms_norm %one, %g eps(1.0e-5) into(%one)
+      : (memref<1x1x96xf32>, memref<96xf32>, memref<1x1x96xf32>) -> ()
+  return
+}
+
+// The number of selected tokens is the kernel's result.
+// CHECK-LABEL: func.func @count
+// CHECK: %[[N:.*]] = call @mod.select(%{{.*}}, %{{.*}}) : (memref<1x?xf32>, memref<1x8xi32>) -> index
+// CHECK-NEXT: return %[[N]]
+func.func @count(%scores: memref<1x?xf32>, %into: memref<1x8xi32>) -> index {
+  %n = mod.select top_k(8) %scores into(%into)
+      : (memref<1x?xf32>, memref<1x8xi32>) -> index
+  return %n : index
+}
+
+// The sums of a tile of 6 rows by 2 vectors are carried in registers; nothing
+// is stored while they grow.
+// CHECK-LABEL: func.func private @mod.linear.96x64(
+// CHECK: scf.forall
+// CHECK: %{{.*}}:12 = scf.for
+// CHECK-NOT: store
+// CHECK-COUNT-12: vector.fma
+// CHECK-NOT: vector.fma
+// CHECK: scf.yield
+// CHECK-COUNT-12: vector.store
+// CHECK: scf.index_switch
