@@ -58,7 +58,8 @@ void ModDialect::initialize() {
 //===----------------------------------------------------------------------===//
 
 /// Parses `<2 static dimensions and, if asked for, an element type>`.
-static ParseResult parseTwoDims(AsmParser &parser, SmallVectorImpl<int64_t> &dims,
+static ParseResult parseTwoDims(AsmParser &parser,
+                                SmallVectorImpl<int64_t> &dims,
                                 Type *elementType) {
   if (parser.parseLess() ||
       parser.parseDimensionList(dims, /*allowDynamic=*/false,

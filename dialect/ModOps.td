@@ -19,17 +19,26 @@ include "mlir/Interfaces/ValueBoundsOpInterface.td"
 class Mod_Op<string mnemonic, list<Trait> traits = []>
     : Op<Mod_Dialect, mnemonic, traits>;
 
-/// A ranked tensor, or the memref that it becomes.
-class Mod_Shaped<list<Type> elements, list<int> ranks>
-    : AnyTypeOf<[TensorRankOf<elements, ranks>, MemRefRankOf<elements, ranks>]>;
+/// A ranked tensor, or the memref that it becomes. Dimensions from `dynamic` on
+/// are static: only batch, tokens and capacity are ever unknown.
+class Mod_Shaped<list<Type> elements, list<int> ranks, int dynamic>
+    : ConfinedType<
+          AnyTypeOf<[TensorRankOf<elements, ranks>, MemRefRankOf<elements, ranks>]>,
+          [CPred<"!::llvm::is_contained(::llvm::cast<::mlir::ShapedType>($_self)"
+                 ".getShape().drop_front(" # dynamic # "), "
+                 "::mlir::ShapedType::kDynamic)">],
+          !interleave(!foreach(rank, ranks, rank # "D"), "/")
+          # " tensor or memref of "
+          # !interleave(!foreach(type, elements, type.summary), " or ")
+          # " values with a static " # !if(dynamic, "width", "shape")>;
 
-def Mod_Ids : Mod_Shaped<[I32], [2]>;               // [batch, tokens]
-def Mod_Scores : Mod_Shaped<[F32], [2]>;            // [batch, tokens]
-def Mod_Hidden : Mod_Shaped<[AnyFloat], [3]>;       // [batch, tokens, width]
-def Mod_Vector : Mod_Shaped<[AnyFloat], [1]>;       // [width]
-def Mod_Matrix : Mod_Shaped<[AnyFloat], [2]>;       // [out, in]
-def Mod_Weight : Mod_Shaped<[AnyFloat], [2, 3]>;    // [out, in] or packed
-def Mod_PerToken : Mod_Shaped<[AnyFloat, I32], [2, 3]>;
+def Mod_Ids : Mod_Shaped<[I32], [2], 2>;            // [batch, tokens]
+def Mod_Scores : Mod_Shaped<[F32], [2], 2>;         // [batch, tokens]
+def Mod_Hidden : Mod_Shaped<[AnyFloat], [3], 2>;    // [batch, tokens, width]
+def Mod_Vector : Mod_Shaped<[AnyFloat], [1], 0>;    // [width]
+def Mod_Matrix : Mod_Shaped<[AnyFloat], [2], 0>;    // [out, in]
+def Mod_Weight : Mod_Shaped<[AnyFloat], [2, 3], 0>; // [out, in] or packed
+def Mod_PerToken : Mod_Shaped<[AnyFloat, I32], [2, 3], 2>;
 
 /// An op with the three forms that the dialect's description lists. Its memory
 /// effects follow from its operands: reads of memrefs, a write to `into`.
@@ -202,7 +211,8 @@ def Mod_AttentionOp : Mod_DestinationOp<"attention", [
   let description = [{
     Scaled dot product attention with grouped queries: head `h` of `query`
     attends with key and value head `h / (heads / kv_heads)`. Token `i` attends
-    to tokens `0..i`; only the tokens that the op was given can be attended to.
+    to tokens `0..i`; only the tokens that the op was given can be attended to,
+    and in a routed block these are tokens of the block.
 
     There may be more keys than queries: the query's tokens are the last of the
     key's, so that query `i` of `m` attends to keys `0..n - m + i` of `n`.
@@ -304,7 +314,7 @@ def Mod_PredictorOp : Mod_DestinationOp<"predictor", [
 }
 
 def Mod_RoutedOp : Mod_Op<"routed", [
-    RecursiveMemoryEffects, SingleBlockImplicitTerminator<"YieldOp">, AllTypesMatch<["x", "result"]>]> {
+    RecursiveMemoryEffects, SingleBlock, AllTypesMatch<["x", "result"]>]> {
   let summary = "a block that only the selected tokens go through";
   let description = [{
     The region computes the update of the selected tokens from their values
@@ -357,7 +367,6 @@ def Mod_YieldOp : Mod_Op<"yield", [
     Example: `mod.yield %update : tensor<?x?x768xf32>`
   }];
   let arguments = (ins AnyRankedTensor:$update);
-  let builders = [OpBuilder<(ins), [{ }]>];
   let assemblyFormat = "$update attr-dict `:` type($update)";
 }
 
@@ -530,6 +539,7 @@ def Mod_TraceRoutingOp : Mod_Op<"trace_routing", [
     (`selected` `(` $selected^ `)`)? (`from` $start^)? `to` $trace attr-dict
     `:` type(operands)
   }];
+  let hasVerifier = 1;
 }
 
 #endif // MOD_OPS

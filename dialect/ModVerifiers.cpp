@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialect/ModOps.h"
-#include "mlir/IR/TypeUtilities.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -23,28 +23,32 @@ static ShapedType getOutputType(Operation *op) {
   return shaped(op->getResult(0));
 }
 
+/// Checks that an op is on tensors or on memrefs, not on both.
+static LogicalResult verifyOneForm(Operation *op) {
+  if (llvm::any_of(op->getOperandTypes(), llvm::IsaPred<MemRefType>) &&
+      llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>))
+    return op->emitOpError("mixes tensors and memrefs");
+  return success();
+}
+
 LogicalResult mod::detail::verifyDestinationOp(Operation *op) {
+  if (failed(verifyOneForm(op)))
+    return failure();
   Value into = cast<DestinationOpInterface>(op).getInto();
-  auto isa_memref = [](Type type) { return isa<MemRefType>(type); };
-  auto isa_tensor = [](Type type) { return isa<TensorType>(type); };
-  Type result;
-  for (Type type : op->getResultTypes())
-    if (isa<ShapedType>(type))
-      result = type;
-  if (llvm::any_of(op->getOperandTypes(), isa_memref)) {
-    if (llvm::any_of(op->getOperandTypes(), isa_tensor))
-      return op->emitOpError("mixes tensors and memrefs");
+  auto result = llvm::find_if(op->getResultTypes(), llvm::IsaPred<ShapedType>);
+  bool hasResult = result != op->result_type_end();
+  if (llvm::any_of(op->getOperandTypes(), llvm::IsaPred<MemRefType>)) {
     if (!into)
       return op->emitOpError("on memrefs needs 'into'");
-    if (result)
+    if (hasResult)
       return op->emitOpError("on memrefs has no result");
     return success();
   }
-  if (!result)
+  if (!hasResult)
     return op->emitOpError("on tensors needs a result");
-  if (into && into.getType() != result)
+  if (into && into.getType() != *result)
     return op->emitOpError("has a destination of type ")
-           << into.getType() << " for a result of type " << result;
+           << into.getType() << " for a result of type " << *result;
   return success();
 }
 
@@ -53,24 +57,28 @@ static bool compatible(int64_t a, int64_t b) {
   return a == b || ShapedType::isDynamic(a) || ShapedType::isDynamic(b);
 }
 
-/// Checks that the output has `shape`, whose dimensions may be dynamic.
-static LogicalResult verifyOutput(Operation *op, ArrayRef<int64_t> shape) {
+/// Checks that the output holds `element`s in `shape`, whose dimensions may be
+/// dynamic.
+static LogicalResult verifyOutput(Operation *op, ArrayRef<int64_t> shape,
+                                  Type element) {
   ShapedType output = getOutputType(op);
-  if (output.getRank() != int64_t(shape.size()) ||
-      !llvm::equal(output.getShape(), shape, compatible)) {
-    auto diag = op->emitOpError("gives ");
-    llvm::interleave(
-        shape,
-        [&](int64_t dim) {
-          if (ShapedType::isDynamic(dim))
-            diag << "?";
-          else
-            diag << dim;
-        },
-        [&] { diag << "x"; });
-    return diag << ", not " << output;
-  }
-  return success();
+  if (output.getElementType() == element &&
+      output.getRank() == int64_t(shape.size()) &&
+      llvm::equal(output.getShape(), shape, compatible))
+    return success();
+  return op->emitOpError("gives values like ")
+         << RankedTensorType::get(shape, element) << ", not " << output;
+}
+
+/// Checks that the output is like the operand `x`.
+static LogicalResult verifyOutputLike(Operation *op, Value x) {
+  return verifyOutput(op, shaped(x).getShape(), shaped(x).getElementType());
+}
+
+/// Checks that the output is one f32 for each token of `x`.
+static LogicalResult verifyScores(Operation *op, Value x) {
+  return verifyOutput(op, shaped(x).getShape().take_front(2),
+                      Float32Type::get(op->getContext()));
 }
 
 /// Checks one dimension of an operand, named in the error.
@@ -88,12 +96,22 @@ static int64_t getDim(Value value, unsigned dim) {
 }
 
 /// Checks that two operands have the same batch and tokens.
-static LogicalResult verifySameTokens(Operation *op, StringRef name, Value value,
-                                      Value like) {
+static LogicalResult verifySameTokens(Operation *op, StringRef name,
+                                      Value value, Value like) {
   for (unsigned dim : {0, 1})
     if (failed(verifyDim(op, name, value, dim, getDim(like, dim))))
       return failure();
   return success();
+}
+
+/// Checks that two operands have the same elements.
+static LogicalResult verifySameElements(Operation *op, StringRef name,
+                                        Value value, Type expected) {
+  Type actual = shaped(value).getElementType();
+  if (actual == expected)
+    return success();
+  return op->emitOpError() << name << " has elements of " << actual
+                           << ", expected " << expected;
 }
 
 static LogicalResult verifyCapacity(Operation *op, Attribute capacity) {
@@ -110,7 +128,7 @@ static LogicalResult verifyCapacity(Operation *op, Attribute capacity) {
   return success();
 }
 
-/// Checks that a width is `heads` heads; a rotated head has an even size.
+/// Checks that a width is that of `heads` heads.
 static LogicalResult verifyHeads(Operation *op, StringRef name, Value value,
                                  int64_t heads) {
   if (getDim(value, 2) % heads)
@@ -124,12 +142,14 @@ static LogicalResult verifyHeads(Operation *op, StringRef name, Value value,
 //===----------------------------------------------------------------------===//
 
 LogicalResult EmbeddingOp::verify() {
-  return verifyOutput(*this, {getDim(getTokens(), 0), getDim(getTokens(), 1),
-                              getDim(getTable(), 1)});
+  return verifyOutput(
+      *this,
+      {getDim(getTokens(), 0), getDim(getTokens(), 1), getDim(getTable(), 1)},
+      shaped(getTable()).getElementType());
 }
 
 LogicalResult PositionsOp::verify() {
-  return verifyOutput(*this, shaped(getTokens()).getShape());
+  return verifyOutputLike(*this, getTokens());
 }
 
 LogicalResult RMSNormOp::verify() {
@@ -137,7 +157,7 @@ LogicalResult RMSNormOp::verify() {
     return emitOpError("eps must not be negative");
   if (failed(verifyDim(*this, "scale", getScale(), 0, getDim(getX(), 2))))
     return failure();
-  return verifyOutput(*this, shaped(getX()).getShape());
+  return verifyOutputLike(*this, getX());
 }
 
 LogicalResult LinearOp::verify() {
@@ -153,8 +173,9 @@ LogicalResult LinearOp::verify() {
            << (outputs + panel - 1) / panel << " for " << outputs << " outputs";
   if (getBias() && failed(verifyDim(*this, "bias", getBias(), 0, outputs)))
     return failure();
-  return verifyOutput(*this, {getDim(getInput(), 0), getDim(getInput(), 1),
-                              outputs});
+  return verifyOutput(*this,
+                      {getDim(getInput(), 0), getDim(getInput(), 1), outputs},
+                      shaped(getInput()).getElementType());
 }
 
 LogicalResult RopeOp::verify() {
@@ -166,7 +187,7 @@ LogicalResult RopeOp::verify() {
            << getDim(getX(), 2) / getHeads() << " elements";
   if (getTheta().convertToDouble() <= 0)
     return emitOpError("theta must be positive");
-  return verifyOutput(*this, shaped(getX()).getShape());
+  return verifyOutputLike(*this, getX());
 }
 
 /// Checks queries against keys and values of `kvWidth`.
@@ -181,13 +202,16 @@ static LogicalResult verifyGroups(Operation *op, Value query, int64_t kvWidth,
     return op->emitOpError("key has width ")
            << kvWidth << ", expected " << kvHeads << " heads of "
            << getDim(query, 2) / heads;
-  return verifyOutput(op, shaped(query).getShape());
+  return verifyOutputLike(op, query);
 }
 
 LogicalResult AttentionOp::verify() {
-  if (failed(verifySameTokens(*this, "value", getValue(), getKey())) ||
+  Type element = shaped(getQuery()).getElementType();
+  if (failed(verifySameTokens(*this, "key", getKey(), getQuery())) ||
+      failed(verifySameTokens(*this, "value", getValue(), getQuery())) ||
       failed(verifyDim(*this, "value", getValue(), 2, getDim(getKey(), 2))) ||
-      failed(verifyDim(*this, "key", getKey(), 0, getDim(getQuery(), 0))))
+      failed(verifySameElements(*this, "key", getKey(), element)) ||
+      failed(verifySameElements(*this, "value", getValue(), element)))
     return failure();
   return verifyGroups(*this, getQuery(), getDim(getKey(), 2), getHeads(),
                       getKvHeads());
@@ -202,7 +226,7 @@ LogicalResult RouterOp::verify() {
       failed(verifyDim(*this, "weight", getWeight(), 1, getDim(getX(), 2))) ||
       (getBias() && failed(verifyDim(*this, "bias", getBias(), 0, 1))))
     return failure();
-  return verifyOutput(*this, shaped(getX()).getShape().take_front(2));
+  return verifyScores(*this, getX());
 }
 
 LogicalResult PredictorOp::verify() {
@@ -214,7 +238,7 @@ LogicalResult PredictorOp::verify() {
       failed(verifyDim(*this, "up_weight", getUpWeight(), 1, hidden)) ||
       failed(verifyDim(*this, "up_bias", getUpBias(), 0, 1)))
     return failure();
-  return verifyOutput(*this, shaped(getX()).getShape().take_front(2));
+  return verifyScores(*this, getX());
 }
 
 LogicalResult RoutedOp::verify() {
@@ -234,6 +258,47 @@ LogicalResult RoutedOp::verify() {
   return success();
 }
 
+/// The operands with a row for each token that the result has a row for.
+static OperandRange getTokenOperands(Operation *op) {
+  if (isa<TokenwiseOpInterface, RopeOp>(op))
+    return op->getOperands().take_front();
+  return op->getOperands();
+}
+
+/// A value of the shape of per-token values that was not made from the tokens
+/// of `routed` although `value` was made from it, or null.
+static Value findForeignTokens(RoutedOp routed, Value value,
+                               DenseSet<Value> &visited) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type || type.getRank() != 3 || !visited.insert(value).second)
+    return {};
+  if (!routed.getBody().isAncestor(value.getParentRegion()))
+    return matchPattern(value, m_Constant()) ? Value() : value;
+  if (Operation *op = value.getDefiningOp())
+    for (Value operand : getTokenOperands(op))
+      if (Value foreign = findForeignTokens(routed, operand, visited))
+        return foreign;
+  return {};
+}
+
+/// Checks that attention is among the tokens that the region was given.
+static LogicalResult verifyOwnTokens(RoutedOp routed) {
+  DenseSet<Value> visited;
+  WalkResult result = routed.getBody().walk([&](AttentionOp op) {
+    for (Value operand : {op.getQuery(), op.getKey(), op.getValue()}) {
+      Value foreign = findForeignTokens(routed, operand, visited);
+      if (!foreign)
+        continue;
+      op.emitOpError("in a routed block may only see the block's tokens")
+              .attachNote(foreign.getLoc())
+          << "these are from outside";
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
 LogicalResult RoutedOp::verifyRegions() {
   Block &block = getBody().front();
   if (block.getNumArguments() != 2)
@@ -249,19 +314,33 @@ LogicalResult RoutedOp::verifyRegions() {
   if (!positions || positions.getShape() != tokens.getShape().drop_back() ||
       !positions.getElementType().isInteger(32))
     return emitOpError("region's positions must be one i32 per token");
-  Type update = cast<YieldOp>(block.getTerminator()).getUpdate().getType();
-  if (update != tokens)
-    return emitOpError("yields ") << update << ", expected " << tokens;
-  return success();
+  auto yield = dyn_cast<YieldOp>(block.getTerminator());
+  if (!yield)
+    return emitOpError("region must end with 'mod.yield'");
+  if (yield.getUpdate().getType() != tokens)
+    return yield.emitOpError("gives ")
+           << yield.getUpdate().getType() << ", expected " << tokens;
+  return verifyOwnTokens(*this);
 }
 
 LogicalResult SelectOp::verify() {
   if (getCapacity() && failed(verifyCapacity(*this, *getCapacity())))
     return failure();
-  if (getDim(getScores(), 0) != 1)
-    return emitOpError("selects from one sequence at a time");
-  if (ShapedType::isDynamic(getMaxCount()))
-    return emitOpError("needs a static bound on the selected tokens");
+  if (failed(verifyDim(*this, "scores", getScores(), 0, 1)))
+    return failure();
+  int64_t room = getMaxCount();
+  if (getOutputType(*this).getDimSize(0) != 1 || ShapedType::isDynamic(room))
+    return emitOpError("needs room for a static number of indices of one "
+                       "sequence, not ")
+           << getOutputType(*this);
+  int64_t tokens = getDim(getScores(), 1);
+  if (ShapedType::isDynamic(tokens))
+    return success();
+  int64_t count =
+      getCapacity() ? getCapacityCount(*getCapacity(), tokens) : tokens;
+  if (count > room)
+    return emitOpError("selects up to ")
+           << count << " tokens, but has room for " << room;
   return success();
 }
 
@@ -270,41 +349,75 @@ LogicalResult GatherOp::verify() {
   shape[1] = getDim(getIndices(), 1);
   if (failed(verifyDim(*this, "indices", getIndices(), 0, shape[0])))
     return failure();
-  return verifyOutput(*this, shape);
+  return verifyOutput(*this, shape, shaped(getX()).getElementType());
 }
 
 LogicalResult ScatterOp::verify() {
+  if (failed(verifyOneForm(*this)))
+    return failure();
   bool buffers = isa<MemRefType>(getX().getType());
   if (buffers == bool(getResult()))
     return emitOpError(buffers ? "on memrefs has no result"
                                : "on tensors needs a result");
   if (getResult() && getResult().getType() != getX().getType())
-    return emitOpError("result must have the type of x");
+    return emitOpError("gives ")
+           << getX().getType() << ", not " << getResult().getType();
   Value rows = getIndices() ? getIndices() : getX();
   if (failed(verifySameTokens(*this, "update", getUpdate(), rows)) ||
-      failed(verifySameTokens(*this, "scores", getScores(), getX())))
+      failed(verifySameTokens(*this, "scores", getScores(), getX())) ||
+      failed(verifyDim(*this, "update", getUpdate(), 0, getDim(getX(), 0))) ||
+      failed(verifyDim(*this, "update", getUpdate(), 2, getDim(getX(), 2))))
     return failure();
-  return verifyDim(*this, "update", getUpdate(), 2, getDim(getX(), 2));
+  return verifySameElements(*this, "update", getUpdate(),
+                            shaped(getX()).getElementType());
 }
 
 //===----------------------------------------------------------------------===//
 // State
 //===----------------------------------------------------------------------===//
 
+/// Checks rows that are written to or attend to a cache: those of the one
+/// sequence that it belongs to.
+static LogicalResult verifyCacheRows(Operation *op, StringRef name, Value rows,
+                                     KVCacheType cache) {
+  int64_t tokens = getDim(rows, 1);
+  if (!ShapedType::isDynamic(tokens) && tokens > cache.getLength())
+    return op->emitOpError()
+           << name << " has " << tokens << " tokens, the cache holds "
+           << cache.getLength();
+  if (failed(verifyDim(op, name, rows, 0, 1)))
+    return failure();
+  return verifySameElements(op, name, rows, cache.getElementType());
+}
+
 LogicalResult CacheAppendOp::verify() {
-  for (auto [name, value] : {std::pair<StringRef, Value>("key", getKey()),
-                             std::pair<StringRef, Value>("value", getValue())}) {
-    if (failed(verifyDim(*this, name, value, 2, getCache().getType().getWidth())))
-      return failure();
-    if (shaped(value).getElementType() != getCache().getType().getElementType())
-      return emitOpError() << name << " has elements of "
-                           << shaped(value).getElementType() << ", the cache "
-                           << getCache().getType().getElementType();
-  }
-  return verifySameTokens(*this, "value", getValue(), getKey());
+  KVCacheType cache = getCache().getType();
+  if (failed(verifyOneForm(*this)) ||
+      failed(verifySameTokens(*this, "value", getValue(), getKey())) ||
+      failed(verifyCacheRows(*this, "key", getKey(), cache)) ||
+      failed(verifyCacheRows(*this, "value", getValue(), cache)) ||
+      failed(verifyDim(*this, "key", getKey(), 2, cache.getWidth())))
+    return failure();
+  return verifyDim(*this, "value", getValue(), 2, cache.getWidth());
 }
 
 LogicalResult CachedAttentionOp::verify() {
-  return verifyGroups(*this, getQuery(), getCache().getType().getWidth(),
-                      getHeads(), getKvHeads());
+  KVCacheType cache = getCache().getType();
+  if (failed(verifyCacheRows(*this, "query", getQuery(), cache)))
+    return failure();
+  return verifyGroups(*this, getQuery(), cache.getWidth(), getHeads(),
+                      getKvHeads());
+}
+
+LogicalResult TraceRoutingOp::verify() {
+  if (getOrdinal() >= uint64_t(getTrace().getType().getLayers()))
+    return emitOpError("ordinal ")
+           << getOrdinal() << " is not a row of " << getTrace().getType();
+  if (failed(verifyOneForm(*this)) ||
+      failed(verifyDim(*this, "scores", getScores(), 0, 1)) ||
+      failed(verifySameTokens(*this, "tested", getTested(), getScores())))
+    return failure();
+  if (getSelected())
+    return verifyDim(*this, "selected", getSelected(), 0, 1);
+  return success();
 }

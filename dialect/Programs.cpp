@@ -31,7 +31,8 @@ BlockArgument mod::getArgument(func::FuncOp program, StringRef role) {
   return {};
 }
 
-BlockArgument mod::addArgument(func::FuncOp program, Type type, StringRef role) {
+BlockArgument mod::addArgument(func::FuncOp program, Type type,
+                               StringRef role) {
   Builder builder(program.getContext());
   auto attrs = builder.getDictionaryAttr(
       builder.getNamedAttr(kRoleAttr, builder.getStringAttr(role)));

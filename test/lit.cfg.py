@@ -52,8 +52,8 @@ def configure(config, lit_config):
         # overflowed from here, and what it keeps looks lost.
         config.environment["ASAN_OPTIONS"] = "detect_container_overflow=0:detect_leaks=0"
         config.environment["UBSAN_OPTIONS"] = "print_stacktrace=1"
-    if (binary / "bin/modc").exists():
-        config.available_features.add("modc")
+    if lit_config.params.get("end_to_end"):
+        config.available_features.add("end-to-end")
     # lit needs psutil to end a test that hangs.
     if importlib.util.find_spec("psutil"):
         lit_config.maxIndividualTestTime = 600

@@ -1,0 +1,407 @@
+// RUN: mod-opt %s --split-input-file --verify-diagnostics
+
+// One case for each error of routing.
+
+func.func @router(%x: tensor<1x8x16xf32>, %w: tensor<2x16xf32>) {
+  // expected-error @below {{weight has 2 in dimension 0, expected 1}}
+  %0 = mod.router %x, %w : (tensor<1x8x16xf32>, tensor<2x16xf32>) -> tensor<1x8xf32>
+  return
+}
+
+// -----
+
+func.func @router(%x: tensor<1x8x16xf32>, %w: tensor<1x8xf32>) {
+  // expected-error @below {{weight has 8 in dimension 1, expected 16}}
+  %0 = mod.router %x, %w : (tensor<1x8x16xf32>, tensor<1x8xf32>) -> tensor<1x8xf32>
+  return
+}
+
+// -----
+
+func.func @router(%x: tensor<1x8x16xf32>, %w: tensor<1x16xf32>, %b: tensor<2xf32>) {
+  // expected-error @below {{bias has 2 in dimension 0, expected 1}}
+  %0 = mod.router %x, %w bias(%b) : (tensor<1x8x16xf32>, tensor<1x16xf32>, tensor<2xf32>) -> tensor<1x8xf32>
+  return
+}
+
+// -----
+
+func.func @router(%x: tensor<1x8x16xf32>, %w: tensor<1x16xf32>) {
+  // expected-error @below {{gives values like 'tensor<1x8xf32>', not 'tensor<1x4xf32>'}}
+  %0 = mod.router %x, %w : (tensor<1x8x16xf32>, tensor<1x16xf32>) -> tensor<1x4xf32>
+  return
+}
+
+// -----
+
+func.func @predictor(%x: tensor<1x8x16xf32>, %w0: tensor<4x8xf32>, %b0: tensor<4xf32>, %w2: tensor<1x4xf32>, %b2: tensor<1xf32>) {
+  // expected-error @below {{down_weight has 8 in dimension 1, expected 16}}
+  %0 = mod.predictor %x, %w0, %b0, %w2, %b2 : (tensor<1x8x16xf32>, tensor<4x8xf32>, tensor<4xf32>, tensor<1x4xf32>, tensor<1xf32>) -> tensor<1x8xf32>
+  return
+}
+
+// -----
+
+func.func @predictor(%x: tensor<1x8x16xf32>, %w0: tensor<4x16xf32>, %b0: tensor<5xf32>, %w2: tensor<1x4xf32>, %b2: tensor<1xf32>) {
+  // expected-error @below {{down_bias has 5 in dimension 0, expected 4}}
+  %0 = mod.predictor %x, %w0, %b0, %w2, %b2 : (tensor<1x8x16xf32>, tensor<4x16xf32>, tensor<5xf32>, tensor<1x4xf32>, tensor<1xf32>) -> tensor<1x8xf32>
+  return
+}
+
+// -----
+
+func.func @predictor(%x: tensor<1x8x16xf32>, %w0: tensor<4x16xf32>, %b0: tensor<4xf32>, %w2: tensor<2x4xf32>, %b2: tensor<1xf32>) {
+  // expected-error @below {{up_weight has 2 in dimension 0, expected 1}}
+  %0 = mod.predictor %x, %w0, %b0, %w2, %b2 : (tensor<1x8x16xf32>, tensor<4x16xf32>, tensor<4xf32>, tensor<2x4xf32>, tensor<1xf32>) -> tensor<1x8xf32>
+  return
+}
+
+// -----
+
+func.func @predictor(%x: tensor<1x8x16xf32>, %w0: tensor<4x16xf32>, %b0: tensor<4xf32>, %w2: tensor<1x5xf32>, %b2: tensor<1xf32>) {
+  // expected-error @below {{up_weight has 5 in dimension 1, expected 4}}
+  %0 = mod.predictor %x, %w0, %b0, %w2, %b2 : (tensor<1x8x16xf32>, tensor<4x16xf32>, tensor<4xf32>, tensor<1x5xf32>, tensor<1xf32>) -> tensor<1x8xf32>
+  return
+}
+
+// -----
+
+func.func @predictor(%x: tensor<1x8x16xf32>, %w0: tensor<4x16xf32>, %b0: tensor<4xf32>, %w2: tensor<1x4xf32>, %b2: tensor<4xf32>) {
+  // expected-error @below {{up_bias has 4 in dimension 0, expected 1}}
+  %0 = mod.predictor %x, %w0, %b0, %w2, %b2 : (tensor<1x8x16xf32>, tensor<4x16xf32>, tensor<4xf32>, tensor<1x4xf32>, tensor<4xf32>) -> tensor<1x8xf32>
+  return
+}
+
+// -----
+
+func.func @predictor(%x: tensor<1x8x16xf32>, %w0: tensor<4x16xf32>, %b0: tensor<4xf32>, %w2: tensor<1x4xf32>, %b2: tensor<1xf32>) {
+  // expected-error @below {{gives values like 'tensor<1x8xf32>', not 'tensor<1x9xf32>'}}
+  %0 = mod.predictor %x, %w0, %b0, %w2, %b2 : (tensor<1x8x16xf32>, tensor<4x16xf32>, tensor<4xf32>, tensor<1x4xf32>, tensor<1xf32>) -> tensor<1x9xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{capacity as a count must be at least 1, not 0}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{capacity as a ratio must be in (0, 1], not 0.000000e+00}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.0) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{capacity as a ratio must be in (0, 1], not 1.500000e+00}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 1.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{capacity of 9 exceeds the 8 tokens}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 9) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{takes the predictor's logits if and only if it is causal(predictor)}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(predictor) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{takes the predictor's logits if and only if it is causal(predictor)}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router, %r) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{region takes the selected tokens and their positions}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{region's tokens must be rows of 'tensor<1x8x16xf32>'}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x8xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x8xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{region's positions must be one i32 per token}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x4xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{region must end with 'mod.yield'}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    ub.unreachable
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{unknown case 'best'}}
+  %0 = mod.routed %x by(%r) select(best, capacity = 0.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{expected a [batch, tokens, width] tensor}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8xf32>
+  return
+}
+
+// -----
+
+func.func @yield(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    // expected-error @below {{gives 'tensor<1x8x16xf32>', expected 'tensor<1x?x16xf32>'}}
+    mod.yield %x : tensor<1x8x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+// Keys of tokens that were not selected, through a product in the block.
+
+// expected-note @below {{these are from outside}}
+func.func @attention_outside(%x: tensor<1x?x16xf32>, %r: tensor<1x?xf32>, %w: tensor<16x16xf32>) {
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    %k = mod.linear %x, %w : (tensor<1x?x16xf32>, tensor<16x16xf32>) -> tensor<1x?x16xf32>
+    // expected-error @below {{in a routed block may only see the block's tokens}}
+    %a = mod.attention %t, %k, %k heads(2) kv_heads(2) : (tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?x16xf32>) -> tensor<1x?x16xf32>
+    mod.yield %a : tensor<1x?x16xf32>
+  } : tensor<1x?x16xf32>
+  return
+}
+
+// -----
+
+// A packed weight has rank 3, but it is no token.
+
+func.func @attention_inside(%x: tensor<1x?x16xf32>, %r: tensor<1x?xf32>, %w: tensor<2x16x8xf32>) {
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    %k = mod.linear %t, %w : (tensor<1x?x16xf32>, tensor<2x16x8xf32>) -> tensor<1x?x16xf32>
+    %s = arith.addf %k, %t : tensor<1x?x16xf32>
+    %a = mod.attention %s, %k, %k heads(2) kv_heads(2) : (tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?x16xf32>) -> tensor<1x?x16xf32>
+    mod.yield %a : tensor<1x?x16xf32>
+  } : tensor<1x?x16xf32>
+  return
+}
+
+// -----
+
+func.func @select(%r: tensor<1x8xf32>) {
+  // expected-error @below {{capacity as a count must be at least 1, not 0}}
+  %0, %n = mod.select top_k(0) %r : (tensor<1x8xf32>) -> (tensor<1x4xi32>, index)
+  return
+}
+
+// -----
+
+func.func @select(%r: tensor<2x8xf32>) {
+  // expected-error @below {{scores has 2 in dimension 0, expected 1}}
+  %0, %n = mod.select top_k(0.5) %r : (tensor<2x8xf32>) -> (tensor<1x4xi32>, index)
+  return
+}
+
+// -----
+
+func.func @select(%r: tensor<1x8xf32>) {
+  // expected-error @below {{needs room for a static number of indices of one sequence, not 'tensor<1x?xi32>'}}
+  %0, %n = mod.select top_k(0.5) %r : (tensor<1x8xf32>) -> (tensor<1x?xi32>, index)
+  return
+}
+
+// -----
+
+func.func @select(%r: tensor<1x8xf32>) {
+  // expected-error @below {{needs room for a static number of indices of one sequence, not 'tensor<2x4xi32>'}}
+  %0, %n = mod.select top_k(0.5) %r : (tensor<1x8xf32>) -> (tensor<2x4xi32>, index)
+  return
+}
+
+// -----
+
+func.func @select(%r: tensor<1x8xf32>) {
+  // expected-error @below {{selects up to 4 tokens, but has room for 3}}
+  %0, %n = mod.select top_k(0.5) %r : (tensor<1x8xf32>) -> (tensor<1x3xi32>, index)
+  return
+}
+
+// -----
+
+func.func @select(%r: tensor<1x8xf32>) {
+  // expected-error @below {{selects up to 8 tokens, but has room for 4}}
+  %0, %n = mod.select top_k(9) %r : (tensor<1x8xf32>) -> (tensor<1x4xi32>, index)
+  return
+}
+
+// -----
+
+func.func @select(%r: tensor<1x8xf32>) {
+  // expected-error @below {{selects up to 8 tokens, but has room for 4}}
+  %0, %n = mod.select positive %r : (tensor<1x8xf32>) -> (tensor<1x4xi32>, index)
+  return
+}
+
+// -----
+
+func.func @gather(%x: tensor<1x8x16xf32>, %i: tensor<2x4xi32>) {
+  // expected-error @below {{indices has 2 in dimension 0, expected 1}}
+  %0 = mod.gather %x at(%i) : (tensor<1x8x16xf32>, tensor<2x4xi32>) -> tensor<1x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @gather(%x: tensor<1x8x16xf32>, %i: tensor<1x4xi32>) {
+  // expected-error @below {{gives values like 'tensor<1x4x16xf32>', not 'tensor<1x8x16xf32>'}}
+  %0 = mod.gather %x at(%i) : (tensor<1x8x16xf32>, tensor<1x4xi32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @gather(%x: tensor<1x8x16xf32>, %i: tensor<1x4xi32>) {
+  // expected-error @below {{gives values like 'tensor<1x4x16xf32>', not 'tensor<1x4x16xbf16>'}}
+  %0 = mod.gather %x at(%i) : (tensor<1x8x16xf32>, tensor<1x4xi32>) -> tensor<1x4x16xbf16>
+  return
+}
+
+// -----
+
+func.func @scatter(%u: memref<1x4x16xf32>, %x: tensor<1x8x16xf32>, %i: tensor<1x4xi32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{mixes tensors and memrefs}}
+  %0 = mod.scatter %u into %x at(%i) gate(raw) by(%r) : (memref<1x4x16xf32>, tensor<1x8x16xf32>, tensor<1x4xi32>, tensor<1x8xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @scatter(%u: memref<1x4x16xf32>, %x: memref<1x8x16xf32>, %i: memref<1x4xi32>, %r: memref<1x8xf32>) {
+  // expected-error @below {{on memrefs has no result}}
+  %0 = mod.scatter %u into %x at(%i) gate(raw) by(%r) : (memref<1x4x16xf32>, memref<1x8x16xf32>, memref<1x4xi32>, memref<1x8xf32>) -> memref<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @scatter(%u: tensor<1x4x16xf32>, %x: tensor<1x8x16xf32>, %i: tensor<1x4xi32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{on tensors needs a result}}
+  mod.scatter %u into %x at(%i) gate(raw) by(%r) : (tensor<1x4x16xf32>, tensor<1x8x16xf32>, tensor<1x4xi32>, tensor<1x8xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @scatter(%u: tensor<1x4x16xf32>, %x: tensor<1x8x16xf32>, %i: tensor<1x4xi32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{gives 'tensor<1x8x16xf32>', not 'tensor<1x4x16xf32>'}}
+  %0 = mod.scatter %u into %x at(%i) gate(raw) by(%r) : (tensor<1x4x16xf32>, tensor<1x8x16xf32>, tensor<1x4xi32>, tensor<1x8xf32>) -> tensor<1x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @scatter(%u: tensor<1x4x16xf32>, %x: tensor<1x8x16xf32>, %i: tensor<1x5xi32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{update has 4 in dimension 1, expected 5}}
+  %0 = mod.scatter %u into %x at(%i) gate(raw) by(%r) : (tensor<1x4x16xf32>, tensor<1x8x16xf32>, tensor<1x5xi32>, tensor<1x8xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @scatter(%u: tensor<1x4x16xf32>, %x: tensor<1x8x16xf32>, %i: tensor<1x4xi32>, %r: tensor<1x4xf32>) {
+  // expected-error @below {{scores has 4 in dimension 1, expected 8}}
+  %0 = mod.scatter %u into %x at(%i) gate(raw) by(%r) : (tensor<1x4x16xf32>, tensor<1x8x16xf32>, tensor<1x4xi32>, tensor<1x4xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @scatter(%u: tensor<2x4x16xf32>, %x: tensor<1x8x16xf32>, %i: tensor<2x4xi32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{update has 2 in dimension 0, expected 1}}
+  %0 = mod.scatter %u into %x at(%i) gate(raw) by(%r) : (tensor<2x4x16xf32>, tensor<1x8x16xf32>, tensor<2x4xi32>, tensor<1x8xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @scatter(%u: tensor<1x4x8xf32>, %x: tensor<1x8x16xf32>, %i: tensor<1x4xi32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{update has 8 in dimension 2, expected 16}}
+  %0 = mod.scatter %u into %x at(%i) gate(raw) by(%r) : (tensor<1x4x8xf32>, tensor<1x8x16xf32>, tensor<1x4xi32>, tensor<1x8xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @scatter(%u: tensor<1x4x16xbf16>, %x: tensor<1x8x16xf32>, %i: tensor<1x4xi32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{update has elements of 'bf16', expected 'f32'}}
+  %0 = mod.scatter %u into %x at(%i) gate(raw) by(%r) : (tensor<1x4x16xbf16>, tensor<1x8x16xf32>, tensor<1x4xi32>, tensor<1x8xf32>) -> tensor<1x8x16xf32>
+  return
+}

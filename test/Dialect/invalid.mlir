@@ -1,0 +1,249 @@
+// RUN: mod-opt %s --split-input-file --verify-diagnostics
+
+// One case for each error of the ops' forms and the parts of a transformer.
+
+func.func @rms_norm(%x: tensor<1x8x16xf32>, %g: memref<16xf32>) {
+  // expected-error @below {{mixes tensors and memrefs}}
+  %0 = mod.rms_norm %x, %g eps(0.0) : (tensor<1x8x16xf32>, memref<16xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm(%xm: memref<1x8x16xf32>, %g: memref<16xf32>) {
+  // expected-error @below {{on memrefs needs 'into'}}
+  mod.rms_norm %xm, %g eps(0.0) : (memref<1x8x16xf32>, memref<16xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @rms_norm(%xm: memref<1x8x16xf32>, %g: memref<16xf32>) {
+  // expected-error @below {{on memrefs has no result}}
+  %0 = mod.rms_norm %xm, %g eps(0.0) into(%xm) : (memref<1x8x16xf32>, memref<16xf32>, memref<1x8x16xf32>) -> memref<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm(%x: tensor<1x8x16xf32>, %g: tensor<16xf32>) {
+  // expected-error @below {{on tensors needs a result}}
+  mod.rms_norm %x, %g eps(0.0) into(%x) : (tensor<1x8x16xf32>, tensor<16xf32>, tensor<1x8x16xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @rms_norm(%x: tensor<1x8x16xf32>, %g: tensor<16xf32>, %i: tensor<1x?x16xf32>) {
+  // expected-error @below {{has a destination of type 'tensor<1x?x16xf32>' for a result of type 'tensor<1x8x16xf32>'}}
+  %0 = mod.rms_norm %x, %g eps(0.0) into(%i) : (tensor<1x8x16xf32>, tensor<16xf32>, tensor<1x?x16xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm(%x: tensor<1x8x?xf32>, %g: tensor<16xf32>) {
+  // expected-error @below {{operand #0 must be 3D tensor or memref of floating-point values with a static width}}
+  %0 = mod.rms_norm %x, %g eps(0.0) : (tensor<1x8x?xf32>, tensor<16xf32>) -> tensor<1x8x?xf32>
+  return
+}
+
+// -----
+
+func.func @linear(%x: tensor<1x8x16xf32>, %w: tensor<?x16xf32>) {
+  // expected-error @below {{operand #1 must be 2D/3D tensor or memref of floating-point values with a static shape}}
+  %0 = mod.linear %x, %w : (tensor<1x8x16xf32>, tensor<?x16xf32>) -> tensor<1x8x30xf32>
+  return
+}
+
+// -----
+
+func.func @embedding(%t: tensor<1x8xi32>, %e: tensor<256x16xf32>) {
+  // expected-error @below {{gives values like 'tensor<1x8x16xf32>', not 'tensor<1x8x32xf32>'}}
+  %0 = mod.embedding %t, %e : (tensor<1x8xi32>, tensor<256x16xf32>) -> tensor<1x8x32xf32>
+  return
+}
+
+// -----
+
+func.func @embedding(%t: tensor<1x8xi32>, %e: tensor<256x16xbf16>) {
+  // expected-error @below {{gives values like 'tensor<1x8x16xbf16>', not 'tensor<1x8x16xf32>'}}
+  %0 = mod.embedding %t, %e : (tensor<1x8xi32>, tensor<256x16xbf16>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @positions(%t: tensor<1x8xi32>) {
+  // expected-error @below {{gives values like 'tensor<1x8xi32>', not 'tensor<1x4xi32>'}}
+  %0 = mod.positions %t : (tensor<1x8xi32>) -> tensor<1x4xi32>
+  return
+}
+
+// -----
+
+func.func @rms_norm(%x: tensor<1x8x16xf32>, %g: tensor<16xf32>) {
+  // expected-error @below {{eps must not be negative}}
+  %0 = mod.rms_norm %x, %g eps(-1.0) : (tensor<1x8x16xf32>, tensor<16xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm(%x: tensor<1x8x16xf32>, %g: tensor<8xf32>) {
+  // expected-error @below {{scale has 8 in dimension 0, expected 16}}
+  %0 = mod.rms_norm %x, %g eps(0.0) : (tensor<1x8x16xf32>, tensor<8xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm(%x: tensor<1x8x16xf32>, %g: tensor<16xf32>) {
+  // expected-error @below {{gives values like 'tensor<1x8x16xf32>', not 'tensor<2x8x16xf32>'}}
+  %0 = mod.rms_norm %x, %g eps(0.0) : (tensor<1x8x16xf32>, tensor<16xf32>) -> tensor<2x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @linear(%x: tensor<1x8x16xf32>, %w: tensor<30x8xf32>) {
+  // expected-error @below {{weight has 8 in dimension 1, expected 16}}
+  %0 = mod.linear %x, %w : (tensor<1x8x16xf32>, tensor<30x8xf32>) -> tensor<1x8x30xf32>
+  return
+}
+
+// -----
+
+func.func @linear(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>) {
+  // expected-error @below {{gives values like 'tensor<1x8x30xf32>', not 'tensor<1x8x32xf32>'}}
+  %0 = mod.linear %x, %w : (tensor<1x8x16xf32>, tensor<30x16xf32>) -> tensor<1x8x32xf32>
+  return
+}
+
+// -----
+
+func.func @linear(%x: tensor<1x8x16xf32>, %w: tensor<3x16x8xf32>) {
+  // expected-error @below {{packed weight has 3 panels of 8, expected 4 for 30 outputs}}
+  %0 = mod.linear %x, %w : (tensor<1x8x16xf32>, tensor<3x16x8xf32>) -> tensor<1x8x30xf32>
+  return
+}
+
+// -----
+
+func.func @linear(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>, %b: tensor<32xf32>) {
+  // expected-error @below {{bias has 32 in dimension 0, expected 30}}
+  %0 = mod.linear %x, %w bias(%b) : (tensor<1x8x16xf32>, tensor<30x16xf32>, tensor<32xf32>) -> tensor<1x8x30xf32>
+  return
+}
+
+// -----
+
+func.func @rope(%x: tensor<1x8x16xf32>, %p: tensor<1x8xi32>) {
+  // expected-error @below {{x of width 16 cannot be cut into 3 heads}}
+  %0 = mod.rope %x at(%p) heads(3) theta(1.0e4) : (tensor<1x8x16xf32>, tensor<1x8xi32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @rope(%x: tensor<1x8x16xf32>, %p: tensor<1x4xi32>) {
+  // expected-error @below {{positions has 4 in dimension 1, expected 8}}
+  %0 = mod.rope %x at(%p) heads(2) theta(1.0e4) : (tensor<1x8x16xf32>, tensor<1x4xi32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @rope(%x: tensor<1x8x16xf32>, %p: tensor<1x8xi32>) {
+  // expected-error @below {{rotates pairs, but a head has 1 elements}}
+  %0 = mod.rope %x at(%p) heads(16) theta(1.0e4) : (tensor<1x8x16xf32>, tensor<1x8xi32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @rope(%x: tensor<1x8x16xf32>, %p: tensor<1x8xi32>) {
+  // expected-error @below {{theta must be positive}}
+  %0 = mod.rope %x at(%p) heads(2) theta(0.0) : (tensor<1x8x16xf32>, tensor<1x8xi32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @rope(%x: tensor<1x8x16xf32>, %p: tensor<1x8xi32>) {
+  // expected-error @below {{gives values like 'tensor<1x8x16xf32>', not 'tensor<1x8x8xf32>'}}
+  %0 = mod.rope %x at(%p) heads(2) theta(1.0e4) : (tensor<1x8x16xf32>, tensor<1x8xi32>) -> tensor<1x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @attention(%q: tensor<1x8x16xf32>, %k: tensor<1x9x8xf32>, %v: tensor<1x9x8xf32>) {
+  // expected-error @below {{key has 9 in dimension 1, expected 8}}
+  %0 = mod.attention %q, %k, %v heads(4) kv_heads(2) : (tensor<1x8x16xf32>, tensor<1x9x8xf32>, tensor<1x9x8xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention(%q: tensor<1x8x16xf32>, %k: tensor<1x8x8xf32>, %v: tensor<2x8x8xf32>) {
+  // expected-error @below {{value has 2 in dimension 0, expected 1}}
+  %0 = mod.attention %q, %k, %v heads(4) kv_heads(2) : (tensor<1x8x16xf32>, tensor<1x8x8xf32>, tensor<2x8x8xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention(%q: tensor<1x8x16xf32>, %k: tensor<1x8x8xf32>, %v: tensor<1x8x16xf32>) {
+  // expected-error @below {{value has 16 in dimension 2, expected 8}}
+  %0 = mod.attention %q, %k, %v heads(4) kv_heads(2) : (tensor<1x8x16xf32>, tensor<1x8x8xf32>, tensor<1x8x16xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention(%q: tensor<1x8x16xf32>, %k: tensor<1x8x8xbf16>, %v: tensor<1x8x8xf32>) {
+  // expected-error @below {{key has elements of 'bf16', expected 'f32'}}
+  %0 = mod.attention %q, %k, %v heads(4) kv_heads(2) : (tensor<1x8x16xf32>, tensor<1x8x8xbf16>, tensor<1x8x8xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention(%q: tensor<1x8x16xf32>, %k: tensor<1x8x8xf32>, %v: tensor<1x8x8xbf16>) {
+  // expected-error @below {{value has elements of 'bf16', expected 'f32'}}
+  %0 = mod.attention %q, %k, %v heads(4) kv_heads(2) : (tensor<1x8x16xf32>, tensor<1x8x8xf32>, tensor<1x8x8xbf16>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention(%q: tensor<1x8x16xf32>, %k: tensor<1x8x8xf32>, %v: tensor<1x8x8xf32>) {
+  // expected-error @below {{4 heads cannot share 3 key and value heads evenly}}
+  %0 = mod.attention %q, %k, %v heads(4) kv_heads(3) : (tensor<1x8x16xf32>, tensor<1x8x8xf32>, tensor<1x8x8xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention(%q: tensor<1x8x16xf32>, %k: tensor<1x8x8xf32>, %v: tensor<1x8x8xf32>) {
+  // expected-error @below {{query of width 16 cannot be cut into 6 heads}}
+  %0 = mod.attention %q, %k, %v heads(6) kv_heads(2) : (tensor<1x8x16xf32>, tensor<1x8x8xf32>, tensor<1x8x8xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention(%q: tensor<1x8x16xf32>, %k: tensor<1x8x8xf32>, %v: tensor<1x8x8xf32>) {
+  // expected-error @below {{key has width 8, expected 4 heads of 4}}
+  %0 = mod.attention %q, %k, %v heads(4) kv_heads(4) : (tensor<1x8x16xf32>, tensor<1x8x8xf32>, tensor<1x8x8xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention(%q: tensor<1x8x16xf32>, %k: tensor<1x8x8xf32>, %v: tensor<1x8x8xf32>) {
+  // expected-error @below {{gives values like 'tensor<1x8x16xf32>', not 'tensor<1x8x8xf32>'}}
+  %0 = mod.attention %q, %k, %v heads(4) kv_heads(2) : (tensor<1x8x16xf32>, tensor<1x8x8xf32>, tensor<1x8x8xf32>) -> tensor<1x8x8xf32>
+  return
+}

@@ -1,0 +1,195 @@
+// RUN: mod-opt %s --verify-roundtrip | FileCheck %s
+
+// Every op in every form it has: functional, destination, buffer.
+
+// CHECK-LABEL: func @embedding
+func.func @embedding(%t: tensor<?x?xi32>, %e: tensor<256x16xbf16>, %i: tensor<?x?x16xbf16>,
+                     %tm: memref<1x?xi32>, %em: memref<256x16xf32>, %im: memref<1x?x16xf32, strided<[512, 16, 1], offset: ?>>) {
+  // CHECK: mod.embedding %{{.*}}, %{{.*}} : (tensor<?x?xi32>, tensor<256x16xbf16>) -> tensor<?x?x16xbf16>
+  %0 = mod.embedding %t, %e : (tensor<?x?xi32>, tensor<256x16xbf16>) -> tensor<?x?x16xbf16>
+  // CHECK: mod.embedding %{{.*}}, %{{.*}} into(%{{.*}}) : (tensor<?x?xi32>, tensor<256x16xbf16>, tensor<?x?x16xbf16>) -> tensor<?x?x16xbf16>
+  %1 = mod.embedding %t, %e into(%i) : (tensor<?x?xi32>, tensor<256x16xbf16>, tensor<?x?x16xbf16>) -> tensor<?x?x16xbf16>
+  // CHECK: mod.embedding %{{.*}}, %{{.*}} into(%{{.*}}) : (memref<1x?xi32>, memref<256x16xf32>, memref<1x?x16xf32, strided<[512, 16, 1], offset: ?>>) -> ()
+  mod.embedding %tm, %em into(%im) : (memref<1x?xi32>, memref<256x16xf32>, memref<1x?x16xf32, strided<[512, 16, 1], offset: ?>>) -> ()
+  return
+}
+
+// CHECK-LABEL: func @positions
+func.func @positions(%t: tensor<?x?xi32>, %s: index, %m: memref<1x8xi32>) {
+  // CHECK: mod.positions %{{.*}} : (tensor<?x?xi32>) -> tensor<?x?xi32>
+  %0 = mod.positions %t : (tensor<?x?xi32>) -> tensor<?x?xi32>
+  // CHECK: mod.positions %{{.*}} from %{{.*}} : (tensor<?x?xi32>, index) -> tensor<?x?xi32>
+  %1 = mod.positions %t from %s : (tensor<?x?xi32>, index) -> tensor<?x?xi32>
+  // CHECK: mod.positions %{{.*}} into(%{{.*}}) : (tensor<?x?xi32>, tensor<?x?xi32>) -> tensor<?x?xi32>
+  %2 = mod.positions %t into(%1) : (tensor<?x?xi32>, tensor<?x?xi32>) -> tensor<?x?xi32>
+  // CHECK: mod.positions %{{.*}} from %{{.*}} into(%{{.*}}) : (memref<1x8xi32>, index, memref<1x8xi32>) -> ()
+  mod.positions %m from %s into(%m) : (memref<1x8xi32>, index, memref<1x8xi32>) -> ()
+  return
+}
+
+// CHECK-LABEL: func @rms_norm
+func.func @rms_norm(%x: tensor<?x?x16xf32>, %g: tensor<16xf32>, %m: memref<1x8x16xf32>, %gm: memref<16xf32>) {
+  // CHECK: mod.rms_norm %{{.*}}, %{{.*}} eps(1.000000e-05) : (tensor<?x?x16xf32>, tensor<16xf32>) -> tensor<?x?x16xf32>
+  %0 = mod.rms_norm %x, %g eps(1.0e-5) : (tensor<?x?x16xf32>, tensor<16xf32>) -> tensor<?x?x16xf32>
+  // CHECK: mod.rms_norm %{{.*}}, %{{.*}} eps(1.000000e-05) into(%{{.*}}) : (tensor<?x?x16xf32>, tensor<16xf32>, tensor<?x?x16xf32>) -> tensor<?x?x16xf32>
+  %1 = mod.rms_norm %x, %g eps(1.0e-5) into(%0) : (tensor<?x?x16xf32>, tensor<16xf32>, tensor<?x?x16xf32>) -> tensor<?x?x16xf32>
+  // CHECK: mod.rms_norm %{{.*}}, %{{.*}} eps(0.000000e+00) into(%{{.*}}) : (memref<1x8x16xf32>, memref<16xf32>, memref<1x8x16xf32>) -> ()
+  mod.rms_norm %m, %gm eps(0.0) into(%m) : (memref<1x8x16xf32>, memref<16xf32>, memref<1x8x16xf32>) -> ()
+  return
+}
+
+// CHECK-LABEL: func @linear
+func.func @linear(%x: tensor<?x?x16xf32>, %w: tensor<30x16xbf16>, %b: tensor<30xf32>, %packed: tensor<4x16x8xf32>, %i: tensor<?x?x30xf32>,
+                  %xm: memref<1x8x16xf32>, %wm: memref<4x16x8xf32>, %bm: memref<30xf32>, %im: memref<1x8x30xf32>) {
+  // CHECK: mod.linear %{{.*}}, %{{.*}} : (tensor<?x?x16xf32>, tensor<30x16xbf16>) -> tensor<?x?x30xf32>
+  %0 = mod.linear %x, %w : (tensor<?x?x16xf32>, tensor<30x16xbf16>) -> tensor<?x?x30xf32>
+  // CHECK: mod.linear %{{.*}}, %{{.*}} bias(%{{.*}}) : (tensor<?x?x16xf32>, tensor<4x16x8xf32>, tensor<30xf32>) -> tensor<?x?x30xf32>
+  %1 = mod.linear %x, %packed bias(%b) : (tensor<?x?x16xf32>, tensor<4x16x8xf32>, tensor<30xf32>) -> tensor<?x?x30xf32>
+  // CHECK: mod.linear %{{.*}}, %{{.*}} into(%{{.*}}) : (tensor<?x?x16xf32>, tensor<4x16x8xf32>, tensor<?x?x30xf32>) -> tensor<?x?x30xf32>
+  %2 = mod.linear %x, %packed into(%i) : (tensor<?x?x16xf32>, tensor<4x16x8xf32>, tensor<?x?x30xf32>) -> tensor<?x?x30xf32>
+  // CHECK: mod.linear %{{.*}}, %{{.*}} bias(%{{.*}}) into(%{{.*}}) : (memref<1x8x16xf32>, memref<4x16x8xf32>, memref<30xf32>, memref<1x8x30xf32>) -> ()
+  mod.linear %xm, %wm bias(%bm) into(%im) : (memref<1x8x16xf32>, memref<4x16x8xf32>, memref<30xf32>, memref<1x8x30xf32>) -> ()
+  return
+}
+
+// CHECK-LABEL: func @rope
+func.func @rope(%x: tensor<?x?x16xf32>, %p: tensor<?x?xi32>, %m: memref<1x8x16xf32>, %pm: memref<1x8xi32>) {
+  // CHECK: mod.rope %{{.*}} at(%{{.*}}) heads(2) theta(1.000000e+04) : (tensor<?x?x16xf32>, tensor<?x?xi32>) -> tensor<?x?x16xf32>
+  %0 = mod.rope %x at(%p) heads(2) theta(1.0e4) : (tensor<?x?x16xf32>, tensor<?x?xi32>) -> tensor<?x?x16xf32>
+  // CHECK: mod.rope %{{.*}} at(%{{.*}}) heads(2) theta(1.000000e+04) into(%{{.*}}) : (tensor<?x?x16xf32>, tensor<?x?xi32>, tensor<?x?x16xf32>) -> tensor<?x?x16xf32>
+  %1 = mod.rope %x at(%p) heads(2) theta(1.0e4) into(%0) : (tensor<?x?x16xf32>, tensor<?x?xi32>, tensor<?x?x16xf32>) -> tensor<?x?x16xf32>
+  // CHECK: mod.rope %{{.*}} at(%{{.*}}) heads(2) theta(5.000000e+05) into(%{{.*}}) : (memref<1x8x16xf32>, memref<1x8xi32>, memref<1x8x16xf32>) -> ()
+  mod.rope %m at(%pm) heads(2) theta(5.0e5) into(%m) : (memref<1x8x16xf32>, memref<1x8xi32>, memref<1x8x16xf32>) -> ()
+  return
+}
+
+// CHECK-LABEL: func @attention
+func.func @attention(%q: tensor<?x?x16xf32>, %k: tensor<?x?x8xf32>, %v: tensor<?x?x8xf32>,
+                     %qm: memref<1x8x16xf32>, %km: memref<1x8x8xf32>, %vm: memref<1x8x8xf32>, %im: memref<1x8x16xf32>) {
+  // CHECK: mod.attention %{{.*}}, %{{.*}}, %{{.*}} heads(4) kv_heads(2) : (tensor<?x?x16xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x16xf32>
+  %0 = mod.attention %q, %k, %v heads(4) kv_heads(2) : (tensor<?x?x16xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x16xf32>
+  // CHECK: mod.attention %{{.*}}, %{{.*}}, %{{.*}} heads(4) kv_heads(2) into(%{{.*}}) : (tensor<?x?x16xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x16xf32>) -> tensor<?x?x16xf32>
+  %1 = mod.attention %q, %k, %v heads(4) kv_heads(2) into(%0) : (tensor<?x?x16xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x16xf32>) -> tensor<?x?x16xf32>
+  // CHECK: mod.attention %{{.*}}, %{{.*}}, %{{.*}} heads(4) kv_heads(2) into(%{{.*}}) : (memref<1x8x16xf32>, memref<1x8x8xf32>, memref<1x8x8xf32>, memref<1x8x16xf32>) -> ()
+  mod.attention %qm, %km, %vm heads(4) kv_heads(2) into(%im) : (memref<1x8x16xf32>, memref<1x8x8xf32>, memref<1x8x8xf32>, memref<1x8x16xf32>) -> ()
+  return
+}
+
+// CHECK-LABEL: func @router
+func.func @router(%x: tensor<?x?x16xf32>, %w: tensor<1x16xf32>, %b: tensor<1xf32>,
+                  %xm: memref<1x8x16xf32>, %wm: memref<1x16xf32>, %im: memref<1x8xf32>) {
+  // CHECK: mod.router %{{.*}}, %{{.*}} : (tensor<?x?x16xf32>, tensor<1x16xf32>) -> tensor<?x?xf32>
+  %0 = mod.router %x, %w : (tensor<?x?x16xf32>, tensor<1x16xf32>) -> tensor<?x?xf32>
+  // CHECK: mod.router %{{.*}}, %{{.*}} bias(%{{.*}}) into(%{{.*}}) : (tensor<?x?x16xf32>, tensor<1x16xf32>, tensor<1xf32>, tensor<?x?xf32>) -> tensor<?x?xf32>
+  %1 = mod.router %x, %w bias(%b) into(%0) : (tensor<?x?x16xf32>, tensor<1x16xf32>, tensor<1xf32>, tensor<?x?xf32>) -> tensor<?x?xf32>
+  // CHECK: mod.router %{{.*}}, %{{.*}} into(%{{.*}}) : (memref<1x8x16xf32>, memref<1x16xf32>, memref<1x8xf32>) -> ()
+  mod.router %xm, %wm into(%im) : (memref<1x8x16xf32>, memref<1x16xf32>, memref<1x8xf32>) -> ()
+  return
+}
+
+// CHECK-LABEL: func @predictor
+func.func @predictor(%x: tensor<?x?x16xf32>, %w0: tensor<4x16xf32>, %b0: tensor<4xf32>, %w2: tensor<1x4xf32>, %b2: tensor<1xf32>,
+                     %xm: memref<1x8x16xf32>, %w0m: memref<4x16xf32>, %b0m: memref<4xf32>, %w2m: memref<1x4xf32>, %b2m: memref<1xf32>, %im: memref<1x8xf32>) {
+  // CHECK: mod.predictor %{{.*}} : (tensor<?x?x16xf32>, tensor<4x16xf32>, tensor<4xf32>, tensor<1x4xf32>, tensor<1xf32>) -> tensor<?x?xf32>
+  %0 = mod.predictor %x, %w0, %b0, %w2, %b2 : (tensor<?x?x16xf32>, tensor<4x16xf32>, tensor<4xf32>, tensor<1x4xf32>, tensor<1xf32>) -> tensor<?x?xf32>
+  // CHECK: mod.predictor %{{.*}} into(%{{.*}}) : ({{.*}}, tensor<?x?xf32>) -> tensor<?x?xf32>
+  %1 = mod.predictor %x, %w0, %b0, %w2, %b2 into(%0) : (tensor<?x?x16xf32>, tensor<4x16xf32>, tensor<4xf32>, tensor<1x4xf32>, tensor<1xf32>, tensor<?x?xf32>) -> tensor<?x?xf32>
+  // CHECK: mod.predictor %{{.*}} into(%{{.*}}) : ({{.*}}, memref<1x8xf32>) -> ()
+  mod.predictor %xm, %w0m, %b0m, %w2m, %b2m into(%im) : (memref<1x8x16xf32>, memref<4x16xf32>, memref<4xf32>, memref<1x4xf32>, memref<1xf32>, memref<1x8xf32>) -> ()
+  return
+}
+
+// CHECK-LABEL: func @routed
+func.func @routed(%x: tensor<?x?x16xf32>, %r: tensor<?x?xf32>, %l: tensor<?x?xf32>) -> tensor<?x?x16xf32> {
+  // CHECK: mod.routed %{{.*}} by(%{{.*}}) select(expert_choice, capacity = 1.250000e-01) gate(sigmoid) causal(predictor, %{{.*}}) {
+  // CHECK-NEXT: ^bb0(%[[T:.*]]: tensor<?x?x16xf32>, %{{.*}}: tensor<?x?xi32>):
+  // CHECK-NEXT: mod.yield %[[T]] : tensor<?x?x16xf32>
+  // CHECK-NEXT: } : tensor<?x?x16xf32>
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.125) gate(sigmoid) causal(predictor, %l) {
+  ^bb0(%t: tensor<?x?x16xf32>, %p: tensor<?x?xi32>):
+    mod.yield %t : tensor<?x?x16xf32>
+  } : tensor<?x?x16xf32>
+  // CHECK: mod.routed %{{.*}} by(%{{.*}}) select(causal, capacity = 256) gate(raw) causal(router) attributes {name = "layer1"} {
+  %1 = mod.routed %0 by(%r) select(causal, capacity = 256) gate(raw) causal(router) attributes {name = "layer1"} {
+  ^bb0(%t: tensor<?x?x16xf32>, %p: tensor<?x?xi32>):
+    mod.yield %t : tensor<?x?x16xf32>
+  } : tensor<?x?x16xf32>
+  // CHECK: select(expert_choice, capacity = 1.000000e+00) gate(tanh) causal(always) {
+  %2 = mod.routed %1 by(%r) select(expert_choice, capacity = 1.0) gate(tanh) causal(always) {
+  ^bb0(%t: tensor<?x?x16xf32>, %p: tensor<?x?xi32>):
+    mod.yield %t : tensor<?x?x16xf32>
+  } : tensor<?x?x16xf32>
+  // CHECK: gate(none)
+  %3 = mod.routed %2 by(%r) select(expert_choice, capacity = 1) gate(none) causal(always) {
+  ^bb0(%t: tensor<?x?x16xf32>, %p: tensor<?x?xi32>):
+    mod.yield %t : tensor<?x?x16xf32>
+  } : tensor<?x?x16xf32>
+  return %3 : tensor<?x?x16xf32>
+}
+
+// CHECK-LABEL: func @select
+func.func @select(%r: tensor<1x?xf32>, %i: tensor<1x8xi32>, %rm: memref<1x?xf32>, %im: memref<1x8xi32>) {
+  // CHECK: mod.select top_k(1.250000e-01) %{{.*}} : (tensor<1x?xf32>) -> (tensor<1x8xi32>, index)
+  %0, %n0 = mod.select top_k(0.125) %r : (tensor<1x?xf32>) -> (tensor<1x8xi32>, index)
+  // CHECK: mod.select top_k(8) %{{.*}} into(%{{.*}}) : (tensor<1x?xf32>, tensor<1x8xi32>) -> (tensor<1x8xi32>, index)
+  %1, %n1 = mod.select top_k(8) %r into(%i) : (tensor<1x?xf32>, tensor<1x8xi32>) -> (tensor<1x8xi32>, index)
+  // CHECK: mod.select positive %{{.*}} : (tensor<1x?xf32>) -> (tensor<1x8xi32>, index)
+  %2, %n2 = mod.select positive %r : (tensor<1x?xf32>) -> (tensor<1x8xi32>, index)
+  // CHECK: mod.select positive %{{.*}} into(%{{.*}}) : (memref<1x?xf32>, memref<1x8xi32>) -> index
+  %n3 = mod.select positive %rm into(%im) : (memref<1x?xf32>, memref<1x8xi32>) -> index
+  return
+}
+
+// CHECK-LABEL: func @gather
+func.func @gather(%x: tensor<?x?x16xf32>, %p: tensor<?x?xi32>, %i: tensor<?x4xi32>,
+                  %xm: memref<1x8x16xf32>, %i_m: memref<1x?xi32>, %tm: memref<1x?x16xf32>) {
+  // CHECK: mod.gather %{{.*}} at(%{{.*}}) : (tensor<?x?x16xf32>, tensor<?x4xi32>) -> tensor<?x4x16xf32>
+  %0 = mod.gather %x at(%i) : (tensor<?x?x16xf32>, tensor<?x4xi32>) -> tensor<?x4x16xf32>
+  // CHECK: mod.gather %{{.*}} at(%{{.*}}) : (tensor<?x?xi32>, tensor<?x4xi32>) -> tensor<?x4xi32>
+  %1 = mod.gather %p at(%i) : (tensor<?x?xi32>, tensor<?x4xi32>) -> tensor<?x4xi32>
+  // CHECK: mod.gather %{{.*}} at(%{{.*}}) into(%{{.*}}) : (tensor<?x?x16xf32>, tensor<?x4xi32>, tensor<?x4x16xf32>) -> tensor<?x4x16xf32>
+  %2 = mod.gather %x at(%i) into(%0) : (tensor<?x?x16xf32>, tensor<?x4xi32>, tensor<?x4x16xf32>) -> tensor<?x4x16xf32>
+  // CHECK: mod.gather %{{.*}} at(%{{.*}}) into(%{{.*}}) : (memref<1x8x16xf32>, memref<1x?xi32>, memref<1x?x16xf32>) -> ()
+  mod.gather %xm at(%i_m) into(%tm) : (memref<1x8x16xf32>, memref<1x?xi32>, memref<1x?x16xf32>) -> ()
+  return
+}
+
+// CHECK-LABEL: func @scatter
+func.func @scatter(%u: tensor<1x4x16xf32>, %x: tensor<1x8x16xf32>, %i: tensor<1x4xi32>, %r: tensor<1x8xf32>,
+                   %um: memref<1x8x16xf32>, %xm: memref<1x8x16xf32>, %rm: memref<1x8xf32>) {
+  // CHECK: mod.scatter %{{.*}} into %{{.*}} at(%{{.*}}) gate(sigmoid) by(%{{.*}}) : (tensor<1x4x16xf32>, tensor<1x8x16xf32>, tensor<1x4xi32>, tensor<1x8xf32>) -> tensor<1x8x16xf32>
+  %0 = mod.scatter %u into %x at(%i) gate(sigmoid) by(%r) : (tensor<1x4x16xf32>, tensor<1x8x16xf32>, tensor<1x4xi32>, tensor<1x8xf32>) -> tensor<1x8x16xf32>
+  // CHECK: mod.scatter %{{.*}} into %{{.*}} gate(none) by(%{{.*}}) : (tensor<1x8x16xf32>, tensor<1x8x16xf32>, tensor<1x8xf32>) -> tensor<1x8x16xf32>
+  %1 = mod.scatter %0 into %x gate(none) by(%r) : (tensor<1x8x16xf32>, tensor<1x8x16xf32>, tensor<1x8xf32>) -> tensor<1x8x16xf32>
+  // CHECK: mod.scatter %{{.*}} into %{{.*}} gate(raw) by(%{{.*}}) : (memref<1x8x16xf32>, memref<1x8x16xf32>, memref<1x8xf32>) -> ()
+  mod.scatter %um into %xm gate(raw) by(%rm) : (memref<1x8x16xf32>, memref<1x8x16xf32>, memref<1x8xf32>) -> ()
+  return
+}
+
+// CHECK-LABEL: func @cache
+func.func @cache(%c: !mod.kv_cache<32x8xf32>, %q: tensor<1x?x16xf32>, %k: tensor<1x?x8xf32>, %v: tensor<1x?x8xf32>,
+                 %qm: memref<1x1x16xf32>, %km: memref<1x1x8xf32>, %vm: memref<1x1x8xf32>) {
+  // CHECK: mod.cache_append %{{.*}}, %{{.*}}, %{{.*}} : !mod.kv_cache<32x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>
+  mod.cache_append %c, %k, %v : !mod.kv_cache<32x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>
+  // CHECK: mod.cache_append %{{.*}}, %{{.*}}, %{{.*}} : !mod.kv_cache<32x8xf32>, memref<1x1x8xf32>, memref<1x1x8xf32>
+  mod.cache_append %c, %km, %vm : !mod.kv_cache<32x8xf32>, memref<1x1x8xf32>, memref<1x1x8xf32>
+  // CHECK: mod.cached_attention %{{.*}} over %{{.*}} heads(4) kv_heads(2) : (tensor<1x?x16xf32>, !mod.kv_cache<32x8xf32>) -> tensor<1x?x16xf32>
+  %0 = mod.cached_attention %q over %c heads(4) kv_heads(2) : (tensor<1x?x16xf32>, !mod.kv_cache<32x8xf32>) -> tensor<1x?x16xf32>
+  // CHECK: mod.cached_attention %{{.*}} over %{{.*}} heads(4) kv_heads(2) into(%{{.*}}) : (tensor<1x?x16xf32>, !mod.kv_cache<32x8xf32>, tensor<1x?x16xf32>) -> tensor<1x?x16xf32>
+  %1 = mod.cached_attention %q over %c heads(4) kv_heads(2) into(%0) : (tensor<1x?x16xf32>, !mod.kv_cache<32x8xf32>, tensor<1x?x16xf32>) -> tensor<1x?x16xf32>
+  // CHECK: mod.cached_attention %{{.*}} over %{{.*}} heads(4) kv_heads(2) into(%{{.*}}) : (memref<1x1x16xf32>, !mod.kv_cache<32x8xf32>, memref<1x1x16xf32>) -> ()
+  mod.cached_attention %qm over %c heads(4) kv_heads(2) into(%qm) : (memref<1x1x16xf32>, !mod.kv_cache<32x8xf32>, memref<1x1x16xf32>) -> ()
+  return
+}
+
+// CHECK-LABEL: func @trace_routing
+func.func @trace_routing(%r: tensor<1x?xf32>, %l: tensor<1x?xf32>, %i: tensor<1x?xi32>, %s: index, %trace: !mod.trace<4x32>,
+                         %rm: memref<1x1xf32>, %i_m: memref<1x1xi32>) {
+  // CHECK: mod.trace_routing 3 scores(%{{.*}}) tested(%{{.*}}) selected(%{{.*}}) to %{{.*}} : tensor<1x?xf32>, tensor<1x?xf32>, tensor<1x?xi32>, !mod.trace<4x32>
+  mod.trace_routing 3 scores(%r) tested(%l) selected(%i) to %trace : tensor<1x?xf32>, tensor<1x?xf32>, tensor<1x?xi32>, !mod.trace<4x32>
+  // CHECK: mod.trace_routing 0 scores(%{{.*}}) tested(%{{.*}}) from %{{.*}} to %{{.*}} : tensor<1x?xf32>, tensor<1x?xf32>, index, !mod.trace<4x32>
+  mod.trace_routing 0 scores(%r) tested(%l) from %s to %trace : tensor<1x?xf32>, tensor<1x?xf32>, index, !mod.trace<4x32>
+  // CHECK: mod.trace_routing 0 scores(%{{.*}}) tested(%{{.*}}) selected(%{{.*}}) from %{{.*}} to %{{.*}} : memref<1x1xf32>, memref<1x1xf32>, memref<1x1xi32>, index, !mod.trace<4x32>
+  mod.trace_routing 0 scores(%rm) tested(%rm) selected(%i_m) from %s to %trace : memref<1x1xf32>, memref<1x1xf32>, memref<1x1xi32>, index, !mod.trace<4x32>
+  return
+}
