@@ -21,7 +21,8 @@ static void readFamily(ObjectReader &root) {
     return;
   for (const ObjectReader::Element &element : root.getElements("architectures"))
     if (element.value->getAsString() != StringRef("LlamaForCausalLM"))
-      root.error("architectures", "supported is: LlamaForCausalLM");
+      root.error(element, "is " + element.describe() +
+                              ", supported is: LlamaForCausalLM");
 }
 
 /// The attention heads, which must divide what they share.
@@ -106,24 +107,28 @@ static void readLlama(ObjectReader &root, Config &config) {
 // The mod object
 //===----------------------------------------------------------------------===//
 
+static SmallVector<int64_t> readLayerList(ObjectReader &mod, int64_t layers) {
+  SmallVector<int64_t> routed;
+  for (const ObjectReader::Element &element :
+       mod.getElements("routed_layers")) {
+    int64_t layer = mod.toInteger(element, 0, layers - 1);
+    if (llvm::is_contained(routed, layer))
+      mod.error(element, "is layer " + Twine(layer) + " again");
+    routed.push_back(layer);
+  }
+  if (routed.empty())
+    mod.error("routed_layers", "must list at least one layer");
+  return routed;
+}
+
 /// The routed layers in the order in which capacities are listed for them.
 static SmallVector<int64_t> readRoutedLayers(ObjectReader &mod,
                                              int64_t layers) {
-  SmallVector<int64_t> routed;
-  if (mod.isList("routed_layers")) {
-    for (const ObjectReader::Element &element :
-         mod.getElements("routed_layers")) {
-      int64_t layer = mod.toInteger(element, 0, layers - 1);
-      if (llvm::is_contained(routed, layer))
-        mod.error("routed_layers", "lists layer " + Twine(layer) + " twice");
-      routed.push_back(layer);
-    }
-    if (routed.empty())
-      mod.error("routed_layers", "must list at least one layer");
-    return routed;
-  }
+  if (mod.isList("routed_layers"))
+    return readLayerList(mod, layers);
   StringRef which =
       mod.getChoice("routed_layers", {"odd", "even", "all"}, "odd");
+  SmallVector<int64_t> routed;
   for (int64_t layer = which == "odd"; layer < layers;
        layer += which == "all" ? 1 : 2)
     routed.push_back(layer);
@@ -135,9 +140,9 @@ static Capacity readCapacity(ObjectReader &mod,
                              const ObjectReader::Element &element,
                              int64_t context) {
   double number = element.value->getAsNumber().value_or(0);
-  if (element.isFloat && number > 0 && number <= 1)
+  if (element.isFloat() && number > 0 && number <= 1)
     return number;
-  if (!element.isFloat && number >= 1 && number <= context)
+  if (!element.isFloat() && number >= 1 && number <= context)
     return *element.value->getAsInteger();
   mod.error(element, "must be a ratio in (0, 1] or a count from 1 to " +
                          Twine(context) + ", not " + element.describe());

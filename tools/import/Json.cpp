@@ -124,15 +124,12 @@ void JsonFile::error(StringRef valuePath, const Twine &message) {
       << "'" << valuePath << "' " << message;
 }
 
-bool JsonFile::isFloat(StringRef valuePath) const {
+StringRef JsonFile::getNumberText(StringRef valuePath) const {
   auto place = places.find(valuePath);
   if (place == places.end())
-    return false;
-  StringRef number = StringRef(text).drop_front(place->second);
-  return number
-             .take_until(
-                 [](char c) { return StringRef(" \t\r\n,]}").contains(c); })
-             .find_first_of(".eE") != StringRef::npos;
+    return "";
+  StringRef rest = StringRef(text).drop_front(place->second);
+  return rest.take_front(rest.find_first_not_of("+-.eE0123456789"));
 }
 
 //===----------------------------------------------------------------------===//
@@ -156,12 +153,16 @@ void ObjectReader::error(const Element &element, const Twine &message) {
 
 ObjectReader::Element
 ObjectReader::makeElement(std::string path, const json::Value &value) const {
-  bool isFloat = file.isFloat(path);
-  return {std::move(path), &value, isFloat};
+  StringRef text = file.getNumberText(path);
+  return {std::move(path), &value, text};
 }
 
 ObjectReader::Element ObjectReader::get(StringRef key) const {
   return makeElement(prefix + key.str(), *object->get(key));
+}
+
+bool ObjectReader::Element::isFloat() const {
+  return value->getAsNumber() && text.find_first_of(".eE") != StringRef::npos;
 }
 
 std::string ObjectReader::Element::describe() const {
@@ -169,13 +170,15 @@ std::string ObjectReader::Element::describe() const {
     return "an object";
   if (value->getAsArray())
     return "a list";
+  if (value->getAsNumber() && !text.empty())
+    return text.str();
   return llvm::formatv("{0}", *value);
 }
 
 int64_t ObjectReader::toInteger(const Element &element, int64_t min,
                                 int64_t max) {
   std::optional<int64_t> integer = element.value->getAsInteger();
-  if (integer && !element.isFloat && *integer >= min && *integer <= max)
+  if (integer && !element.isFloat() && *integer >= min && *integer <= max)
     return *integer;
   error(element, "must be an integer from " + Twine(min) + " to " + Twine(max) +
                      ", not " + element.describe());
@@ -197,7 +200,7 @@ double ObjectReader::getPositive(StringRef key, double fallback) {
   std::optional<double> number = object->getNumber(key);
   if (number && *number > 0 && std::isfinite(*number))
     return *number;
-  error(key, "must be a positive number");
+  error(key, "must be a positive number, not " + get(key).describe());
   return fallback;
 }
 
@@ -206,7 +209,7 @@ bool ObjectReader::getFlag(StringRef key, bool fallback) {
     return fallback;
   if (std::optional<bool> flag = object->getBoolean(key))
     return *flag;
-  error(key, "must be true or false");
+  error(key, "must be true or false, not " + get(key).describe());
   return fallback;
 }
 
@@ -215,7 +218,7 @@ StringRef ObjectReader::getString(StringRef key, StringRef fallback) {
     return fallback;
   if (std::optional<StringRef> string = object->getString(key))
     return *string;
-  error(key, "must be a string");
+  error(key, "must be a string, not " + get(key).describe());
   return fallback;
 }
 
@@ -244,7 +247,7 @@ ObjectReader ObjectReader::getObject(StringRef key) {
   static const json::Object empty;
   const json::Object *member = object->getObject(key);
   if (!member && has(key))
-    error(key, "must be an object");
+    error(key, "must be an object, not " + get(key).describe());
   return {file, member ? member : &empty, prefix + key.str() + "."};
 }
 

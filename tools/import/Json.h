@@ -29,8 +29,8 @@ public:
   /// nothing after the first error, whose consequence it may be.
   void error(StringRef valuePath, const Twine &message);
 
-  /// Whether a number is written as one that may have a fraction: `1.0`.
-  bool isFloat(StringRef valuePath) const;
+  /// A number as it is written: only so `1` and `1.0` differ.
+  StringRef getNumberText(StringRef valuePath) const;
 
 private:
   llvm::Error read();
@@ -70,8 +70,11 @@ public:
   struct Element {
     std::string path;
     const llvm::json::Value *value;
-    /// Whether it is a number written as one that may have a fraction: `1.0`.
-    bool isFloat;
+    /// A number as it is written.
+    StringRef text;
+
+    /// Whether it is a number that is written with a fraction or an exponent.
+    bool isFloat() const;
 
     /// The value as a message shows it.
     std::string describe() const;

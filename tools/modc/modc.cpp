@@ -8,9 +8,11 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/Support/FileUtilities.h"
 #include "tools/import/Import.h"
 #include "llvm/Support/CommandLine.h"
-#include "llvm/Support/WithColor.h"
+#include "llvm/Support/ToolOutputFile.h"
+#include <algorithm>
 
 using namespace mlir;
 namespace cl = llvm::cl;
@@ -37,15 +39,20 @@ static void printDiagnostic(Diagnostic &diagnostic) {
        << loc.getColumn() << ": ";
   else if (auto loc = dyn_cast<NameLoc>(diagnostic.getLocation()))
     os << loc.getName().getValue() << ": ";
-  // Names that come from files may hold anything.
-  llvm::printEscapedString(diagnostic.str(), os);
-  os << "\n";
+  // Names that come from files may hold line breaks and worse.
+  std::string message = diagnostic.str();
+  std::replace_if(
+      message.begin(), message.end(), [](unsigned char c) { return c < ' '; },
+      ' ');
+  os << message << "\n";
 }
 
 int main(int argc, char **argv) {
   cl::OptionCategory category("modc options");
   cl::opt<std::string> model(cl::Positional, cl::Required, cl::desc("MODEL"),
                              cl::cat(category));
+  cl::opt<std::string> output("o", cl::init("-"), cl::desc("output file"),
+                              cl::value_desc("OUT"), cl::cat(category));
   cl::opt<std::string> emit("emit", cl::Required,
                             cl::desc("what to print: mlir:imported"),
                             cl::cat(category));
@@ -62,7 +69,14 @@ int main(int argc, char **argv) {
   auto module = mod::importModel(model, &context);
   if (failed(module))
     return 1;
-  (*module)->print(llvm::outs());
-  llvm::outs() << "\n";
+  std::string error;
+  auto file = openOutputFile(output, &error);
+  if (!file) {
+    llvm::errs() << "modc: error: " << error << "\n";
+    return 1;
+  }
+  (*module)->print(file->os());
+  file->os() << "\n";
+  file->keep();
   return 0;
 }
