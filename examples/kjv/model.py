@@ -68,14 +68,6 @@ class CausalAttention(torch.autograd.Function):
         return grad_query, grad_key, grad_value
 
 
-def masked_attention(query, key, value, keep):
-    """Causal attention in which only kept tokens [batch, tokens] can be attended to (each may see itself)."""
-    batch, tokens = keep.shape
-    seen = torch.ones(tokens, tokens, dtype=torch.bool).tril_() & keep[:, None] | torch.eye(tokens, dtype=torch.bool)
-    scores = (query @ key.transpose(1, 2) * query.shape[-1] ** -0.5).view(batch, -1, tokens, tokens)
-    return torch.softmax(scores.masked_fill(~seen[:, None], -math.inf), -1).view(-1, tokens, tokens) @ value
-
-
 def rope_tables(tokens, width, theta):
     """Cosine and sine by position; rotate-half's minus sign is folded into the sine."""
     angles = torch.outer(torch.arange(tokens).float(), theta ** (-torch.arange(0, width, 2).float() / width))
@@ -102,14 +94,13 @@ class Layer(nn.Module):
             nn.init.normal_(self.predictor[2].weight, std=0.02)
             nn.init.constant_(self.predictor[2].bias, math.log(capacity / (1 - capacity)))
 
-    def forward(self, x, cosine, sine, keep=None):
+    def forward(self, x, cosine, sine):
         batch, tokens, dim = x.shape
         projected = F.linear(RMSNorm.apply(x, self.attention_norm), self.qkv).view(batch, tokens, 3, -1, self.head_dim)
         projected = projected.permute(2, 0, 3, 1, 4)
         query, key = projected[:2] * cosine + projected[:2].roll(self.head_dim // 2, -1) * sine
         heads = [part.reshape(-1, tokens, self.head_dim) for part in (query, key, projected[2])]
-        mixed = CausalAttention.apply(*heads) if keep is None else masked_attention(*heads, keep)
-        mixed = mixed.view(batch, -1, tokens, self.head_dim).transpose(1, 2).reshape(batch, tokens, dim)
+        mixed = CausalAttention.apply(*heads).view(batch, -1, tokens, self.head_dim).transpose(1, 2).reshape(batch, tokens, dim)
         update = F.linear(mixed, self.attention_out)
         gate, up = F.linear(RMSNorm.apply(x + update, self.mlp_norm), self.gate_up).chunk(2, -1)
         return update + F.linear(F.silu(gate) * up, self.down)
@@ -152,7 +143,8 @@ class Model(nn.Module):
                 x = self.compute_chosen(layer, x, r, chosen, cosine, sine)
             else:
                 keep = {"predictor": logit > 0, "router": r > 0, "always": r == r, "never": r != r}[route]
-                x = x + layer(x, cosine, sine, keep) * (GATES[self.mod["gate"]](r) * keep)[..., None]
+                rows = zip(x.split(1), r.split(1), [row.nonzero().t() for row in keep])
+                x = torch.cat([self.compute_chosen(layer, *row, cosine, sine) for row in rows])
         return F.linear(RMSNorm.apply(x, self.norm), self.head), routing_loss
 
     def choose(self, score):
@@ -162,6 +154,8 @@ class Model(nn.Module):
 
     def compute_chosen(self, layer, x, r, chosen, cosine, sine):
         """Gather the chosen tokens, run the layer on them alone at their own positions, add the gated update."""
+        if not chosen.numel():
+            return x    # causal routing may choose nothing
         index = chosen[..., None].expand(-1, -1, x.shape[-1])
         update = layer(x.gather(1, index), cosine[chosen][:, None], sine[chosen][:, None])
         return x.scatter_add(1, index, update * GATES[self.mod["gate"]](r.gather(1, chosen))[..., None])

@@ -132,6 +132,7 @@ class Trainer:
         self.random = torch.Generator().manual_seed(arguments.seed)
         self.pool = ThreadPoolExecutor(arguments.threads, initializer=torch.set_num_threads, initargs=(1,))
         self.step = 0
+        torch.set_num_threads(1)    # else each small operation of the update waits for a second thread to wake
 
     def learning_rate(self):
         """Warm-up, constant, then half a cosine over the final share of the steps that --decay gives."""
@@ -197,12 +198,12 @@ def train(arguments):
     while trainer.step < arguments.steps:
         loss = trainer.train_step() / math.log(2)
         mean = loss if mean is None else 0.98 * mean + 0.02 * loss
-        if trainer.step % 100 == 0:
+        if trainer.step % 50 == 0:
+            trainer.save_checkpoint(checkpoint)
             seconds = time.time() - begin
             speed = (trainer.step - first) * arguments.batch_bytes / seconds
             print(f"step {trainer.step}: {mean:.4f} bits per byte, {speed:.0f} bytes/s, {seconds:.0f} s", flush=True)
         if trainer.step % 500 == 0:
-            trainer.save_checkpoint(checkpoint)
             bits = bits_per_byte(model, held_out, arguments.context, trainer.route, 64)
             print(f"  held out, 64 windows: {bits:.4f} bits per byte", flush=True)
     trainer.save_checkpoint(checkpoint)
