@@ -100,8 +100,8 @@ class Layer(nn.Module):
         projected = projected.permute(2, 0, 3, 1, 4)
         query, key = projected[:2] * cosine + projected[:2].roll(self.head_dim // 2, -1) * sine
         heads = [part.reshape(-1, tokens, self.head_dim) for part in (query, key, projected[2])]
-        mixed = CausalAttention.apply(*heads).view(batch, -1, tokens, self.head_dim).transpose(1, 2).reshape(batch, tokens, dim)
-        update = F.linear(mixed, self.attention_out)
+        mixed = CausalAttention.apply(*heads).view(batch, -1, tokens, self.head_dim).transpose(1, 2)
+        update = F.linear(mixed.reshape(batch, tokens, dim), self.attention_out)
         gate, up = F.linear(RMSNorm.apply(x + update, self.mlp_norm), self.gate_up).chunk(2, -1)
         return update + F.linear(F.silu(gate) * up, self.down)
 
@@ -125,26 +125,25 @@ class Model(nn.Module):
         return bool(self.mod) and index % 2 == 1
 
     def forward(self, ids, route, record=None):
-        """Logits and the routers' loss; `record` collects (top-k membership, predictor logits, r, input) by layer."""
+        """Logits and the routers' loss; `record` collects (top-k membership, predictor's logit, r) by layer."""
         x, routing_loss = F.embedding(ids, self.embedding), 0.0
-        cosine, sine = self.cosine[:ids.shape[1]], self.sine[:ids.shape[1]]
+        angles = self.cosine[:ids.shape[1]], self.sine[:ids.shape[1]]
         for index, layer in enumerate(self.layers):
             if not self.is_routed(index):
-                x = x + layer(x, cosine, sine)
+                x = x + layer(x, *angles)
                 continue
             r, logit = layer.router(x)[..., 0], layer.predictor(x.detach())[..., 0]
             chosen = self.choose(torch.randn_like(r) if route == "random" else r)
             top = torch.zeros_like(r).scatter_(1, chosen, 1.0)
-            bce = F.binary_cross_entropy_with_logits
-            routing_loss = routing_loss + bce(logit, top) + ROUTER_LOSS * bce(r, top)
+            routing_loss = routing_loss + (F.binary_cross_entropy_with_logits(logit, top)
+                                           + ROUTER_LOSS * F.binary_cross_entropy_with_logits(r, top))
             if record is not None:
-                record.setdefault(index, []).append((top, logit, r, x))
+                record.setdefault(index, []).append((top, logit, r))
             if route in ("top_k", "random"):
-                x = self.compute_chosen(layer, x, r, chosen, cosine, sine)
+                x = self.compute_chosen(layer, x, r, chosen, angles)
             else:
                 keep = {"predictor": logit > 0, "router": r > 0, "always": r == r, "never": r != r}[route]
-                rows = zip(x.split(1), r.split(1), [row.nonzero().t() for row in keep])
-                x = torch.cat([self.compute_chosen(layer, *row, cosine, sine) for row in rows])
+                x = self.compute_kept(layer, x, r, keep, angles)
         return F.linear(RMSNorm.apply(x, self.norm), self.head), routing_loss
 
     def choose(self, score):
@@ -152,13 +151,16 @@ class Model(nn.Module):
         count = max(1, int(self.mod["capacity"] * score.shape[1]))
         return score.detach().topk(count, 1).indices.sort(1).values
 
-    def compute_chosen(self, layer, x, r, chosen, cosine, sine):
+    def compute_chosen(self, layer, x, r, chosen, angles):
         """Gather the chosen tokens, run the layer on them alone at their own positions, add the gated update."""
-        if not chosen.numel():
-            return x    # causal routing may choose nothing
-        index = chosen[..., None].expand(-1, -1, x.shape[-1])
+        index, (cosine, sine) = chosen[..., None].expand(-1, -1, x.shape[-1]), angles
         update = layer(x.gather(1, index), cosine[chosen][:, None], sine[chosen][:, None])
         return x.scatter_add(1, index, update * GATES[self.mod["gate"]](r.gather(1, chosen))[..., None])
+
+    def compute_kept(self, layer, x, r, keep, angles):
+        """The same for causal routing, where rows differ in how many tokens they keep, and may keep none."""
+        rows = zip(x.split(1), r.split(1), [row.nonzero().t() for row in keep])
+        return torch.cat([self.compute_chosen(layer, *row, angles) if row[2].numel() else row[0] for row in rows])
 
 
 def training_flops(config, tokens):
