@@ -7,7 +7,6 @@
 #include "codegen/Passes.h"
 #include "dialect/Register.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
-#include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
@@ -17,7 +16,6 @@ using namespace mlir;
 /// Upstream passes that tests of ours run.
 static void registerUpstreamPasses() {
   bufferization::registerOneShotBufferizePass();
-  memref::registerResolveRankedShapeTypeResultDimsPass();
   registerCanonicalizer();
   registerCSE();
   registerInliner();
