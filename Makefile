@@ -47,7 +47,7 @@ build-sanitize/build.ninja: | setup
 	cmake --preset sanitize $(CMAKE_FLAGS)
 
 sanitized: build-sanitize/build.ninja ## Build the same with sanitizers, into build-sanitize/
-	cmake --build build-sanitize --target sanitized
+	cmake --build build-sanitize
 
 test: build sanitized ## Run all tests; the last line says how many passed
 	test/run.py build/test $(SANITIZED:%=build-sanitize/test/%)

@@ -50,8 +50,12 @@ def configure(config, lit_config):
         config.available_features.add("sanitize")
         # LLVM's shared library is not instrumented: its containers look
         # overflowed from here, and what it keeps looks lost.
-        config.environment["ASAN_OPTIONS"] = "detect_container_overflow=0:detect_leaks=0"
-        config.environment["UBSAN_OPTIONS"] = "print_stacktrace=1"
+        # A finding aborts, which `not` does not take for an error that a tool
+        # reports.
+        config.environment["ASAN_OPTIONS"] = (
+            "detect_container_overflow=0:detect_leaks=0:abort_on_error=1"
+        )
+        config.environment["UBSAN_OPTIONS"] = "print_stacktrace=1:abort_on_error=1"
     if lit_config.params.get("end_to_end"):
         config.available_features.add("end-to-end")
     # lit needs psutil to end a test that hangs.

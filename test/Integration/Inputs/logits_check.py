@@ -1,0 +1,60 @@
+"""Compares the logits of a compiled model with those of the NumPy reference."""
+
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "test/reference"))
+
+from compare import relative_errors
+from model import Model, forward
+
+TOLERANCE = 1e-4
+# Nearer than this, rounding in f32 might route a token otherwise.
+MARGIN = 1e-4
+MODES = {
+    "top_k": ["--routing=top_k"],
+    "causal": ["--routing=causal"],
+    "stepwise": ["--routing=causal", "--stepwise"],
+}
+
+
+def run(command):
+    """Runs a command; what it said is in the error if it fails."""
+    command = list(map(str, command))
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        output = (result.stdout + result.stderr).strip()
+        raise RuntimeError(f"{' '.join(command)}: exit code {result.returncode}\n{output}")
+
+
+def choose_prompt(directory, candidates):
+    """The first prompt whose routing no rounding can change, and its logits."""
+    for tokens in candidates:
+        model = Model.load(directory)
+        causal = forward(model, tokens, "causal")
+        expected = {"top_k": forward(model, tokens, "top_k"), "causal": causal, "stepwise": causal}
+        if model.margin > MARGIN:
+            return tokens, expected
+    raise RuntimeError(f"no prompt has a margin above {MARGIN}")
+
+
+def check_logits(executable, tokens, expected, work):
+    """The largest relative error of the three modes."""
+    file, out = work / "tokens", work / "logits.npy"
+    file.write_text(" ".join(map(str, tokens)))
+    worst = 0.0
+    for mode, flags in MODES.items():
+        out.unlink(missing_ok=True)
+        run([executable, "logits", "--tokens-file", file, "--out", out, *flags])
+        actual = np.load(out)
+        if actual.shape != expected[mode].shape:
+            raise RuntimeError(f"{len(tokens)} tokens, {mode}: shape {actual.shape}")
+        error, _ = relative_errors(actual, expected[mode])
+        if not error < TOLERANCE:
+            raise RuntimeError(f"{len(tokens)} tokens, {mode}: relative error {error:.2e}")
+        worst = max(worst, error)
+    return worst
