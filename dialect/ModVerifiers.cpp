@@ -247,7 +247,8 @@ LogicalResult RoutedOp::verify() {
     return failure();
   auto count = dyn_cast<IntegerAttr>(getCapacity());
   int64_t tokens = getDim(getX(), 1);
-  if (count && !ShapedType::isDynamic(tokens) && count.getInt() > tokens)
+  if (getSelection() == Selection::expert_choice && count &&
+      !ShapedType::isDynamic(tokens) && count.getInt() > tokens)
     return emitOpError("capacity of ")
            << count.getInt() << " exceeds the " << tokens << " tokens";
   if ((getCausal() == Causal::predictor) != bool(getLogits()))

@@ -10,6 +10,7 @@
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
+#include "passes/Passes.h"
 
 using namespace mlir;
 
@@ -26,6 +27,7 @@ int main(int argc, char **argv) {
   DialectRegistry registry;
   mod::registerModDialects(registry);
   registerUpstreamPasses();
+  mod::registerModPasses();
   mod::registerCodegenPasses();
   return asMainReturnCode(
       MlirOptMain(argc, argv, "mod optimizer driver\n", registry));

@@ -1,0 +1,193 @@
+//===- Budget.cpp - What a model costs --------------------------*- C++ -*-===//
+//
+// Adds up what the ops of a static model say they cost.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Budget.h"
+#include "mlir/Dialect/MLProgram/IR/MLProgram.h"
+#include "passes/Model.h"
+#include "llvm/ADT/SmallPtrSet.h"
+
+using namespace mlir;
+using namespace mlir::mod;
+
+static int64_t getBytes(Type type) {
+  auto shaped = cast<ShapedType>(type);
+  return shaped.getNumElements() * (shaped.getElementTypeBitWidth() / 8);
+}
+
+//===----------------------------------------------------------------------===//
+// Walking a model
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Adds the ops of a model to its budget.
+class Accountant {
+public:
+  Accountant(Budget &budget, func::FuncOp forward)
+      : budget(budget), head(getHead(forward)) {}
+
+  void addBlock(Block &block, unsigned index);
+
+private:
+  using Values = llvm::SmallPtrSet<Value, 16>;
+
+  void addOp(Operation *op, unsigned index, Values &weights);
+  void addAttention(AttentionOp op, Budget::Block &block);
+  void addRouted(RoutedOp op);
+  void addWeights(Operation *op, int64_t &bytes, Values &seen);
+  bool isParameter(Value value);
+
+  Budget &budget;
+  LinearOp head;
+  int64_t numCaches = 0;
+  llvm::DenseMap<Value, bool> parameters;
+};
+} // namespace
+
+/// Whether a value is computed from parameters and constants alone.
+bool Accountant::isParameter(Value value) {
+  auto [it, isNew] = parameters.try_emplace(value, false);
+  Operation *op = value.getDefiningOp();
+  if (!isNew || !op)
+    return it->second;
+  bool result =
+      llvm::all_of(op->getOperands(),
+                   [&](Value operand) { return isParameter(operand); }) &&
+      !isa<tensor::EmptyOp>(op);
+  return parameters[value] = result;
+}
+
+void Accountant::addWeights(Operation *op, int64_t &bytes, Values &seen) {
+  for (Value operand : op->getOperands())
+    if (isa<RankedTensorType>(operand.getType()) && isParameter(operand) &&
+        seen.insert(operand).second)
+      bytes += getBytes(operand.getType());
+}
+
+void Accountant::addAttention(AttentionOp op, Budget::Block &block) {
+  block.flopsPerPair += op.getFlops(/*tokens=*/1, /*past=*/0);
+  for (Value rows : {op.getKey(), op.getValue()}) {
+    auto type = cast<RankedTensorType>(rows.getType());
+    block.cacheRowBytes +=
+        type.getDimSize(2) * (type.getElementTypeBitWidth() / 8);
+  }
+  if (block.numCaches++ == 0)
+    block.firstCache = numCaches;
+  ++numCaches;
+}
+
+void Accountant::addRouted(RoutedOp op) {
+  Budget::Block block;
+  block.layer = budget.blocks.size() - 1;
+  if (auto layer = op->getAttrOfType<IntegerAttr>(kLayerAttr))
+    block.layer = layer.getInt();
+  Block &body = op.getBody().front();
+  block.capacity =
+      cast<RankedTensorType>(body.getArgument(0).getType()).getDimSize(1);
+  budget.blocks.push_back(block);
+  addBlock(body, budget.blocks.size() - 1);
+}
+
+void Accountant::addOp(Operation *op, unsigned index, Values &weights) {
+  if (auto routed = dyn_cast<RoutedOp>(op))
+    return addRouted(routed);
+  if (op == head) {
+    budget.logitsFlops = head.getFlops(1, 0);
+    Values seen;
+    return addWeights(op, budget.logitsWeightBytes, seen);
+  }
+  Budget::Block &block = budget.blocks[index];
+  if (auto attention = dyn_cast<AttentionOp>(op))
+    return addAttention(attention, block);
+  if (auto product = dyn_cast<FlopsOpInterface>(op)) {
+    int64_t flops = product.getFlops(1, 0);
+    block.flopsPerToken += flops;
+    if (isa<RouterOp, PredictorOp>(op))
+      budget.routingFlops += flops;
+  }
+  bool dependsOnTokens = llvm::any_of(
+      op->getOperands(), [&](Value operand) { return !isParameter(operand); });
+  // Of the embedding table only the rows of the tokens are read.
+  if (dependsOnTokens && !isa<EmbeddingOp>(op))
+    addWeights(op, block.weightBytes, weights);
+}
+
+void Accountant::addBlock(Block &block, unsigned index) {
+  Values weights;
+  for (Operation &op : block.without_terminator())
+    addOp(&op, index, weights);
+}
+
+static void addParameters(ModuleOp module, Budget &budget) {
+  for (auto global : module.getOps<ml_program::GlobalOp>()) {
+    auto type = dyn_cast<RankedTensorType>(global.getType());
+    if (!type || !type.hasStaticShape())
+      continue;
+    budget.parameters += type.getNumElements();
+    budget.parameterBytes += getBytes(type);
+    budget.parameterF32Bytes += 4 * type.getNumElements();
+  }
+}
+
+FailureOr<Budget> Budget::compute(ModuleOp module) {
+  FailureOr<func::FuncOp> forward = mod::getForward(module);
+  if (failed(forward))
+    return failure();
+  auto tokens = cast<RankedTensorType>(forward->getArgumentTypes()[0]);
+  if (!tokens.hasStaticShape())
+    return forward->emitOpError("has no budget before mod-specialize");
+  Budget budget;
+  budget.context = tokens.getDimSize(1);
+  addParameters(module, budget);
+  budget.blocks.emplace_back();
+  budget.blocks[0].capacity = budget.context;
+  Accountant(budget, *forward).addBlock(forward->getBody().front(), 0);
+  return budget;
+}
+
+//===----------------------------------------------------------------------===//
+// Runs
+//===----------------------------------------------------------------------===//
+
+/// The FLOPs of `tokens` tokens in a block, each of which sees those before.
+static int64_t getFlops(const Budget::Block &block, int64_t tokens) {
+  return block.flopsPerToken * tokens +
+         block.flopsPerPair * (tokens * (tokens + 1) / 2);
+}
+
+int64_t Budget::getForwardFlops(const Block &block) const {
+  return getFlops(block, block.capacity);
+}
+
+Budget::Run Budget::getForward() const {
+  Run run;
+  for (const Block &block : blocks) {
+    run.flops += getForwardFlops(block);
+    run.denseFlops += getFlops(block, context);
+  }
+  run.flops += logitsFlops * context;
+  run.denseFlops += (logitsFlops - routingFlops) * context;
+  return run;
+}
+
+Budget::Run Budget::getPrefill() const {
+  Run run = getForward();
+  run.flops -= logitsFlops * (context - 1);
+  run.denseFlops -= logitsFlops * (context - 1);
+  return run;
+}
+
+Budget::Run Budget::getDecode() const {
+  Run run;
+  for (const Block &block : blocks) {
+    double taken = double(block.capacity) / context;
+    run.flops += std::llround(
+        taken * (block.flopsPerToken + block.flopsPerPair * block.capacity));
+    run.denseFlops += block.flopsPerToken + block.flopsPerPair * context;
+  }
+  run.flops += logitsFlops;
+  run.denseFlops += logitsFlops - routingFlops;
+  return run;
+}

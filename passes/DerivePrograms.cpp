@@ -1,0 +1,381 @@
+//===- DerivePrograms.cpp - Make forward, prefill and decode ----*- C++ -*-===//
+//
+// Clones the static model three times: for a whole window, for a prompt into
+// caches, and for one token after others.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialect/Programs.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "passes/Model.h"
+#include "passes/Passes.h"
+#include "passes/ShapeCloner.h"
+#include "llvm/ADT/SmallSet.h"
+
+namespace mlir::mod {
+#define GEN_PASS_DEF_DERIVEPROGRAMSPASS
+#include "passes/Passes.h.inc"
+} // namespace mlir::mod
+
+using namespace mlir;
+using namespace mlir::mod;
+
+namespace {
+enum class Program { forward, prefill, decode };
+
+/// Clones the model as one program.
+class ProgramCloner : public ShapeCloner {
+public:
+  ProgramCloner(OpBuilder &builder, func::FuncOp model, Program kind,
+                std::optional<Causal> routing)
+      : ShapeCloner(builder), model(model), kind(kind), routing(routing) {}
+
+  LogicalResult run();
+
+private:
+  bool isCausal() const { return kind != Program::forward; }
+  bool isDecode() const { return kind == Program::decode; }
+  int64_t getContext();
+
+  BlockArgument addArgument(Type type, StringRef role);
+  void addArguments();
+  void startBody();
+  void findTail();
+
+  LogicalResult clone(Operation *op) override;
+  LogicalResult checkLinalg(linalg::LinalgOp op) override;
+  LogicalResult checkDim(tensor::DimOp op);
+  int64_t getRoutedTokens(RoutedOp) override;
+  LogicalResult finishRouted(RoutedOp routed) override;
+  void cloneAttention(AttentionOp op);
+  void sliceTail(Value value);
+  void cloneReturn(func::ReturnOp op);
+
+  func::FuncOp model;
+  Program kind;
+  std::optional<Causal> routing;
+  func::FuncOp program;
+  Value count;               // valid tokens; null in decode
+  Value rows;                // prefill: rows of logits
+  Value positions;           // of the program's tokens
+  Operation *tail = nullptr; // first of the ops that only the last tokens need
+  SmallVector<BlockArgument> caches;
+  unsigned nextCache = 0;
+};
+
+struct DeriveProgramsPass
+    : mod::impl::DeriveProgramsPassBase<DeriveProgramsPass> {
+  using Base::Base;
+  void runOnOperation() override;
+};
+} // namespace
+
+int64_t ProgramCloner::getContext() {
+  return cast<RankedTensorType>(model.getArgumentTypes()[0]).getDimSize(1);
+}
+
+//===----------------------------------------------------------------------===//
+// Signature
+//===----------------------------------------------------------------------===//
+
+BlockArgument ProgramCloner::addArgument(Type type, StringRef role) {
+  return mod::addArgument(program, type, role);
+}
+
+static SmallVector<AttentionOp> getAttentionOps(func::FuncOp model) {
+  SmallVector<AttentionOp> ops;
+  model.walk<WalkOrder::PreOrder>([&](AttentionOp op) { ops.push_back(op); });
+  return ops;
+}
+
+/// Adds arguments in the order of the table in docs/architecture.md.
+void ProgramCloner::addArguments() {
+  int64_t tokens = isDecode() ? 1 : getContext();
+  Type index = builder.getIndexType();
+  addArgument(RankedTensorType::get({1, tokens}, builder.getI32Type()),
+              role::kTokens);
+  if (!isDecode())
+    addArgument(index, role::kCount);
+  if (isCausal())
+    addArgument(index, role::kStart);
+  if (kind == Program::prefill)
+    addArgument(index, role::kFrom);
+  if (int64_t layers = getRoutedOps(model).size())
+    addArgument(TraceType::get(builder.getContext(), layers, getContext()),
+                role::kTrace);
+  if (isCausal())
+    for (AttentionOp op : getAttentionOps(model)) {
+      auto key = cast<RankedTensorType>(op.getKey().getType());
+      caches.push_back(
+          addArgument(KVCacheType::get(builder.getContext(), getContext(),
+                                       key.getDimSize(2), key.getElementType()),
+                      role::kCache));
+    }
+  auto logits = cast<RankedTensorType>(model.getResultTypes()[0]);
+  BlockArgument place = addArgument(
+      logits.clone({1, tokens, logits.getDimSize(2)}), role::kLogits);
+  program.setArgAttr(place.getArgNumber(),
+                     bufferization::BufferizationDialect::kWritableAttrName,
+                     builder.getBoolAttr(true));
+  (void)program.insertResult(0, place.getType(), {});
+}
+
+/// Makes the valid tokens and their positions.
+void ProgramCloner::startBody() {
+  Location loc = model.getLoc();
+  Value tokens = getArgument(program, role::kTokens);
+  Value start = getArgument(program, role::kStart);
+  if (!isDecode()) {
+    AffineExpr symbol = builder.getAffineSymbolExpr(0);
+    AffineExpr most = builder.getAffineConstantExpr(getContext());
+    count = affine::AffineMinOp::create(
+        builder, loc,
+        AffineMap::get(0, 1, {symbol, most}, builder.getContext()),
+        ValueRange(getArgument(program, role::kCount)));
+    OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
+    SmallVector<OpFoldResult> sizes = {one, count};
+    tokens = tensor::ExtractSliceOp::create(
+        builder, loc, tokens, SmallVector<OpFoldResult>(2, zero), sizes,
+        SmallVector<OpFoldResult>(2, one));
+  }
+  if (kind == Program::prefill) {
+    // At most the context, which an analysis could not know of a difference.
+    AffineExpr n = builder.getAffineSymbolExpr(0);
+    AffineExpr from = builder.getAffineSymbolExpr(1);
+    AffineExpr most = builder.getAffineConstantExpr(getContext());
+    rows = affine::AffineMinOp::create(
+        builder, loc,
+        AffineMap::get(0, 2, {n - from, most}, builder.getContext()),
+        ValueRange{count, getArgument(program, role::kFrom)});
+  }
+  positions = PositionsOp::create(builder, loc, tokens, start).getResult();
+  mapping.map(model.getArgument(0), tokens);
+}
+
+/// Finds the chain of ops before the result that treat each token by itself.
+void ProgramCloner::findTail() {
+  Value value = getReturned(model);
+  while (Operation *op = value.getDefiningOp()) {
+    if (!isa<TokenwiseOpInterface>(op) || !value.hasOneUse())
+      return;
+    tail = op;
+    value = op->getOperand(0);
+  }
+}
+
+LogicalResult ProgramCloner::run() {
+  static constexpr StringLiteral names[] = {"forward", "prefill", "decode"};
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(model);
+  program = func::FuncOp::create(builder, model.getLoc(),
+                                 names[static_cast<unsigned>(kind)],
+                                 builder.getFunctionType({}, {}));
+  builder.setInsertionPointToStart(program.addEntryBlock());
+  addArguments();
+  startBody();
+  if (kind == Program::prefill)
+    findTail();
+  if (failed(cloneBlock(model.getBody().front())))
+    return failure();
+  eraseDeadOps(program);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Checks: what a causal program cannot run token by token
+//===----------------------------------------------------------------------===//
+
+/// Collects the loops of a linalg op that run over tokens; failure where a
+/// changed dimension is not one loop.
+static LogicalResult findTokenLoops(AffineMap map, ArrayRef<bool> changed,
+                                    llvm::SmallSet<unsigned, 2> &loops) {
+  for (auto [expr, isChanged] : llvm::zip_equal(map.getResults(), changed)) {
+    if (!isChanged)
+      continue;
+    auto loop = dyn_cast<AffineDimExpr>(expr);
+    if (!loop)
+      return failure();
+    loops.insert(loop.getPosition());
+  }
+  return success();
+}
+
+LogicalResult ProgramCloner::checkLinalg(linalg::LinalgOp op) {
+  if (!isCausal())
+    return success();
+  llvm::SmallSet<unsigned, 2> loops;
+  bool mixes = op.hasIndexSemantics();
+  for (OpOperand &operand : op->getOpOperands())
+    if (isa<RankedTensorType>(operand.get().getType()))
+      mixes |= failed(findTokenLoops(op.getMatchingIndexingMap(&operand),
+                                     getChangedDims(operand.get()), loops));
+  for (unsigned loop : loops)
+    mixes |=
+        !(op.getIteratorTypesArray()[loop] == utils::IteratorType::parallel);
+  op->walk([&](Operation *inner) {
+    for (Value operand : inner->getOperands())
+      mixes |= inner != op && isChanged(operand);
+  });
+  if (mixes || loops.size() > 1)
+    return op.emitOpError("mixes tokens outside mod.attention: it cannot be "
+                          "run token by token");
+  return success();
+}
+
+LogicalResult ProgramCloner::checkDim(tensor::DimOp op) {
+  if (!isCausal() || !isChanged(op.getSource()))
+    return success();
+  for (Operation *user : op->getUsers())
+    if (!isa<tensor::EmptyOp, tensor::SplatOp, tensor::ExtractSliceOp>(user))
+      return op.emitOpError("asks for the number of tokens, which is not known "
+                            "where tokens arrive one by one");
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Ops
+//===----------------------------------------------------------------------===//
+
+LogicalResult ProgramCloner::clone(Operation *op) {
+  if (op == tail)
+    sliceTail(op->getOperand(0));
+  if (auto last = dyn_cast<func::ReturnOp>(op))
+    return cloneReturn(last), success();
+  if (auto dim = dyn_cast<tensor::DimOp>(op); dim && failed(checkDim(dim)))
+    return failure();
+  auto old = dyn_cast<PositionsOp>(op);
+  if (old && old.getTokens() == model.getArgument(0) && !old.getStart())
+    return mapping.map(old.getResult(), positions), success();
+  if (auto attention = dyn_cast<AttentionOp>(op); attention && isCausal())
+    return cloneAttention(attention), success();
+  return ShapeCloner::clone(op);
+}
+
+void ProgramCloner::cloneAttention(AttentionOp op) {
+  Value cache = caches[nextCache++];
+  CacheAppendOp::create(builder, op.getLoc(), cache,
+                        mapping.lookup(op.getKey()),
+                        mapping.lookup(op.getValue()));
+  mapping.map(op.getResult(),
+              CachedAttentionOp::create(builder, op.getLoc(),
+                                        mapping.lookup(op.getQuery()), cache,
+                                        op.getHeads(), op.getKvHeads())
+                  .getResult());
+}
+
+int64_t ProgramCloner::getRoutedTokens(RoutedOp) {
+  return isDecode() ? 1 : ShapedType::kDynamic;
+}
+
+LogicalResult ProgramCloner::finishRouted(RoutedOp routed) {
+  if (routing) {
+    if (*routing == Causal::predictor && !routed.getLogits())
+      return routed.emitOpError(
+          "has no predictor: decode-routing=predictor needs one");
+    routed.setCausal(*routing);
+    if (*routing != Causal::predictor)
+      routed.getLogitsMutable().clear();
+  }
+  if (isCausal())
+    routed.setSelection(Selection::causal);
+  return success();
+}
+
+/// The rows from `from` on of a value of all tokens.
+static Value takeRows(OpBuilder &builder, Location loc, Value value,
+                      OpFoldResult from, OpFoldResult rows) {
+  OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
+  int64_t width = cast<RankedTensorType>(value.getType()).getDimSize(2);
+  SmallVector<OpFoldResult> offsets = {zero, from, zero};
+  SmallVector<OpFoldResult> sizes = {one, rows, builder.getIndexAttr(width)};
+  return tensor::ExtractSliceOp::create(builder, loc, value, offsets, sizes,
+                                        SmallVector<OpFoldResult>(3, one));
+}
+
+/// From here on only the rows that logits are asked for.
+void ProgramCloner::sliceTail(Value value) {
+  mapping.map(value, takeRows(builder, value.getLoc(), mapping.lookup(value),
+                              getArgument(program, role::kFrom), rows));
+}
+
+/// Gives the op that makes the logits their place, so that nothing is copied.
+/// Returns whether it takes one.
+static bool setPlace(Value value, Value place) {
+  auto op = value.getDefiningOp<DestinationOpInterface>();
+  if (!op || op.getInto())
+    return false;
+  op.getIntoMutable().assign(place);
+  return true;
+}
+
+/// Writes the result where the caller wants the logits.
+void ProgramCloner::cloneReturn(func::ReturnOp op) {
+  Location loc = op.getLoc();
+  Value value = mapping.lookup(op.getOperand(0));
+  Value logits = getArgument(program, role::kLogits);
+  OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
+  OpFoldResult valid = one;
+  if (!isDecode())
+    valid = kind == Program::prefill ? rows : count;
+  if (kind == Program::prefill && !tail)
+    value =
+        takeRows(builder, loc, value, getArgument(program, role::kFrom), valid);
+
+  bool isPlaced = false;
+  if (Operation *last = value.getDefiningOp()) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPoint(last);
+    isPlaced = setPlace(
+        value,
+        isDecode() ? logits : takeRows(builder, loc, logits, zero, valid));
+  }
+  if (!isDecode() || !isPlaced) {
+    OpFoldResult vocab = builder.getIndexAttr(
+        cast<RankedTensorType>(logits.getType()).getDimSize(2));
+    value = tensor::InsertSliceOp::create(
+        builder, loc, value, logits, SmallVector<OpFoldResult>(3, zero),
+        SmallVector<OpFoldResult>{one, valid, vocab},
+        SmallVector<OpFoldResult>(3, one));
+  }
+  func::ReturnOp::create(builder, loc, value);
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+/// The causal clause that an option asks for; failure where it is none.
+static FailureOr<std::optional<Causal>> parseRouting(func::FuncOp model,
+                                                     StringRef text) {
+  std::optional<Causal> causal = symbolizeCausal(text);
+  if (!text.empty() && !causal)
+    return model.emitOpError("decode-routing '")
+           << text << "' is not predictor, router or always";
+  return causal;
+}
+
+static LogicalResult checkModel(func::FuncOp model) {
+  auto tokens = cast<RankedTensorType>(model.getArgumentTypes()[0]);
+  if (!tokens.hasStaticShape())
+    return model.emitOpError("has tokens of unknown shape ")
+           << tokens << ": programs are derived after mod-specialize";
+  if (tokens.getDimSize(0) != 1)
+    return model.emitOpError("batch of ")
+           << tokens.getDimSize(0) << " is not supported by programs";
+  return success();
+}
+
+void DeriveProgramsPass::runOnOperation() {
+  FailureOr<func::FuncOp> model = getForward(getOperation());
+  if (failed(model) || failed(checkModel(*model)))
+    return signalPassFailure();
+  auto routing = parseRouting(*model, decodeRouting);
+  if (failed(routing))
+    return signalPassFailure();
+  OpBuilder builder(&getContext());
+  for (Program kind : {Program::forward, Program::prefill, Program::decode})
+    if (failed(ProgramCloner(builder, *model, kind, *routing).run()))
+      return signalPassFailure();
+  model->erase();
+}

@@ -1,0 +1,252 @@
+//===- FuseRouting.cpp - Make routed blocks explicit ------------*- C++ -*-===//
+//
+// Turns routed blocks into selection, gather and scatter, or into a branch.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialect/Programs.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Dominance.h"
+#include "mlir/IR/Remarks.h"
+#include "passes/Model.h"
+#include "passes/Passes.h"
+
+namespace mlir::mod {
+#define GEN_PASS_DEF_FUSEROUTINGPASS
+#include "passes/Passes.h.inc"
+} // namespace mlir::mod
+
+using namespace mlir;
+using namespace mlir::mod;
+
+namespace {
+struct FuseRoutingPass : mod::impl::FuseRoutingPassBase<FuseRoutingPass> {
+  using Base::Base;
+  void runOnOperation() override;
+};
+
+/// Makes one routed block of a program explicit.
+class RoutingFuser {
+public:
+  RoutingFuser(RewriterBase &rewriter, func::FuncOp program, RoutedOp routed,
+               int64_t ordinal);
+
+  void run();
+
+private:
+  Value fuseAlways();
+  Value fuseBranch();
+  Value fuseSelection(Attribute capacity);
+
+  Value getTested();
+  int64_t getContext();
+  Value select(Attribute capacity);
+  Value getPositions();
+  Value getRegionPositions(Value indices);
+  Value inlineRegion(Value tokens, Value indices);
+  Value scatter(Value update, Value indices);
+  void trace(Value indices);
+
+  RewriterBase &rewriter;
+  func::FuncOp program;
+  RoutedOp routed;
+  Location loc;
+  int64_t ordinal;
+  int64_t bound = 1;
+};
+} // namespace
+
+static RankedTensorType getTensorType(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+RoutingFuser::RoutingFuser(RewriterBase &rewriter, func::FuncOp program,
+                           RoutedOp routed, int64_t ordinal)
+    : rewriter(rewriter), program(program), routed(routed),
+      loc(routed.getLoc()), ordinal(ordinal) {}
+
+int64_t RoutingFuser::getContext() {
+  return getTensorType(getArgument(program, role::kTokens)).getDimSize(1);
+}
+
+/// The value that the causal predicate tests. `always` tests what is always
+/// positive.
+Value RoutingFuser::getTested() {
+  switch (routed.getCausal()) {
+  case Causal::router:
+    return routed.getScores();
+  case Causal::predictor:
+    return routed.getLogits();
+  case Causal::always:
+    break;
+  }
+  Value scores = routed.getScores();
+  Value one =
+      arith::ConstantOp::create(rewriter, loc, rewriter.getF32FloatAttr(1.0));
+  Value empty = tensor::EmptyOp::create(
+      rewriter, loc, tensor::getMixedSizes(rewriter, loc, scores),
+      rewriter.getF32Type());
+  return linalg::FillOp::create(rewriter, loc, one, empty).getResult(0);
+}
+
+/// The ascending indices of the selected tokens, as many as there are.
+Value RoutingFuser::select(Attribute capacity) {
+  int64_t context = getContext();
+  bound = capacity ? getCapacityCount(capacity, context) : context;
+  auto select = SelectOp::create(
+      rewriter, loc,
+      TypeRange{RankedTensorType::get({1, bound}, rewriter.getI32Type()),
+                rewriter.getIndexType()},
+      capacity ? routed.getScores() : getTested(), capacity, /*into=*/Value());
+  OpFoldResult zero = rewriter.getIndexAttr(0), one = rewriter.getIndexAttr(1);
+  return tensor::ExtractSliceOp::create(
+      rewriter, loc, select.getIndices(), SmallVector<OpFoldResult>(2, zero),
+      SmallVector<OpFoldResult>{one, select.getCount()},
+      SmallVector<OpFoldResult>(2, one));
+}
+
+/// The positions of the program's tokens, made where they are not known yet.
+Value RoutingFuser::getPositions() {
+  Value tokens = getArgument(program, role::kTokens);
+  for (Operation *user : tokens.getUsers())
+    if (auto valid = dyn_cast<tensor::ExtractSliceOp>(user))
+      tokens = valid.getResult();
+  DominanceInfo dominance(program);
+  for (Operation *user : tokens.getUsers())
+    if (isa<PositionsOp>(user) && dominance.properlyDominates(user, routed))
+      return user->getResult(0);
+  OpBuilder::InsertionGuard guard(rewriter);
+  rewriter.setInsertionPointAfterValue(tokens);
+  return PositionsOp::create(rewriter, loc, tokens,
+                             getArgument(program, role::kStart))
+      .getResult();
+}
+
+/// The positions of the region's tokens; null where it does not ask for them.
+Value RoutingFuser::getRegionPositions(Value indices) {
+  if (routed.getBody().getArgument(1).use_empty())
+    return {};
+  Value positions = getPositions();
+  if (!indices)
+    return positions;
+  return GatherOp::create(rewriter, loc, positions, indices).getResult();
+}
+
+/// Moves the region's ops here; returns the update.
+Value RoutingFuser::inlineRegion(Value tokens, Value indices) {
+  Block &body = routed.getBody().front();
+  if (Value positions = getRegionPositions(indices))
+    rewriter.replaceAllUsesWith(body.getArgument(1), positions);
+  rewriter.replaceAllUsesWith(body.getArgument(0), tokens);
+  for (Operation &op : llvm::make_early_inc_range(body.without_terminator()))
+    rewriter.moveOpBefore(&op, rewriter.getInsertionBlock(),
+                          rewriter.getInsertionPoint());
+  return cast<YieldOp>(body.getTerminator()).getUpdate();
+}
+
+Value RoutingFuser::scatter(Value update, Value indices) {
+  return ScatterOp::create(rewriter, loc, routed.getX().getType(), update,
+                           routed.getX(), indices, routed.getScores(),
+                           routed.getGate())
+      .getResult();
+}
+
+void RoutingFuser::trace(Value indices) {
+  Value trace = getArgument(program, role::kTrace);
+  if (!trace)
+    return;
+  TraceRoutingOp::create(rewriter, loc, rewriter.getI64IntegerAttr(ordinal),
+                         routed.getScores(), getTested(), indices,
+                         getArgument(program, role::kStart), trace);
+}
+
+//===----------------------------------------------------------------------===//
+// Forms
+//===----------------------------------------------------------------------===//
+
+Value RoutingFuser::fuseAlways() {
+  trace(/*indices=*/{});
+  bound = getContext();
+  return scatter(inlineRegion(routed.getX(), /*indices=*/{}), /*indices=*/{});
+}
+
+Value RoutingFuser::fuseBranch() {
+  trace(/*indices=*/{});
+  Value zero = arith::ConstantIndexOp::create(rewriter, loc, 0);
+  Value tested = tensor::ExtractOp::create(rewriter, loc, getTested(),
+                                           ValueRange{zero, zero});
+  Value threshold =
+      arith::ConstantOp::create(rewriter, loc, rewriter.getF32FloatAttr(0.0));
+  Value takesPart = arith::CmpFOp::create(
+      rewriter, loc, arith::CmpFPredicate::OGT, tested, threshold);
+  auto branch = scf::IfOp::create(rewriter, loc, routed.getX().getType(),
+                                  takesPart, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(rewriter);
+  rewriter.setInsertionPointToStart(branch.thenBlock());
+  Value update = inlineRegion(routed.getX(), /*indices=*/{});
+  scf::YieldOp::create(rewriter, loc, scatter(update, /*indices=*/{}));
+  rewriter.setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(rewriter, loc, routed.getX());
+  return branch.getResult(0);
+}
+
+Value RoutingFuser::fuseSelection(Attribute capacity) {
+  Value indices = select(capacity);
+  trace(indices);
+  Value tokens =
+      GatherOp::create(rewriter, loc, routed.getX(), indices).getResult();
+  return scatter(inlineRegion(tokens, indices), indices);
+}
+
+void RoutingFuser::run() {
+  rewriter.setInsertionPoint(routed);
+  StringRef form;
+  Value result;
+  if (routed.getSelection() == Selection::expert_choice) {
+    form = "top_k";
+    result = fuseSelection(routed.getCapacity());
+  } else if (routed.getCausal() == Causal::always) {
+    form = "always";
+    result = fuseAlways();
+  } else if (getTensorType(routed.getX()).getDimSize(1) == 1) {
+    form = "branch";
+    result = fuseBranch();
+  } else {
+    form = "positive";
+    result = fuseSelection(/*capacity=*/{});
+  }
+  remark::passed(loc, remark::RemarkOpts::name("RoutedBlock")
+                          .category("mod-fuse-routing")
+                          .function(program.getName()))
+      << remark::metric("ordinal", ordinal) << remark::metric("form", form)
+      << remark::metric("bound", bound);
+  rewriter.replaceOp(routed, result);
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+/// Whether a routed block is in the form that `mod-derive-programs` makes.
+static LogicalResult checkProgram(func::FuncOp program, RoutedOp routed) {
+  if (!getArgument(program, role::kTokens))
+    return routed.emitOpError("is not in a program: no argument of @")
+           << program.getName() << " has the role tokens";
+  Type region = routed.getBody().getArgument(0).getType();
+  int64_t tokens = cast<RankedTensorType>(region).getDimSize(1);
+  if (tokens != getTensorType(routed.getX()).getDimSize(1))
+    return routed.emitOpError("region takes ")
+           << region << ", but a program's takes as many tokens as "
+           << routed.getX().getType();
+  return success();
+}
+
+void FuseRoutingPass::runOnOperation() {
+  func::FuncOp program = getOperation();
+  IRRewriter rewriter(&getContext());
+  for (auto [ordinal, routed] : llvm::enumerate(getRoutedOps(program))) {
+    if (failed(checkProgram(program, routed)))
+      return signalPassFailure();
+    RoutingFuser(rewriter, program, routed, ordinal).run();
+  }
+}

@@ -1,0 +1,200 @@
+//===- Passes.td - Passes from mod to mod ------------------*- tablegen -*-===//
+//
+// What makes a model static, derives its programs and fuses their ops.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_PASSES
+#define MOD_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def SpecializePass : Pass<"mod-specialize", "::mlir::ModuleOp"> {
+  let summary = "fix batch, context and capacity; state the budget";
+  let description = [{
+    Gives `@forward` static shapes: its tokens become `tensor<BxSxi32>`, and the
+    types of all other values follow from their operands. The region of a routed
+    block gets as many tokens as its capacity allows: `max(1, floor(ratio * S))`
+    or `min(count, S)`.
+
+    `context` 0 means the context of the module (`mod.model = {context = N}`),
+    which is also the most that can be asked for. `capacity` overrides that of
+    every routed block, as a ratio (`0.125`) or as a count (`256`).
+
+    Types are inferred for the ops of the dialect, elementwise ops on tensors,
+    `linalg` ops and the `tensor` ops that make or cut tensors along the width.
+    Another op on a tensor that depends on tokens is an error.
+
+    What the model costs is now known: it becomes the module's `mod.budget`
+    (`passes/Budget.h`), and one remark per routed block says what share of the
+    model's FLOPs is its.
+
+    Example, of `mod-specialize="context=32"`:
+
+    ```mlir
+    func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x256xf32> {
+      %x = mod.embedding %tokens, %e
+          : (tensor<?x?xi32>, tensor<256x16xf32>) -> tensor<?x?x16xf32>
+      ...
+    ```
+
+    becomes
+
+    ```mlir
+    func.func @forward(%tokens: tensor<1x32xi32>) -> tensor<1x32x256xf32> {
+      %x = mod.embedding %tokens, %e
+          : (tensor<1x32xi32>, tensor<256x16xf32>) -> tensor<1x32x16xf32>
+      ...
+    ```
+  }];
+  let options = [
+    Option<"batch", "batch", "int64_t", "1", "sequences that run together">,
+    Option<"context", "context", "int64_t", "0",
+           "most tokens of a sequence; 0: as the module says">,
+    Option<"capacity", "capacity", "std::string", "\"0\"",
+           "capacity of every routed block, a ratio or a count; 0: as written">
+  ];
+  let dependentDialects = [
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
+def DeriveProgramsPass : Pass<"mod-derive-programs", "::mlir::ModuleOp"> {
+  let summary = "make forward, prefill and decode of one forward pass";
+  let description = [{
+    Replaces the static `@forward` by three programs over the same parameters:
+
+    | program | tokens | attention | routing |
+    |---|---|---|---|
+    | `@forward` | `tensor<1x?x...>`, up to `%count` | among themselves | as written |
+    | `@prefill` | `tensor<1x?x...>`, up to `%count` | over KV caches | causal |
+    | `@decode` | `tensor<1x1x...>` | over KV caches | causal |
+
+    Their arguments carry a `mod.role`; see `docs/architecture.md`. The logits
+    are written into an argument. `@prefill` computes those of the tokens from
+    `%from` on: the slice is taken before the last ops that treat each token by
+    itself (the final norm and the head).
+
+    `decode-routing` overrides the causal clause of every routed block:
+    `predictor`, `router` or `always`.
+
+    An op that mixes tokens outside `mod.attention` cannot be run token by token
+    and is an error, as is a batch other than 1.
+
+    Example: of
+
+    ```mlir
+    %a = mod.attention %q, %k, %v heads(2) kv_heads(1) : ...
+    ```
+
+    `@decode` gets
+
+    ```mlir
+    mod.cache_append %cache, %k, %v : !mod.kv_cache<32x8xf32>,
+        tensor<1x1x8xf32>, tensor<1x1x8xf32>
+    %a = mod.cached_attention %q over %cache heads(2) kv_heads(1)
+        : (tensor<1x1x16xf32>, !mod.kv_cache<32x8xf32>) -> tensor<1x1x16xf32>
+    ```
+  }];
+  let options = [
+    Option<"decodeRouting", "decode-routing", "std::string", "\"\"",
+           "causal predicate of every routed block: predictor, router or "
+           "always; empty: as written">
+  ];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::bufferization::BufferizationDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
+def FuseProjectionsPass : Pass<"mod-fuse-projections", "::mlir::func::FuncOp"> {
+  let summary = "one product for all linears that read the same value";
+  let description = [{
+    Linears of one block that read the same value become one linear over the
+    concatenation of their weights (and biases), and one slice of its result
+    for each: the input is read once, and the product is wider. This makes one
+    product of Q, K and V, and one of gate and up.
+
+    Only linears with plain (unpacked) weights of one element type are fused,
+    and only where all or none have a bias and where weights can be computed
+    before the first of them. A remark says what was fused or why not.
+
+    Example:
+
+    ```mlir
+    %g = mod.linear %x, %wg : (tensor<1x?x16xf32>, tensor<24x16xf32>)
+                            -> tensor<1x?x24xf32>
+    %u = mod.linear %x, %wu : (tensor<1x?x16xf32>, tensor<24x16xf32>)
+                            -> tensor<1x?x24xf32>
+    ```
+
+    becomes
+
+    ```mlir
+    %w = tensor.concat dim(0) %wg, %wu
+        : (tensor<24x16xf32>, tensor<24x16xf32>) -> tensor<48x16xf32>
+    %y = mod.linear %x, %w : (tensor<1x?x16xf32>, tensor<48x16xf32>)
+                           -> tensor<1x?x48xf32>
+    %g = tensor.extract_slice %y[0, 0, 0] [1, %n, 24] [1, 1, 1] : ...
+    %u = tensor.extract_slice %y[0, 0, 24] [1, %n, 24] [1, 1, 1] : ...
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
+def FuseRoutingPass : Pass<"mod-fuse-routing", "::mlir::func::FuncOp"> {
+  let summary = "make routed blocks explicit";
+  let description = [{
+    Replaces each `mod.routed` of a program by what it means:
+
+    | selection | tokens | becomes |
+    |---|---|---|
+    | `expert_choice` | any | select top k, gather, region, scatter |
+    | `causal` | one | a branch on the tested value around region and scatter |
+    | `causal` | more | select positive, gather, region, scatter |
+    | `causal(always)` | any | region and scatter on all tokens |
+
+    `mod.scatter` updates the residual in place once it is bufferized, so that a
+    token that is not selected costs nothing. Positions are gathered only where
+    the region uses them. Where the program has a `trace` argument, each block
+    reports its decisions to it, under its number in the program. One remark
+    per block says which form it took and how many tokens it is bound to.
+
+    Example:
+
+    ```mlir
+    %y = mod.routed %x by(%r) select(expert_choice, capacity = 0.125)
+        gate(sigmoid) causal(router) {
+    ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+      %u = mod.rms_norm %t, %g eps(1.0e-5)
+          : (tensor<1x?x16xf32>, tensor<16xf32>) -> tensor<1x?x16xf32>
+      mod.yield %u : tensor<1x?x16xf32>
+    } : tensor<1x?x16xf32>
+    ```
+
+    becomes, for a context of 32,
+
+    ```mlir
+    %indices, %k = mod.select top_k(0.125) %r
+        : (tensor<1x?xf32>) -> (tensor<1x4xi32>, index)
+    %i = tensor.extract_slice %indices[0, 0] [1, %k] [1, 1]
+        : tensor<1x4xi32> to tensor<1x?xi32>
+    %t = mod.gather %x at(%i)
+        : (tensor<1x?x16xf32>, tensor<1x?xi32>) -> tensor<1x?x16xf32>
+    %u = mod.rms_norm %t, %g eps(1.0e-5)
+        : (tensor<1x?x16xf32>, tensor<16xf32>) -> tensor<1x?x16xf32>
+    %y = mod.scatter %u into %x at(%i) gate(sigmoid) by(%r)
+        : (tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?xi32>,
+           tensor<1x?xf32>) -> tensor<1x?x16xf32>
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
+#endif // MOD_PASSES
