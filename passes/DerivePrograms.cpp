@@ -202,8 +202,6 @@ static LogicalResult findTokenLoops(AffineMap map, ArrayRef<bool> changed,
 }
 
 LogicalResult ProgramCloner::checkLinalg(linalg::LinalgOp op) {
-  if (!isCausal())
-    return success();
   llvm::SmallSet<unsigned, 2> loops;
   bool mixes = op.hasIndexSemantics();
   for (OpOperand &operand : op->getOpOperands())
@@ -224,7 +222,7 @@ LogicalResult ProgramCloner::checkLinalg(linalg::LinalgOp op) {
 }
 
 LogicalResult ProgramCloner::checkDim(tensor::DimOp op) {
-  if (!isCausal() || !isChanged(op.getSource()))
+  if (!isChanged(op.getSource()))
     return success();
   for (Operation *user : op->getUsers())
     if (!isa<tensor::EmptyOp, tensor::SplatOp, tensor::ExtractSliceOp>(user))

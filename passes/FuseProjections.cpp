@@ -9,6 +9,7 @@
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "passes/Passes.h"
+#include "passes/Sizes.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace mlir::mod {
@@ -67,7 +68,7 @@ static StringRef getObstacle(ArrayRef<LinearOp> group) {
 /// The rows `[offset, offset + size)` of the fused outputs.
 static Value sliceOutputs(OpBuilder &builder, Location loc, Value fused,
                           int64_t offset, int64_t size) {
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, fused);
+  SmallVector<OpFoldResult> sizes = getSizes(builder, loc, fused);
   SmallVector<OpFoldResult> offsets(3, builder.getIndexAttr(0));
   SmallVector<OpFoldResult> strides(3, builder.getIndexAttr(1));
   offsets[2] = builder.getIndexAttr(offset);

@@ -5,11 +5,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialect/Programs.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Dominance.h"
 #include "mlir/IR/Remarks.h"
 #include "passes/Model.h"
 #include "passes/Passes.h"
+#include "passes/Sizes.h"
 
 namespace mlir::mod {
 #define GEN_PASS_DEF_FUSEROUTINGPASS
@@ -84,8 +86,7 @@ Value RoutingFuser::getTested() {
   Value one =
       arith::ConstantOp::create(rewriter, loc, rewriter.getF32FloatAttr(1.0));
   Value empty = tensor::EmptyOp::create(
-      rewriter, loc, tensor::getMixedSizes(rewriter, loc, scores),
-      rewriter.getF32Type());
+      rewriter, loc, getSizes(rewriter, loc, scores), rewriter.getF32Type());
   return linalg::FillOp::create(rewriter, loc, one, empty).getResult(0);
 }
 
@@ -241,6 +242,20 @@ static LogicalResult checkProgram(func::FuncOp program, RoutedOp routed) {
   return success();
 }
 
+/// Sizes of gathered tokens are counts of selections, as bounds are read off
+/// these.
+static void simplifySizes(RewriterBase &rewriter, func::FuncOp program) {
+  program.walk([&](tensor::DimOp op) {
+    std::optional<int64_t> dim = op.getConstantIndex();
+    if (!dim || !isa<RankedTensorType>(op.getSource().getType()))
+      return;
+    rewriter.setInsertionPoint(op);
+    OpFoldResult size = getSize(rewriter, op.getLoc(), op.getSource(), *dim);
+    rewriter.replaceOp(
+        op, getValueOrCreateConstantIndexOp(rewriter, op.getLoc(), size));
+  });
+}
+
 void FuseRoutingPass::runOnOperation() {
   func::FuncOp program = getOperation();
   IRRewriter rewriter(&getContext());
@@ -249,4 +264,5 @@ void FuseRoutingPass::runOnOperation() {
       return signalPassFailure();
     RoutingFuser(rewriter, program, routed, ordinal).run();
   }
+  simplifySizes(rewriter, program);
 }

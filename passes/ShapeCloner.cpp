@@ -7,6 +7,7 @@
 #include "passes/ShapeCloner.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "passes/Sizes.h"
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -196,7 +197,7 @@ LogicalResult ShapeCloner::cloneElementwise(Operation *op) {
   Operation *clone = builder.clone(*op, mapping);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPoint(clone);
-  Sizes sizes = tensor::getMixedSizes(builder, op->getLoc(), reference);
+  Sizes sizes = getSizes(builder, op->getLoc(), reference);
   for (OpOperand &operand : clone->getOpOperands()) {
     if (!isa<RankedTensorType>(operand.get().getType()))
       continue;
@@ -215,15 +216,14 @@ LogicalResult ShapeCloner::cloneElementwise(Operation *op) {
 /// The sizes of an init as the inputs that share its loops give them.
 static Sizes getInitSizes(OpBuilder &builder, linalg::LinalgOp op,
                           OpOperand *init) {
-  Sizes sizes = tensor::getMixedSizes(builder, op.getLoc(), init->get());
+  Sizes sizes = getSizes(builder, op.getLoc(), init->get());
   AffineMap map = op.getMatchingIndexingMap(init);
   for (OpOperand *input : op.getDpsInputOperands()) {
     AffineMap inputMap = op.getMatchingIndexingMap(input);
     for (auto [dim, expr] : llvm::enumerate(inputMap.getResults()))
       for (auto [initDim, initExpr] : llvm::enumerate(map.getResults()))
         if (expr == initExpr && isa<AffineDimExpr>(expr))
-          sizes[initDim] =
-              tensor::getMixedSize(builder, op.getLoc(), input->get(), dim);
+          sizes[initDim] = getSize(builder, op.getLoc(), input->get(), dim);
   }
   return sizes;
 }
@@ -277,8 +277,7 @@ LogicalResult ShapeCloner::cloneSlice(tensor::ExtractSliceOp op) {
   for (auto [dim, isChangedDim] : llvm::enumerate(changed)) {
     if (!isChangedDim)
       continue;
-    OpFoldResult whole =
-        tensor::getMixedSize(builder, op.getLoc(), clone.getSource(), dim);
+    OpFoldResult whole = getSize(builder, op.getLoc(), clone.getSource(), dim);
     if (!isWhole(op, sizes[dim], whole, dim) ||
         !isZeroInteger(clone.getMixedOffsets()[dim]))
       return op.emitOpError("takes some of the tokens");

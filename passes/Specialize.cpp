@@ -63,12 +63,13 @@ LogicalResult SpecializePass::findContext() {
     context = *most;
   }
   if (context < 1)
-    return module.emitError("context must be at least 1, not ") << context;
+    return module.emitError("context must be at least 1, not ")
+           << int64_t(context);
   if (most && context > *most)
     return module.emitError("context of ")
-           << context << " exceeds the model's context of " << *most;
+           << int64_t(context) << " exceeds the model's context of " << *most;
   if (batch < 1)
-    return module.emitError("batch must be at least 1, not ") << batch;
+    return module.emitError("batch must be at least 1, not ") << int64_t(batch);
   return success();
 }
 
@@ -91,7 +92,8 @@ LogicalResult SpecializePass::overrideCapacity(func::FuncOp forward) {
     auto count = dyn_cast<IntegerAttr>(routed.getCapacity());
     if (count && count.getInt() > context)
       return routed.emitOpError("capacity of ")
-             << count.getInt() << " tokens exceeds the context of " << context;
+             << count.getInt() << " tokens exceeds the context of "
+             << int64_t(context);
   }
   return success();
 }

@@ -1,0 +1,71 @@
+// RUN: mod-opt %s --mod-derive-programs=decode-routing=predictor --split-input-file --verify-diagnostics
+// RUN: not mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs=decode-routing=random 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=OPTION
+// OPTION: decode-routing 'random' is not predictor, router or always
+
+// expected-error@below {{has no function @forward, the model}}
+module {}
+
+// -----
+
+// expected-error@below {{has tokens of unknown shape 'tensor<?x?xi32>': programs are derived after mod-specialize}}
+func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x4xf32> {
+  %table = arith.constant dense<1.0> : tensor<5x4xf32>
+  %x = mod.embedding %tokens, %table : (tensor<?x?xi32>, tensor<5x4xf32>) -> tensor<?x?x4xf32>
+  return %x : tensor<?x?x4xf32>
+}
+
+// -----
+
+// expected-error@below {{batch of 2 is not supported by programs}}
+func.func @forward(%tokens: tensor<2x6xi32>) -> tensor<2x6x4xf32> {
+  %table = arith.constant dense<1.0> : tensor<5x4xf32>
+  %x = mod.embedding %tokens, %table : (tensor<2x6xi32>, tensor<5x4xf32>) -> tensor<2x6x4xf32>
+  return %x : tensor<2x6x4xf32>
+}
+
+// -----
+
+func.func @forward(%tokens: tensor<1x6xi32>) -> tensor<1x6x4xf32> {
+  %table = arith.constant dense<1.0> : tensor<5x4xf32>
+  %w = arith.constant dense<1.0> : tensor<1x4xf32>
+  %x = mod.embedding %tokens, %table : (tensor<1x6xi32>, tensor<5x4xf32>) -> tensor<1x6x4xf32>
+  %r = mod.router %x, %w : (tensor<1x6x4xf32>, tensor<1x4xf32>) -> tensor<1x6xf32>
+  // expected-error@below {{has no predictor: decode-routing=predictor needs one}}
+  %y = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x3x4xf32>, %positions: tensor<1x3xi32>):
+    mod.yield %t : tensor<1x3x4xf32>
+  } : tensor<1x6x4xf32>
+  return %y : tensor<1x6x4xf32>
+}
+
+// -----
+
+// A mean over tokens sees the future.
+func.func @forward(%tokens: tensor<1x6xi32>) -> tensor<1x6x4xf32> {
+  %table = arith.constant dense<1.0> : tensor<5x4xf32>
+  %zero = arith.constant dense<0.0> : tensor<1x4xf32>
+  %place = tensor.empty() : tensor<1x6x4xf32>
+  %x = mod.embedding %tokens, %table : (tensor<1x6xi32>, tensor<5x4xf32>) -> tensor<1x6x4xf32>
+  // expected-error@below {{mixes tokens outside mod.attention: it cannot be run token by token}}
+  %sum = linalg.reduce {arith.addf} ins(%x : tensor<1x6x4xf32>) outs(%zero : tensor<1x4xf32>) dimensions = [1]
+  %all = linalg.broadcast ins(%sum : tensor<1x4xf32>) outs(%place : tensor<1x6x4xf32>) dimensions = [1]
+  %y = arith.addf %x, %all : tensor<1x6x4xf32>
+  return %y : tensor<1x6x4xf32>
+}
+
+// -----
+
+// The number of tokens is another for each token.
+func.func @forward(%tokens: tensor<1x6xi32>) -> tensor<1x6x4xf32> {
+  %table = arith.constant dense<1.0> : tensor<5x4xf32>
+  %c1 = arith.constant 1 : index
+  %x = mod.embedding %tokens, %table : (tensor<1x6xi32>, tensor<5x4xf32>) -> tensor<1x6x4xf32>
+  // expected-error@below {{asks for the number of tokens, which is not known where tokens arrive one by one}}
+  %s = tensor.dim %x, %c1 : tensor<1x6x4xf32>
+  %i = arith.index_cast %s : index to i32
+  %f = arith.sitofp %i : i32 to f32
+  %n = tensor.splat %f : tensor<1x6x4xf32>
+  %y = arith.divf %x, %n : tensor<1x6x4xf32>
+  return %y : tensor<1x6x4xf32>
+}

@@ -1,0 +1,98 @@
+// RUN: mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs | FileCheck %s
+// RUN: mod-opt %S/Inputs/model.mlir --mod-specialize \
+// RUN:   --mod-derive-programs=decode-routing=always | FileCheck %s --check-prefix=ALWAYS
+// RUN: mod-opt %s --mod-specialize --mod-derive-programs --split-input-file \
+// RUN:   | FileCheck %s --check-prefix=TAIL
+
+// The whole window: valid tokens only, attention among themselves, routing as written.
+
+// CHECK-DAG: #[[MIN:.*]] = affine_map<()[s0] -> (s0, 9)>
+// CHECK-DAG: #[[REST:.*]] = affine_map<()[s0, s1] -> (s0 - s1, 9)>
+// CHECK-LABEL: func.func @forward(
+// CHECK-SAME: %[[TOKENS:.*]]: tensor<1x9xi32> {mod.role = "tokens"},
+// CHECK-SAME: %[[COUNT:.*]]: index {mod.role = "count"},
+// CHECK-SAME: %{{.*}}: !mod.trace<1x9> {mod.role = "trace"},
+// CHECK-SAME: %[[LOGITS:.*]]: tensor<1x9x5xf32> {bufferization.writable = true, mod.role = "logits"}) -> tensor<1x9x5xf32>
+// CHECK: %[[N:.*]] = affine.min #[[MIN]]()[%[[COUNT]]]
+// CHECK: %[[VALID:.*]] = tensor.extract_slice %[[TOKENS]][0, 0] [1, %[[N]]] [1, 1] : tensor<1x9xi32> to tensor<1x?xi32>
+// CHECK: mod.embedding %[[VALID]]
+// CHECK: mod.attention {{.*}} -> tensor<1x?x6xf32>
+// CHECK: select(expert_choice, capacity = 5.000000e-01)
+// CHECK-NEXT: ^bb0(%{{.*}}: tensor<1x?x6xf32>, %{{.*}}: tensor<1x?xi32>):
+// CHECK: %[[NORM:.*]] = mod.rms_norm
+// CHECK: %[[PLACE:.*]] = tensor.extract_slice %[[LOGITS]][0, 0, 0] [1, %[[N]], 5] [1, 1, 1] : tensor<1x9x5xf32> to tensor<1x?x5xf32>
+// CHECK: %[[L:.*]] = mod.linear %[[NORM]], %{{.*}} into(%[[PLACE]])
+// CHECK: %[[ALL:.*]] = tensor.insert_slice %[[L]] into %[[LOGITS]][0, 0, 0] [1, %[[N]], 5] [1, 1, 1]
+// CHECK: return %[[ALL]]
+
+// A prompt into caches: one cache per attention, as wide as its keys; the last
+// norm and the head only for the tokens from %from on.
+
+// CHECK-LABEL: func.func @prefill(
+// CHECK-SAME: tensor<1x9xi32> {mod.role = "tokens"}, %[[COUNT:.*]]: index {mod.role = "count"}, %[[START:.*]]: index {mod.role = "start"}, %[[FROM:.*]]: index {mod.role = "from"},
+// CHECK-SAME: !mod.trace<1x9> {mod.role = "trace"},
+// CHECK-SAME: %[[CACHE0:.*]]: !mod.kv_cache<9x3xf32> {mod.role = "cache"}, %[[CACHE1:.*]]: !mod.kv_cache<9x6xf32> {mod.role = "cache"},
+// CHECK-SAME: %[[LOGITS:.*]]: tensor<1x9x5xf32> {bufferization.writable = true, mod.role = "logits"}
+// CHECK: %[[N:.*]] = affine.min #[[MIN]]()[%[[COUNT]]]
+// CHECK: %[[ROWS:.*]] = affine.min #[[REST]]()[%[[N]], %[[FROM]]]
+// CHECK: mod.cache_append %[[CACHE0]], %[[K:.*]], %[[K]] : {{.*}}<9x3xf32>, tensor<1x?x3xf32>, tensor<1x?x3xf32>
+// CHECK: mod.cached_attention %{{.*}} over %[[CACHE0]] heads(2) kv_heads(1)
+// CHECK: %[[Y:.*]] = mod.routed {{.*}} select(causal, capacity = 5.000000e-01) gate(raw) causal(router)
+// CHECK: mod.cache_append %[[CACHE1]]
+// CHECK: mod.cached_attention %{{.*}} over %[[CACHE1]]
+// CHECK: %[[LAST:.*]] = tensor.extract_slice %[[Y]][0, %[[FROM]], 0] [1, %[[ROWS]], 6] [1, 1, 1]
+// CHECK: %[[NORM:.*]] = mod.rms_norm %[[LAST]]
+// CHECK: %[[PLACE:.*]] = tensor.extract_slice %[[LOGITS]][0, 0, 0] [1, %[[ROWS]], 5] [1, 1, 1]
+// CHECK: mod.linear %[[NORM]], %{{.*}} into(%[[PLACE]])
+// CHECK: tensor.insert_slice %{{.*}} into %[[LOGITS]][0, 0, 0] [1, %[[ROWS]], 5] [1, 1, 1]
+
+// One token.
+
+// CHECK-LABEL: func.func @decode(
+// CHECK-SAME: %[[TOKENS:.*]]: tensor<1x1xi32> {mod.role = "tokens"}, %{{.*}}: index {mod.role = "start"},
+// CHECK-SAME: !mod.trace<1x9> {mod.role = "trace"},
+// CHECK-SAME: !mod.kv_cache<9x3xf32> {mod.role = "cache"}, %{{.*}}: !mod.kv_cache<9x6xf32> {mod.role = "cache"},
+// CHECK-SAME: %[[LOGITS:.*]]: tensor<1x1x5xf32> {bufferization.writable = true, mod.role = "logits"}) -> tensor<1x1x5xf32>
+// CHECK: mod.embedding %[[TOKENS]], %{{.*}} -> tensor<1x1x6xf32>
+// CHECK: select(causal
+// CHECK-NEXT: ^bb0(%{{.*}}: tensor<1x1x6xf32>, %{{.*}}: tensor<1x1xi32>):
+// CHECK: %[[L:.*]] = mod.linear %{{.*}} into(%[[LOGITS]])
+// CHECK: return %[[L]]
+
+// ALWAYS-COUNT-3: causal(always)
+
+// Where the logits come from an op that is not token by token in the dialect,
+// they are cut behind it and copied.
+
+// TAIL-LABEL: func.func @forward(
+// TAIL: %[[SUM:.*]] = arith.addf
+// TAIL: tensor.insert_slice %[[SUM]] into
+// TAIL-LABEL: func.func @prefill(
+// TAIL-SAME: %[[FROM:.*]]: index {mod.role = "from"}
+// The positions of a causal program begin at %start.
+// TAIL: mod.positions %{{.*}} from %{{.*}} : (tensor<1x?xi32>, index) -> tensor<1x?xi32>
+// An init is made for the tokens that there are.
+// TAIL: tensor.empty(%{{.*}}) : tensor<1x?x4xf32>
+// TAIL: %[[SUM:.*]] = arith.addf
+// TAIL: %[[CUT:.*]] = tensor.extract_slice %[[SUM]][0, %[[FROM]], 0]
+// TAIL: tensor.insert_slice %[[CUT]] into
+// TAIL-LABEL: func.func @decode(
+// TAIL: tensor.empty() : tensor<1x1x4xf32>
+// TAIL: %[[SUM:.*]] = arith.addf
+// TAIL: tensor.insert_slice %[[SUM]] into
+module attributes {mod.model = {context = 9 : i64}} {
+  func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x4xf32> {
+    %table = arith.constant dense<1.0> : tensor<5x4xf32>
+    %positions = mod.positions %tokens : (tensor<?x?xi32>) -> tensor<?x?xi32>
+    %x = mod.embedding %tokens, %table : (tensor<?x?xi32>, tensor<5x4xf32>) -> tensor<?x?x4xf32>
+    %r = mod.rope %x at(%positions) heads(2) theta(1.0e4) : (tensor<?x?x4xf32>, tensor<?x?xi32>) -> tensor<?x?x4xf32>
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %b = tensor.dim %x, %c0 : tensor<?x?x4xf32>
+    %s = tensor.dim %x, %c1 : tensor<?x?x4xf32>
+    %init = tensor.empty(%b, %s) : tensor<?x?x4xf32>
+    %u = linalg.map {math.exp} ins(%r : tensor<?x?x4xf32>) outs(%init : tensor<?x?x4xf32>)
+    %sum = arith.addf %u, %r : tensor<?x?x4xf32>
+    return %sum : tensor<?x?x4xf32>
+  }
+}

@@ -1,0 +1,67 @@
+// RUN: mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs --mod-fuse-routing \
+// RUN:   | FileCheck %s
+// RUN: mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs --mod-fuse-routing \
+// RUN:   --remarks-filter=mod-fuse-routing 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
+// RUN: mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs=decode-routing=always \
+// RUN:   --mod-fuse-routing | FileCheck %s --check-prefix=ALWAYS
+
+// REMARK-DAG: Function=forward | bound=4, form=top_k, ordinal=0
+// REMARK-DAG: Function=prefill | bound=9, form=positive, ordinal=0
+// REMARK-DAG: Function=decode | bound=1, form=branch, ordinal=0
+
+// The whole window: top k, at most 4 of 9 tokens.
+
+// CHECK-LABEL: @forward
+// CHECK-SAME: %[[TRACE:[^:]*]]: !mod.trace<1x9>
+// CHECK: %[[X:.*]] = arith.addf
+// CHECK: %[[R:.*]] = mod.router %[[X]]
+// CHECK: %[[ALL:.*]], %[[K:.*]] = mod.select top_k(5.000000e-01) %[[R]] : (tensor<1x?xf32>) -> (tensor<1x4xi32>, index)
+// CHECK: %[[I:.*]] = tensor.extract_slice %[[ALL]][0, 0] [1, %[[K]]] [1, 1] : tensor<1x4xi32> to tensor<1x?xi32>
+// CHECK: mod.trace_routing 0 scores(%[[R]]) tested(%[[R]]) selected(%[[I]]) to %[[TRACE]]
+// CHECK: %[[T:.*]] = mod.gather %[[X]] at(%[[I]])
+// CHECK: %[[P:.*]] = mod.gather %{{.*}} at(%[[I]]) : (tensor<1x?xi32>, tensor<1x?xi32>) -> tensor<1x?xi32>
+// CHECK: %[[Q:.*]] = mod.rope %[[T]] at(%[[P]])
+// CHECK: %[[U:.*]] = mod.attention %[[Q]], %[[Q]], %[[T]]
+// CHECK: mod.scatter %[[U]] into %[[X]] at(%[[I]]) gate(raw) by(%[[R]])
+// CHECK-NOT: mod.routed
+
+// A prompt: as many tokens as are positive, which may be all.
+
+// CHECK-LABEL: @prefill
+// CHECK-SAME: %[[START:[^:]*]]: index {mod.role = "start"}
+// CHECK: mod.select positive %{{.*}} -> (tensor<1x9xi32>, index)
+// CHECK: mod.trace_routing 0 {{.*}} selected(%{{.*}}) from %[[START]] to
+// CHECK: mod.cached_attention
+
+// One token: a branch, with everything that the block does inside.
+
+// CHECK-LABEL: @decode
+// CHECK: %[[X:.*]] = arith.addf
+// CHECK: %[[R:.*]] = mod.router %[[X]]
+// CHECK: mod.trace_routing 0 scores(%[[R]]) tested(%[[R]]) from
+// CHECK: %[[V:.*]] = tensor.extract %[[R]]
+// CHECK: %[[TAKES:.*]] = arith.cmpf ogt, %[[V]], %{{.*}} : f32
+// CHECK: %[[Y:.*]] = scf.if %[[TAKES]] -> (tensor<1x1x6xf32>) {
+// CHECK: mod.rope %[[X]]
+// CHECK: mod.cache_append
+// CHECK: %[[U:.*]] = mod.cached_attention
+// CHECK: %[[S:.*]] = mod.scatter %[[U]] into %[[X]] gate(raw) by(%[[R]])
+// CHECK: scf.yield %[[S]]
+// CHECK: } else {
+// CHECK: scf.yield %[[X]]
+// CHECK: mod.rms_norm %[[Y]]
+
+// Where every token takes part nothing is selected, and what is traced as
+// tested is positive.
+
+// ALWAYS-LABEL: @forward
+// ALWAYS: mod.select top_k
+// ALWAYS-LABEL: @prefill
+// ALWAYS-NOT: mod.select
+// ALWAYS: %[[ONES:.*]] = linalg.fill
+// ALWAYS: mod.trace_routing 0 scores(%{{.*}}) tested(%[[ONES]]) from
+// ALWAYS-NOT: mod.gather
+// ALWAYS: mod.scatter %{{.*}} into %{{.*}} gate
+// ALWAYS-LABEL: @decode
+// ALWAYS-NOT: scf.if
+// ALWAYS: mod.scatter
