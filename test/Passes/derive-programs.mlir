@@ -68,7 +68,7 @@
 // TAIL: %[[SUM:.*]] = arith.addf
 // TAIL: tensor.insert_slice %[[SUM]] into
 // TAIL-LABEL: func.func @prefill(
-// TAIL-SAME: %[[FROM:.*]]: index {mod.role = "from"}
+// TAIL-SAME: %[[FROM:[^:]*]]: index {mod.role = "from"}
 // The positions of a causal program begin at %start.
 // TAIL: mod.positions %{{.*}} from %{{.*}} : (tensor<1x?xi32>, index) -> tensor<1x?xi32>
 // An init is made for the tokens that there are.
