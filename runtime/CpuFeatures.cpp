@@ -128,6 +128,8 @@ static modrt_status checkCpuFeature(const std::string &name) {
 
 modrt_status modrt::checkCpuFeatures(const char *features) {
   const char *separators = ", +";
+  if (!features)
+    return ok();
   for (const char *at = features + strspn(features, separators); *at;) {
     size_t length = strcspn(at, separators);
     MODRT_TRY(checkCpuFeature(std::string(at, length)));

@@ -41,4 +41,6 @@ modrt_status Mapping::reserve(int64_t bytes, const char *purpose) {
   return ok();
 }
 
+void Mapping::growSlowly() { madvise(base, size, MADV_NOHUGEPAGE); }
+
 void Mapping::clear() { madvise(base, size, MADV_DONTNEED); }

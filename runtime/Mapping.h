@@ -28,6 +28,9 @@ public:
   modrt_status reserve(int64_t bytes, const char *purpose);
   /// Gives reserved memory back to the system: zeros again.
   void clear();
+  /// Makes reserved memory grow by small pages, however large a step the system
+  /// would take.
+  void growSlowly();
 
   char *data() const { return static_cast<char *>(base); }
   template <typename T>

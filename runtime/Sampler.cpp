@@ -169,8 +169,8 @@ static modrt_status check(const modrt_sampling &sampling) {
     return error(MODRT_INVALID, "temperature must be a number >= 0");
   if (sampling.top_k < 0)
     return error(MODRT_INVALID, "top-k must be >= 0");
-  if (!(sampling.top_p > 0 && sampling.top_p <= 1))
-    return error(MODRT_INVALID, "top-p must be in (0, 1]");
+  if (!(sampling.top_p >= 0 && sampling.top_p <= 1))
+    return error(MODRT_INVALID, "top-p must be in [0, 1]");
   if (!(sampling.min_p >= 0 && sampling.min_p <= 1))
     return error(MODRT_INVALID, "min-p must be in [0, 1]");
   if (!(sampling.repetition_penalty > 0 &&

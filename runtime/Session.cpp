@@ -31,6 +31,8 @@ modrt_call modrt_session::call(const int32_t *tokens, int64_t count) {
 static modrt_status reserve(modrt_session &session) {
   MODRT_TRY(session.arena.reserve(session.model.arena_bytes, "the arena"));
   MODRT_TRY(session.caches.reserve(session.model.caches_bytes, "KV caches"));
+  // A cache of few tokens must not cost two megabytes.
+  session.caches.growSlowly();
   if (session.tracing)
     return session.trace.reserve(session.traceBytes(), "the trace");
   return ok();

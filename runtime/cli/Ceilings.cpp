@@ -18,8 +18,6 @@
 
 using namespace modrt;
 
-static const int repetitions = 7;
-
 /// Makes the compiler believe that a result is needed.
 static void keep(int result) { asm volatile("" : : "r"(result)); }
 
@@ -82,12 +80,13 @@ static double multiplyAdd128(int64_t steps) {
 /// The smallest time of `work`, in seconds.
 template <typename Work>
 static double bestTime(Work work) {
-  double best = 1e30;
-  for (int i = 0; i < repetitions; ++i) {
-    double start = now();
+  const double enough = 0.25;
+  double best = 1e30, begin = now(), start;
+  do {
+    start = now();
     work();
     best = std::min(best, now() - start);
-  }
+  } while (now() - begin < enough);
   return best;
 }
 

@@ -7,6 +7,7 @@
 #include "runtime/cli/Files.h"
 
 #include "runtime/cli/Options.h"
+#include "runtime/cli/Terminal.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -62,6 +63,7 @@ modrt_status OutputFile::open() {
     descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
     return descriptor >= 0 ? ok() : failed("write");
   }
+  catchInterrupts(); // nothing half written is to stay behind
   std::string name = path + ".tmp" + std::to_string(getpid());
   descriptor =
       ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -73,8 +75,9 @@ modrt_status OutputFile::open() {
 
 modrt_status OutputFile::write(const void *data, int64_t bytes) {
   auto *at = static_cast<const char *>(data);
-  while (bytes > 0) {
-    ssize_t written = ::write(descriptor, at, bytes);
+  const int64_t most = 1 << 20; // at a time: Ctrl-C should not wait for long
+  while (bytes > 0 && !wasInterrupted()) {
+    ssize_t written = ::write(descriptor, at, std::min(bytes, most));
     if (written < 0 && errno == EINTR)
       continue;
     if (written < 0)
@@ -86,6 +89,9 @@ modrt_status OutputFile::write(const void *data, int64_t bytes) {
 }
 
 modrt_status OutputFile::commit() {
+  if (wasInterrupted())
+    return error(MODRT_SYSTEM, "interrupted before '%s' was complete",
+                 path.c_str());
   int closed = close(descriptor);
   descriptor = -1;
   if (closed != 0)

@@ -68,15 +68,15 @@ Syntax Options::syntax() {
        modrt::tokens("--tokens", tokens, "continue token ids: 1,2,3"),
        integer("-n", count, 0, INT64_MAX,
                "tokens to write (default: until the context is full)"),
-       real("--temperature", sampling.temperature,
+       real("--temperature", sampling.temperature, 0, 1000,
             "0: always the likeliest token (default: 0.8)"),
        integer("--top-k", sampling.top_k, 0, INT64_MAX,
                "choose among the k likeliest, 0: all (default: 40)"),
-       real("--top-p", sampling.top_p,
+       real("--top-p", sampling.top_p, 0, 1,
             "and among the likeliest up to this probability (default: 0.95)"),
-       real("--min-p", sampling.min_p,
+       real("--min-p", sampling.min_p, 0, 1,
             "and not below this share of the likeliest (default: 0.05)"),
-       real("--repetition-penalty", sampling.repetition_penalty,
+       real("--repetition-penalty", sampling.repetition_penalty, 0.001, 1000,
             "make recent tokens less likely, 1: do not (default: 1)"),
        integer("--repetition-window", sampling.repetition_window, 0, 1 << 20,
                "how many tokens are recent (default: 64)"),
@@ -247,5 +247,5 @@ int modrt::generate(const Invocation &invocation) {
     printJson(generation);
   if (options.verbose || isTerminal(STDERR_FILENO))
     printSpeed(generation);
-  return wasInterrupted() ? Interrupted : Success;
+  return wasInterrupted() ? Signalled + wasInterrupted() : Success;
 }

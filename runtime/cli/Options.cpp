@@ -6,9 +6,12 @@
 
 #include "runtime/cli/Options.h"
 
+#include "runtime/cli/Terminal.h"
+
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <climits>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -19,7 +22,9 @@ static bool parseInteger(const std::string &text, int64_t &value) {
   char *end = nullptr;
   errno = 0;
   value = strtoll(text.c_str(), &end, 10);
-  bool startsWell = !text.empty() && (isdigit(text[0]) || text[0] == '-');
+  bool startsWell =
+      !text.empty() &&
+      (isdigit(static_cast<unsigned char>(text[0])) || text[0] == '-');
   return startsWell && *end == '\0' && errno == 0;
 }
 
@@ -48,14 +53,20 @@ Option modrt::integer(const char *name, int64_t &target, int64_t min,
   return {name, "N", std::move(help), set};
 }
 
-Option modrt::real(const char *name, double &target, std::string help) {
-  auto set = [&target](const char *text) -> std::optional<std::string> {
+Option modrt::real(const char *name, double &target, double min, double max,
+                   std::string help) {
+  auto set = [&target, min,
+              max](const char *text) -> std::optional<std::string> {
     char *end = nullptr;
     double value = strtod(text, &end);
-    if (end == text || *end != '\0' || !std::isfinite(value))
-      return "a number";
-    target = value;
-    return std::nullopt;
+    // Written so that NaN fails.
+    if (end != text && *end == '\0' && value >= min && value <= max) {
+      target = value;
+      return std::nullopt;
+    }
+    char expected[80];
+    snprintf(expected, sizeof(expected), "a number >= %g and <= %g", min, max);
+    return expected;
   };
   return {name, "X", std::move(help), set};
 }
@@ -130,7 +141,7 @@ int modrt::usageError(const Invocation &invocation,
 int modrt::failure(const Invocation &invocation, const modrt_status &status) {
   fprintf(stderr, "%s: error: %s\n", invocation.program.c_str(),
           status.message);
-  return Failure;
+  return wasInterrupted() ? Signalled + wasInterrupted() : Failure;
 }
 
 int modrt::printVersion(const Invocation &invocation) {

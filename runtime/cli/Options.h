@@ -18,7 +18,7 @@
 namespace modrt {
 
 /// Exit codes of compiled models.
-enum ExitCode { Success = 0, Failure = 1, Usage = 2, Interrupted = 130 };
+enum ExitCode { Success = 0, Failure = 1, Usage = 2, Signalled = 128 };
 
 /// What a command was called with.
 struct Invocation {
@@ -39,7 +39,8 @@ struct Option {
 Option flag(const char *name, bool &target, std::string help);
 Option integer(const char *name, int64_t &target, int64_t min, int64_t max,
                std::string help);
-Option real(const char *name, double &target, std::string help);
+Option real(const char *name, double &target, double min, double max,
+            std::string help);
 Option text(const char *name, const char *metavar,
             std::optional<std::string> &target, std::string help);
 Option choice(const char *name, std::optional<std::string> &target,

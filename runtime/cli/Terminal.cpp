@@ -15,7 +15,7 @@
 
 using namespace modrt;
 
-static volatile std::sig_atomic_t interrupted = 0;
+static volatile std::sig_atomic_t signalSeen = 0;
 
 double modrt::now() {
   std::chrono::duration<double> time =
@@ -27,12 +27,13 @@ bool modrt::isTerminal(int descriptor) { return isatty(descriptor) == 1; }
 
 void modrt::catchInterrupts() {
   struct sigaction action = {};
-  action.sa_handler = [](int) { interrupted = 1; };
+  action.sa_handler = [](int signal) { signalSeen = signal; };
   action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
 }
 
-bool modrt::wasInterrupted() { return interrupted != 0; }
+int modrt::wasInterrupted() { return signalSeen; }
 
 Progress::Progress(const char *work, int64_t total)
     : work(work), total(total), started(now()), shown(started),
@@ -59,7 +60,7 @@ void Progress::update(int64_t done) {
 
 modrt_status modrt::writeOut(const char *text, int64_t size) {
   if (static_cast<int64_t>(fwrite(text, 1, size, stdout)) == size &&
-      fflush(stdout) == 0)
+      fflush(stdout) == 0 && !ferror(stdout))
     return ok();
   return error(MODRT_SYSTEM, "cannot write to standard output: %s",
                strerror(errno));

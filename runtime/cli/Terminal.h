@@ -16,9 +16,11 @@ double now();
 
 bool isTerminal(int descriptor);
 
-/// From now on the first Ctrl-C only sets a mark; the second one kills.
+/// From now on the first SIGINT (Ctrl-C) or SIGTERM only sets a mark; the
+/// second one kills.
 void catchInterrupts();
-bool wasInterrupted();
+/// The signal that came, or 0.
+int wasInterrupted();
 
 /// A bar on stderr where that is a terminal, gone when the work is done.
 class Progress {

@@ -15,13 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONTEXT = 64, ROW = 16, WEIGHTS = 256, HEADER = 4096 };
+enum { ROW = 16, WEIGHTS = 256, HEADER = 4096 };
 
 /* Inputs/weights.py writes the same. */
 static const char header_text[] =
     "{\"w\":{\"dtype\":\"F32\",\"shape\":[256],\"data_offsets\":[0,1024]}}";
 
-static int64_t vocab = 256;
+static int64_t vocab = 256, context = 64;
 
 static float score_of(int32_t token) { return (float)(token % 16 - 12); }
 
@@ -53,8 +53,8 @@ static void trace(const modrt_call *call, int64_t i, int64_t column,
   if (!call->trace)
     return;
   call->trace[column] = score_of(call->tokens[i]);
-  call->trace[CONTEXT + column] = score_of(call->tokens[i]);
-  call->trace[2 * CONTEXT + column] = (float)takes_part;
+  call->trace[context + column] = score_of(call->tokens[i]);
+  call->trace[2 * context + column] = (float)takes_part;
 }
 
 static int is_selected(const modrt_call *call, int64_t i) {
@@ -80,7 +80,7 @@ static void forward(const modrt_call *call) {
 
 /* Appends to a cache and sums it up. */
 static int64_t add(const modrt_call *call, int cache, int take, int32_t token) {
-  char *keys = (char *)call->caches + cache * CONTEXT * ROW;
+  char *keys = (char *)call->caches + cache * context * ROW;
   int64_t sum = 0;
   if (take)
     memcpy(keys + call->lengths[cache]++ * ROW, &token, sizeof(token));
@@ -126,7 +126,7 @@ static const char *setting(const char *name, const char *otherwise) {
 }
 
 static const int32_t eos[] = {0};
-static const modrt_cache caches[] = {{0, CONTEXT, ROW}, {1, CONTEXT, ROW}};
+static modrt_cache caches[] = {{0, 64, ROW}, {1, 64, ROW}};
 static const modrt_block blocks[] = {{-1, 1000, 10, 512, ROW, 0, 1},
                                      {1, 500, 10, 256, ROW, 1, 1}};
 
@@ -137,11 +137,7 @@ static modrt_model model = {
     .producer = "modc test",
     .weights_bytes = HEADER + WEIGHTS * sizeof(float),
     .weights_offset = HEADER,
-    .context = CONTEXT,
-    .num_eos = 1,
     .eos = eos,
-    .arena_bytes = CONTEXT * sizeof(row),
-    .caches_bytes = 2 * CONTEXT * ROW,
     .num_caches = 2,
     .caches = caches,
     .num_blocks = 2,
@@ -154,8 +150,12 @@ static modrt_model model = {
 };
 
 const modrt_model *mod_model(uint32_t abi_version) {
-  vocab = atoi(setting("FAKE_VOCAB", "256"));
-  model.vocab = vocab;
+  model.vocab = vocab = atoi(setting("FAKE_VOCAB", "256"));
+  model.context = context = atoi(setting("FAKE_CONTEXT", "64"));
+  model.arena_bytes = context * (int64_t)sizeof(row);
+  model.caches_bytes = 2 * context * ROW;
+  caches[0].length = caches[1].length = context;
+  model.num_eos = !getenv("FAKE_NO_EOS");
   model.target = setting("FAKE_TARGET", "x86-64");
   model.features = setting("FAKE_FEATURES", "sse2");
   model.tokenizer = setting("FAKE_TOKENIZER", "bytes");

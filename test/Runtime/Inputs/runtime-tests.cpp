@@ -326,7 +326,7 @@ static void testSamplerErrors() {
   modrt_sampler *failing = nullptr;
   sampling.top_p = NAN;
   expect(modrt_sampler_open(&with.instance, &sampling, &failing), MODRT_INVALID,
-         "top-p must be in (0, 1]");
+         "top-p must be in [0, 1]");
 }
 
 //===----------------------------------------------------------------------===//
