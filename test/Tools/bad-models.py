@@ -138,6 +138,8 @@ QUERY = "model.layers.0.self_attn.q_proj.weight"
 
 # name: edit, what the message must contain.
 BAD_JSON = {
+    "no-directory": (shutil.rmtree, "/model' is not a model directory"),
+    "directory-is-a-file": (lambda d: (shutil.rmtree(d), d.touch()), "/model' is not a model directory"),
     "no-config": (lambda d: (d / CONFIG).unlink(), "config.json: No such file"),
     "config-is-a-directory": (lambda d: ((d / CONFIG).unlink(), (d / CONFIG).mkdir()), "config.json: "),
     "config-empty": (written(CONFIG, b""), "config.json: ", "not JSON: [1:"),
@@ -156,12 +158,13 @@ BAD_JSON = {
 BAD_LLAMA = {
     "other-model": (config(model_type="mistral"), "'model_type' is 'mistral', supported is: llama"),
     "other-class": (config(architectures=["LlamaMoDForCausalLM"]),
-                    "'architectures[0]' is \"LlamaMoDForCausalLM\", supported is: LlamaForCausalLM"),
+                    "'architectures[0]' is 'LlamaMoDForCausalLM', supported is: LlamaForCausalLM"),
     "no-model-type": (without("model_type", "architectures"), "'model_type' is missing: expected 'llama'"),
     "no-hidden-size": (without("hidden_size"), "'hidden_size' is missing: expected a positive integer"),
     "no-context": (without("max_position_embeddings"), "'max_position_embeddings' is missing"),
     "size-null": (config(hidden_size=None), "'hidden_size' is missing"),
-    "size-string": (config(hidden_size="16"), "'hidden_size' must be an integer from 1 to 2147483647, not \"16\""),
+    "size-string": (config(hidden_size="16"), "'hidden_size' must be an integer from 1 to 2147483647, not '16'"),
+    "size-long-string": (config(hidden_size="1" * 10**6), "not '" + "1" * 79 + "...\n"),
     "size-fraction": (config(hidden_size=16.5), "'hidden_size' must be an integer", "not 16.5"),
     "size-float": (config(hidden_size=16.0), "'hidden_size' must be an integer", "not 16.0"),
     "size-true": (config(hidden_size=True), "'hidden_size' must be an integer", "not true"),
@@ -184,7 +187,7 @@ BAD_LLAMA = {
     "head-odd-by-default": (both(without("head_dim"), config(num_attention_heads=16, num_key_value_heads=16)),
                             "'head_dim' must be even for rotary embedding, not 1"),
     "eps-negative": (config(rms_norm_eps=-1e-5), "'rms_norm_eps' must be a positive number, not -1"),
-    "eps-string": (config(rms_norm_eps="small"), "'rms_norm_eps' must be a positive number, not \"small\""),
+    "eps-string": (config(rms_norm_eps="small"), "'rms_norm_eps' must be a positive number, not 'small'"),
     "theta-zero": (config(rope_theta=0), "'rope_theta' must be a positive number, not 0"),
     "theta-infinite": (replaced('"rope_theta": 10000.0', '"rope_theta": 1e999'), "'rope_theta' must be a positive number"),
     "rope-scaled": (config(rope_scaling={"rope_type": "llama3", "factor": 8.0}),
@@ -198,18 +201,19 @@ BAD_LLAMA = {
     "rope-partial": (config(partial_rotary_factor=0.5), "'partial_rotary_factor' must be 1 or absent"),
     "activation": (config(hidden_act="gelu"), "'hidden_act' is 'gelu', supported is: silu"),
     "activation-number": (config(hidden_act=1), "'hidden_act' must be a string, not 1"),
-    "tied-string": (config(tie_word_embeddings="no"), "'tie_word_embeddings' must be true or false, not \"no\""),
+    "tied-string": (config(tie_word_embeddings="no"), "'tie_word_embeddings' must be true or false, not 'no'"),
     "quantized": (config(quantization_config={"bits": 4}), "'quantization_config' is not supported"),
     "eos-beyond-vocabulary": (config(eos_token_id=[1, 40]), "'eos_token_id[1]' must be an integer from 0 to 39, not 40"),
-    "eos-string": (config(eos_token_id="</s>"), "'eos_token_id' must be an integer from 0 to 39, not \"</s>\""),
+    "eos-string": (config(eos_token_id="</s>"), "'eos_token_id' must be an integer from 0 to 39, not '</s>'"),
 }
 
 BAD_ROUTING = {
     "mod-unknown-keys": (mod(zeal=1, aim=2), "'mod' has unknown keys: aim, zeal; known are: routed_layers, capacity,"),
+    "mod-newline-in-value": (mod(gate="a\nb\rc"), "'mod.gate' is 'a b c', expected one of: "),
     "mod-newline-in-key": (mod(**{"a\nb": 1}), "has unknown keys: a b;"),
     "mod-is-a-list": (config(mod=[]), "'mod' must be an object, not a list"),
     "routed-unknown": (mod(routed_layers="some"), "'mod.routed_layers' is 'some', expected one of: odd, even, all"),
-    "routed-number": (mod(routed_layers=1), "'mod.routed_layers' must be a string, not 1"),
+    "routed-number": (mod(routed_layers=1), "'mod.routed_layers' is 1, expected one of: odd, even, all"),
     "routed-out-of-range": (mod(routed_layers=[0, 2]), "'mod.routed_layers[1]' must be an integer from 0 to 1, not 2"),
     "routed-negative": (mod(routed_layers=[-1]), "'mod.routed_layers[0]' must be an integer from 0 to 1, not -1"),
     "routed-fraction": (mod(routed_layers=[0.5]), "'mod.routed_layers[0]' must be an integer from 0 to 1, not 0.5"),
@@ -222,7 +226,7 @@ BAD_ROUTING = {
     "capacity-ratio-negative": (mod(capacity=-0.25), "'mod.capacity' must be a ratio in (0, 1]", "not -0.25"),
     "capacity-beyond-context": (mod(capacity=33), "'mod.capacity'", "a count from 1 to 32, not 33"),
     "capacity-huge": (mod(capacity=2**63), "'mod.capacity'", "a count from 1 to 32, not 9223372036854775808"),
-    "capacity-string": (mod(capacity="12.5%"), "'mod.capacity' must be a ratio in (0, 1]", "not \"12.5%\""),
+    "capacity-string": (mod(capacity="12.5%"), "'mod.capacity' must be a ratio in (0, 1]", "not '12.5%'"),
     "capacity-wrong-length": (mod(capacity=[0.5, 0.5]), "'mod.capacity' lists 2 values for 1 routed layers"),
     "capacity-list-bad": (mod(routed_layers="all", capacity=[0.5, 2.5]), "'mod.capacity[1]' must be a ratio", "not 2.5"),
     "token-choice": (mod(routing="token_choice"), "'mod.routing' 'token_choice' is not supported, only: expert_choice"),
@@ -341,6 +345,13 @@ def find_faults(done, left, expected):
             yield f"no '{text}'"
 
 
+def remove(path):
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def make_models(options):
     """A small routed model in one file and in two, from which the broken ones are made."""
     for name, shards in (("whole", "1"), ("shards", "2")):
@@ -374,7 +385,7 @@ def main():
                 print(f"{name}: {'; '.join(faults)}\n    {done.stderr.strip()}")
             failures += bool(faults)
             count += 1
-            shutil.rmtree(model)
+            remove(model)
     print(f"{count} kinds of bad models, {failures} not refused as they should be")
     sys.exit(1 if failures else 0)
 

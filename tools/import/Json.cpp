@@ -63,6 +63,9 @@ void Locator::walkObject(const std::string &path) {
   ++position;
   while (skipToToken() != '}') {
     std::string key = walkString();
+    // Such a key must not pass for the path of another value.
+    if (StringRef(key).find_first_of(".[") != StringRef::npos)
+      key = "'" + key + "'";
     walkValue(path.empty() ? key : path + "." + key);
   }
   ++position;
@@ -170,9 +173,13 @@ std::string ObjectReader::Element::describe() const {
     return "an object";
   if (value->getAsArray())
     return "a list";
-  if (value->getAsNumber() && !text.empty())
-    return text.str();
-  return llvm::formatv("{0}", *value);
+  std::string shown = llvm::formatv("{0}", *value);
+  if (std::optional<StringRef> string = value->getAsString())
+    shown = ("'" + *string + "'").str();
+  else if (value->getAsNumber())
+    shown = text.str();
+  constexpr size_t kMaxShown = 80;
+  return shown.size() > kMaxShown ? shown.substr(0, kMaxShown) + "..." : shown;
 }
 
 int64_t ObjectReader::toInteger(const Element &element, int64_t min,
@@ -224,11 +231,13 @@ StringRef ObjectReader::getString(StringRef key, StringRef fallback) {
 
 StringRef ObjectReader::getChoice(StringRef key, ArrayRef<StringRef> cases,
                                   StringRef fallback) {
-  StringRef string = getString(key, fallback);
-  if (llvm::is_contained(cases, string))
-    return string;
-  error(key,
-        "is '" + string + "', expected one of: " + llvm::join(cases, ", "));
+  if (!has(key))
+    return fallback;
+  std::optional<StringRef> string = object->getString(key);
+  if (string && llvm::is_contained(cases, *string))
+    return *string;
+  error(key, "is " + get(key).describe() +
+                 ", expected one of: " + llvm::join(cases, ", "));
   return fallback;
 }
 
