@@ -5,7 +5,7 @@
 PACKAGES := cmake ninja-build clang-22 lld-22 llvm-22-dev llvm-22-tools \
   libmlir-22-dev mlir-22-tools libclang-rt-22-dev clang-format-22 \
   clang-tidy-22 zlib1g-dev libzstd-dev python3-numpy python3-psutil
-SOURCES := $(wildcard */*.cpp */*.h */*/*.cpp */*/*.h)
+SOURCES = $(shell find dialect passes codegen runtime tools test -name '*.cpp' -o -name '*.h' -o -name '*.c')
 # Folders of tests that also run with a compiler and a runtime under sanitizers.
 SANITIZED := Tools Runtime
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
