@@ -245,6 +245,8 @@ LogicalResult ProgramCloner::clone(Operation *op) {
   auto old = dyn_cast<PositionsOp>(op);
   if (old && old.getTokens() == model.getArgument(0) && !old.getStart())
     return mapping.map(old.getResult(), positions), success();
+  if (old && isCausal())
+    return old.emitOpError("must be those of the model's tokens");
   if (auto attention = dyn_cast<AttentionOp>(op); attention && isCausal())
     return cloneAttention(attention), success();
   return ShapeCloner::clone(op);

@@ -106,8 +106,10 @@ static void fuse(RewriterBase &rewriter, ArrayRef<LinearOp> group) {
 static void visitGroup(RewriterBase &rewriter, ArrayRef<LinearOp> group,
                        DominanceInfo &dominance) {
   LinearOp first = group.front();
-  remark::RemarkOpts opts =
-      remark::RemarkOpts::name("FusedLinears").category("mod-fuse-projections");
+  auto func = first->getParentOfType<func::FuncOp>();
+  remark::RemarkOpts opts = remark::RemarkOpts::name("FusedLinears")
+                                .category("mod-fuse-projections")
+                                .function(func.getName());
   StringRef obstacle = getObstacle(group);
   if (obstacle.empty()) {
     SmallVector<Value> parameters = getWeights(group);

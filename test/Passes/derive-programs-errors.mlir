@@ -69,3 +69,14 @@ func.func @forward(%tokens: tensor<1x6xi32>) -> tensor<1x6x4xf32> {
   %y = arith.divf %x, %n : tensor<1x6x4xf32>
   return %y : tensor<1x6x4xf32>
 }
+
+// -----
+
+func.func @forward(%tokens: tensor<1x6xi32>) -> tensor<1x6x4xf32> {
+  %table = arith.constant dense<1.0> : tensor<5x4xf32>
+  %doubled = arith.addi %tokens, %tokens : tensor<1x6xi32>
+  // expected-error@below {{must be those of the model's tokens}}
+  %p = mod.positions %doubled : (tensor<1x6xi32>) -> tensor<1x6xi32>
+  %x = mod.embedding %p, %table : (tensor<1x6xi32>, tensor<5x4xf32>) -> tensor<1x6x4xf32>
+  return %x : tensor<1x6x4xf32>
+}

@@ -65,3 +65,25 @@
 // ALWAYS-LABEL: @decode
 // ALWAYS-NOT: scf.if
 // ALWAYS: mod.scatter
+
+// Predictors decide, scores weigh; blocks are numbered; a count bounds as a
+// ratio does.
+
+// RUN: mod-opt %S/Inputs/predictor.mlir --mod-specialize --mod-derive-programs --mod-fuse-routing \
+// RUN:   | FileCheck %s --check-prefix=PREDICTOR
+// PREDICTOR-LABEL: @forward
+// PREDICTOR: %[[R:.*]] = mod.router
+// PREDICTOR: %[[L:.*]] = mod.predictor
+// PREDICTOR: mod.select top_k(1.000000e-01) %[[R]] : (tensor<1x?xf32>) -> (tensor<1x1xi32>, index)
+// PREDICTOR: mod.trace_routing 0 scores(%[[R]]) tested(%[[L]])
+// PREDICTOR: mod.scatter {{.*}} gate(tanh) by(%[[R]])
+// PREDICTOR: mod.select top_k(3) %[[R]] : (tensor<1x?xf32>) -> (tensor<1x3xi32>, index)
+// PREDICTOR: mod.trace_routing 1 scores(%[[R]]) tested(%[[L]])
+// PREDICTOR-LABEL: @prefill
+// PREDICTOR: %[[L:.*]] = mod.predictor
+// PREDICTOR: mod.select positive %[[L]] : (tensor<1x?xf32>) -> (tensor<1x3xi32>, index)
+// PREDICTOR-LABEL: @decode
+// PREDICTOR: %[[L:.*]] = mod.predictor
+// PREDICTOR: tensor.extract %[[L]]
+// PREDICTOR: scf.if
+// PREDICTOR: scf.if

@@ -7,6 +7,7 @@
 #include "codegen/Passes.h"
 #include "dialect/Register.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
+#include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
@@ -17,6 +18,7 @@ using namespace mlir;
 /// Upstream passes that tests of ours run.
 static void registerUpstreamPasses() {
   bufferization::registerOneShotBufferizePass();
+  registerConvertElementwiseToLinalgPass();
   registerCanonicalizer();
   registerCSE();
   registerInliner();
