@@ -16,6 +16,9 @@
 extern "C" {
 #endif
 
+/* A library that holds a model and the runtime exports both. */
+#pragma GCC visibility push(default)
+
 /*===----------------------------------------------------------------------===*
  * Between a compiled model and the runtime
  *===----------------------------------------------------------------------===*/
@@ -126,9 +129,6 @@ typedef struct modrt_trailer {
  *===----------------------------------------------------------------------===*/
 
 #define MODRT_API_VERSION 1u
-
-/* A library that holds a model and the runtime exports both. */
-#pragma GCC visibility push(default)
 
 typedef enum modrt_code {
   MODRT_OK = 0,
