@@ -197,4 +197,31 @@ def FuseRoutingPass : Pass<"mod-fuse-routing", "::mlir::func::FuncOp"> {
   ];
 }
 
+def InterpretPass : Pass<"mod-interpret", "::mlir::ModuleOp"> {
+  let summary = "run a function with the reference interpreter";
+  let description = [{
+    Runs a function of the functional form, on tensors, with plain loops in f32
+    (`dialect/interpreter/Interpreter.h`) and prints the shape and the values of
+    each result to standard output, one row of the last dimension a line. The
+    module is left as it is.
+
+    A function without roles takes tokens or nothing. Of a program
+    (`docs/architecture.md`), `tokens` are the valid tokens, padded with zeros;
+    they are the first of their sequence, and the caches are empty.
+
+    Example, `mod-interpret="function=forward tokens=1,2"`, prints
+
+    ```
+    result 0: [1, 2, 4]
+      0.5 1 0 -2.25
+      0.5 0 1 0.125
+    ```
+  }];
+  let options = [
+    Option<"function", "function", "std::string", "\"forward\"",
+           "name of the function">,
+    ListOption<"tokens", "tokens", "int64_t", "the tokens of one sequence">
+  ];
+}
+
 #endif // MOD_PASSES

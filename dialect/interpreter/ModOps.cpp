@@ -1,0 +1,395 @@
+//===- ModOps.cpp - The meaning of the mod dialect's ops --------*- C++ -*-===//
+//
+// The equations of the ops' descriptions as loops.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialect/ModOps.h"
+#include "dialect/interpreter/Evaluator.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+using namespace mlir;
+using namespace mlir::mod;
+
+static float dot(const double *a, const double *b, int64_t length) {
+  float sum = 0;
+  for (int64_t i = 0; i < length; ++i)
+    sum += float(a[i]) * float(b[i]);
+  return sum;
+}
+
+/// The shape of per-token values beside `x`, with a width of their own.
+static SmallVector<int64_t> withWidth(const InterpreterValue &x,
+                                      int64_t width) {
+  return {x.shape[0], x.shape[1], width};
+}
+
+//===----------------------------------------------------------------------===//
+// Parts of a transformer
+//===----------------------------------------------------------------------===//
+
+static LogicalResult evaluateOp(Evaluator &evaluator, EmbeddingOp op) {
+  const InterpreterValue &tokens = evaluator.get(op.getTokens());
+  const InterpreterValue &table = evaluator.get(op.getTable());
+  InterpreterValue result(withWidth(tokens, table.shape[1]));
+  for (auto [i, token] : llvm::enumerate(tokens.data)) {
+    if (token < 0 || token >= table.shape[0])
+      return op.emitError("token ")
+             << int64_t(token) << " is not below " << table.shape[0];
+    std::copy_n(table.getRow(token), table.shape[1], result.getRow(i));
+  }
+  evaluator.set(op.getResult(), result);
+  return success();
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, PositionsOp op) {
+  InterpreterValue result(evaluator.get(op.getTokens()).shape);
+  int64_t start = op.getStart() ? evaluator.getInt(op.getStart()) : 0;
+  for (int64_t b = 0; b < result.shape[0]; ++b)
+    std::iota(result.getRow(b), result.getRow(b) + result.shape[1], start);
+  evaluator.set(op.getResult(), result);
+  return success();
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, RMSNormOp op) {
+  InterpreterValue result = evaluator.get(op.getX());
+  const InterpreterValue &scale = evaluator.get(op.getScale());
+  int64_t width = result.shape.back();
+  for (int64_t i = 0; i < result.getNumRows(); ++i) {
+    double *x = result.getRow(i);
+    float square = dot(x, x, width) / float(width);
+    float factor = 1.0f / std::sqrt(square + op.getEps().convertToFloat());
+    for (int64_t d = 0; d < width; ++d)
+      x[d] = float(x[d]) * factor * float(scale.data[d]);
+  }
+  evaluator.set(op.getResult(), result);
+  return success();
+}
+
+/// The rows `[out, in]` of a weight that may be packed.
+static InterpreterValue unpack(LinearOp op, const InterpreterValue &weight) {
+  if (!op.isPacked())
+    return weight;
+  int64_t inputs = weight.shape[1], panel = weight.shape[2];
+  InterpreterValue result({op.getNumOutputs(), inputs});
+  for (int64_t n = 0; n < op.getNumOutputs(); ++n)
+    for (int64_t k = 0; k < inputs; ++k)
+      result.getRow(n)[k] = weight.getRow(n / panel * inputs + k)[n % panel];
+  return result;
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, LinearOp op) {
+  const InterpreterValue &input = evaluator.get(op.getInput());
+  InterpreterValue weight = unpack(op, evaluator.get(op.getWeight()));
+  InterpreterValue result(withWidth(input, weight.shape[0]));
+  for (int64_t i = 0; i < result.getNumRows(); ++i)
+    for (int64_t n = 0; n < weight.shape[0]; ++n) {
+      float y = dot(input.getRow(i), weight.getRow(n), weight.shape[1]);
+      if (op.getBias())
+        y += float(evaluator.get(op.getBias()).data[n]);
+      result.getRow(i)[n] = y;
+    }
+  evaluator.set(op.getResult(), result);
+  return success();
+}
+
+/// Rotates one head of a token at `position`.
+static void rotate(double *x, int64_t headDim, double position, double theta) {
+  for (int64_t i = 0; i < headDim / 2; ++i) {
+    double angle = position * std::pow(theta, -2.0 * i / headDim);
+    float c = std::cos(angle), s = std::sin(angle);
+    float a = x[i], b = x[i + headDim / 2];
+    x[i] = a * c - b * s;
+    x[i + headDim / 2] = b * c + a * s;
+  }
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, RopeOp op) {
+  InterpreterValue result = evaluator.get(op.getX());
+  const InterpreterValue &positions = evaluator.get(op.getPositions());
+  int64_t heads = op.getHeads(), headDim = result.shape.back() / heads;
+  for (int64_t i = 0; i < result.getNumRows(); ++i)
+    for (int64_t h = 0; h < heads; ++h)
+      rotate(result.getRow(i) + h * headDim, headDim, positions.data[i],
+             op.getTheta().convertToDouble());
+  evaluator.set(op.getResult(), result);
+  return success();
+}
+
+namespace {
+/// Queries of `heads` heads on keys and values of `kvHeads` heads, in rows.
+struct Heads {
+  int64_t heads, kvHeads, dim;
+  int64_t kvWidth() const { return kvHeads * dim; }
+};
+} // namespace
+
+/// One query attends to the first `count` keys.
+static void attend(Heads shape, const double *query, const double *keys,
+                   const double *values, int64_t count, double *result) {
+  for (int64_t h = 0; h < shape.heads; ++h) {
+    int64_t group = h / (shape.heads / shape.kvHeads) * shape.dim;
+    std::vector<float> weights(count);
+    for (int64_t j = 0; j < count; ++j)
+      weights[j] = dot(query + h * shape.dim,
+                       keys + j * shape.kvWidth() + group, shape.dim) /
+                   std::sqrt(float(shape.dim));
+    float largest = *llvm::max_element(weights), sum = 0;
+    for (float &weight : weights)
+      sum += weight = std::exp(weight - largest);
+    for (int64_t d = 0; d < shape.dim; ++d) {
+      float y = 0;
+      for (int64_t j = 0; j < count; ++j)
+        y += weights[j] / sum * float(values[j * shape.kvWidth() + group + d]);
+      result[h * shape.dim + d] = y;
+    }
+  }
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, AttentionOp op) {
+  const InterpreterValue &query = evaluator.get(op.getQuery());
+  const InterpreterValue &key = evaluator.get(op.getKey());
+  const InterpreterValue &value = evaluator.get(op.getValue());
+  int64_t heads = op.getHeads(), tokens = query.shape[1];
+  Heads shape{heads, int64_t(op.getKvHeads()), query.shape[2] / heads};
+  InterpreterValue result(query.shape);
+  for (int64_t b = 0; b < query.shape[0]; ++b)
+    for (int64_t i = 0; i < tokens; ++i)
+      attend(shape, query.getRow(b * tokens + i), key.getRow(b * tokens),
+             value.getRow(b * tokens), i + 1, result.getRow(b * tokens + i));
+  evaluator.set(op.getResult(), result);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Routing
+//===----------------------------------------------------------------------===//
+
+static LogicalResult evaluateOp(Evaluator &evaluator, RouterOp op) {
+  const InterpreterValue &x = evaluator.get(op.getX());
+  const InterpreterValue &weight = evaluator.get(op.getWeight());
+  InterpreterValue result({x.shape[0], x.shape[1]});
+  for (int64_t i = 0; i < x.getNumRows(); ++i) {
+    float score = dot(x.getRow(i), weight.getRow(0), x.shape[2]);
+    if (op.getBias())
+      score += float(evaluator.get(op.getBias()).data[0]);
+    result.data[i] = score;
+  }
+  evaluator.set(op.getResult(), result);
+  return success();
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, PredictorOp op) {
+  const InterpreterValue &x = evaluator.get(op.getX());
+  const InterpreterValue &down = evaluator.get(op.getDownWeight());
+  const InterpreterValue &downBias = evaluator.get(op.getDownBias());
+  const InterpreterValue &up = evaluator.get(op.getUpWeight());
+  InterpreterValue result({x.shape[0], x.shape[1]});
+  std::vector<double> hidden(down.shape[0]);
+  for (int64_t i = 0; i < x.getNumRows(); ++i) {
+    for (size_t h = 0; h < hidden.size(); ++h) {
+      float y = dot(x.getRow(i), down.getRow(h), x.shape[2]) +
+                float(downBias.data[h]);
+      hidden[h] = y / (1.0f + std::exp(-y));
+    }
+    result.data[i] = dot(hidden.data(), up.getRow(0), hidden.size()) +
+                     float(evaluator.get(op.getUpBias()).data[0]);
+  }
+  evaluator.set(op.getResult(), result);
+  return success();
+}
+
+/// The ascending indices of the largest scores, or without a capacity of the
+/// positive ones.
+static std::vector<double> select(ArrayRef<double> scores, Attribute capacity) {
+  std::vector<double> order(scores.size());
+  std::iota(order.begin(), order.end(), 0);
+  if (!capacity) {
+    llvm::erase_if(order, [&](double i) { return !(scores[i] > 0); });
+    return order;
+  }
+  // Of equal scores, the lowest index comes first.
+  llvm::sort(order, [&](double a, double b) {
+    return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
+  });
+  order.resize(getCapacityCount(capacity, scores.size()));
+  llvm::sort(order);
+  return order;
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, SelectOp op) {
+  std::vector<double> indices =
+      select(evaluator.get(op.getScores()).data, op.getCapacityAttr());
+  evaluator.set(op.getCount(), double(indices.size()));
+  if (int64_t(indices.size()) > op.getMaxCount())
+    return op.emitError("selects ")
+           << indices.size() << " tokens, but has room for "
+           << op.getMaxCount();
+  InterpreterValue result({1, op.getMaxCount()});
+  llvm::copy(indices, result.data.begin());
+  evaluator.set(op.getIndices(), result);
+  return success();
+}
+
+/// `x[b, indices[b, i], ...]`.
+static InterpreterValue gather(const InterpreterValue &x,
+                               const InterpreterValue &indices) {
+  InterpreterValue result(x.shape);
+  result.shape[1] = indices.shape[1];
+  int64_t width = x.shape.size() == 3 ? x.shape[2] : 1;
+  result.data.resize(ShapedType::getNumElements(result.shape));
+  for (int64_t i = 0, e = indices.data.size(); i < e; ++i) {
+    int64_t b = i / indices.shape[1];
+    int64_t row = b * x.shape[1] + indices.data[i];
+    std::copy_n(x.data.begin() + row * width, width,
+                result.data.begin() + i * width);
+  }
+  return result;
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, GatherOp op) {
+  evaluator.set(op.getResult(), gather(evaluator.get(op.getX()),
+                                       evaluator.get(op.getIndices())));
+  return success();
+}
+
+static float applyGate(Gate gate, float score) {
+  switch (gate) {
+  case Gate::raw:
+    return score;
+  case Gate::sigmoid:
+    return 1.0f / (1.0f + std::exp(-score));
+  case Gate::tanh:
+    return std::tanh(score);
+  case Gate::none:
+    return 1.0f;
+  }
+  llvm_unreachable("unknown gate");
+}
+
+/// `x[b, indices[b, i]] += gate(scores[b, indices[b, i]]) * update[b, i]`.
+static void scatter(InterpreterValue &x, const InterpreterValue &update,
+                    const InterpreterValue &indices,
+                    const InterpreterValue &scores, Gate gate) {
+  for (int64_t i = 0; i < update.getNumRows(); ++i) {
+    int64_t b = i / update.shape[1];
+    int64_t row = b * x.shape[1] + indices.data[i];
+    float weight = applyGate(gate, scores.data[row]);
+    for (int64_t d = 0; d < x.shape[2]; ++d)
+      x.getRow(row)[d] =
+          float(x.getRow(row)[d]) + weight * float(update.getRow(i)[d]);
+  }
+}
+
+/// The indices of all tokens of `x`.
+static InterpreterValue allIndices(const InterpreterValue &x) {
+  InterpreterValue indices({x.shape[0], x.shape[1]});
+  for (int64_t b = 0; b < x.shape[0]; ++b)
+    std::iota(indices.getRow(b), indices.getRow(b) + x.shape[1], 0);
+  return indices;
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, ScatterOp op) {
+  InterpreterValue result = evaluator.get(op.getX());
+  scatter(result, evaluator.get(op.getUpdate()),
+          op.getIndices() ? evaluator.get(op.getIndices()) : allIndices(result),
+          evaluator.get(op.getScores()), op.getGate());
+  evaluator.set(op.getResult(), result);
+  return success();
+}
+
+/// The tokens that one sequence of a routed block selects.
+static std::vector<double> selectRouted(Evaluator &evaluator, RoutedOp op,
+                                        int64_t sequence) {
+  bool predicted = op.getSelection() == Selection::causal && op.getLogits();
+  const InterpreterValue &tested =
+      evaluator.get(predicted ? op.getLogits() : op.getScores());
+  ArrayRef<double> row(tested.getRow(sequence), tested.shape[1]);
+  if (op.getSelection() == Selection::expert_choice)
+    return select(row, op.getCapacity());
+  if (op.getCausal() != Causal::always)
+    return select(row, /*capacity=*/Attribute());
+  return select(
+      row, IntegerAttr::get(IntegerType::get(op.getContext(), 64), row.size()));
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, RoutedOp op) {
+  InterpreterValue x = evaluator.get(op.getX());
+  InterpreterValue indices;
+  for (int64_t b = 0; b < x.shape[0]; ++b) {
+    std::vector<double> selected = selectRouted(evaluator, op, b);
+    if (b && indices.shape[1] != int64_t(selected.size()))
+      return op.emitError("sequences select different numbers of tokens");
+    indices.shape = {x.shape[0], int64_t(selected.size())};
+    llvm::append_range(indices.data, selected);
+  }
+  auto update =
+      evaluator.run(op.getBody().front(), {gather(x, indices), indices});
+  if (failed(update))
+    return failure();
+  scatter(x, update->front(), indices, evaluator.get(op.getScores()),
+          op.getGate());
+  evaluator.set(op.getResult(), x);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// State
+//===----------------------------------------------------------------------===//
+
+static LogicalResult evaluateOp(Evaluator &evaluator, CacheAppendOp op) {
+  KVCacheType type = op.getCache().getType();
+  InterpreterCache &cache = *evaluator.get(op.getCache()).cache;
+  llvm::append_range(cache.keys, evaluator.get(op.getKey()).data);
+  llvm::append_range(cache.values, evaluator.get(op.getValue()).data);
+  if (int64_t(cache.keys.size()) > type.getLength() * type.getWidth())
+    return op.emitError("the cache holds ") << type.getLength() << " rows";
+  return success();
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, CachedAttentionOp op) {
+  const InterpreterValue &query = evaluator.get(op.getQuery());
+  const InterpreterCache &cache = *evaluator.get(op.getCache()).cache;
+  int64_t heads = op.getHeads(), tokens = query.shape[1];
+  Heads shape{heads, int64_t(op.getKvHeads()), query.shape[2] / heads};
+  int64_t past = int64_t(cache.keys.size()) / shape.kvWidth() - tokens;
+  InterpreterValue result(query.shape);
+  for (int64_t i = 0; i < tokens; ++i)
+    attend(shape, query.getRow(i), cache.keys.data(), cache.values.data(),
+           past + i + 1, result.getRow(i));
+  evaluator.set(op.getResult(), result);
+  return success();
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, TraceRoutingOp op) {
+  const InterpreterValue &trace = evaluator.get(op.getTrace());
+  if (!trace.trace)
+    return success();
+  const InterpreterValue &scores = evaluator.get(op.getScores());
+  const InterpreterValue &tested = evaluator.get(op.getTested());
+  int64_t length = op.getTrace().getType().getLength();
+  int64_t start = op.getStart() ? evaluator.getInt(op.getStart()) : 0;
+  auto row = trace.trace->begin() + op.getOrdinal() * 3 * length + start;
+  for (auto [i, score, test] : llvm::enumerate(scores.data, tested.data)) {
+    row[i] = score;
+    row[length + i] = test;
+    row[2 * length + i] = !op.getSelected() && test > 0;
+  }
+  if (op.getSelected())
+    for (double index : evaluator.get(op.getSelected()).data)
+      row[2 * length + int64_t(index)] = 1;
+  return success();
+}
+
+std::optional<LogicalResult> mod::evaluateModOp(Evaluator &evaluator,
+                                                Operation *op) {
+  return llvm::TypeSwitch<Operation *, std::optional<LogicalResult>>(op)
+      .Case<EmbeddingOp, PositionsOp, RMSNormOp, LinearOp, RopeOp, AttentionOp,
+            RouterOp, PredictorOp, RoutedOp, SelectOp, GatherOp, ScatterOp,
+            CacheAppendOp, CachedAttentionOp, TraceRoutingOp>(
+          [&](auto op) { return evaluateOp(evaluator, op); })
+      .Default(std::nullopt);
+}
