@@ -76,4 +76,45 @@ def LoadParamsPass : Pass<"mod-load-params", "::mlir::ModuleOp"> {
   ];
 }
 
+def VectorizePass : Pass<"mod-vectorize"> {
+  let summary = "turn elementwise linalg ops on buffers into vectors";
+  let description = [{
+    Activations, sums, fills and copies become one `scf.forall` over blocks of
+    rows, each row a loop over 1-D vectors with a masked rest. Transcendental
+    functions become polynomials, since calls of libm would be made lane by
+    lane. Ops that are not elementwise or whose operands do not lie row by row
+    become plain loops; a remark of category `vectorize` says why.
+
+    Example:
+
+    ```mlir
+    linalg.add ins(%x, %y : memref<1x?x768xf32>, memref<1x?x768xf32>)
+               outs(%x : memref<1x?x768xf32>)
+    ```
+
+    becomes
+
+    ```mlir
+    scf.forall (%task) in (%tasks) {
+      scf.for %row = ... {
+        scf.for %column = %c0 to %c768 step %c8 {
+          %a = vector.load %x[%c0, %row, %column] : ...
+          %b = vector.load %y[%c0, %row, %column] : ...
+          %c = arith.addf %a, %b : vector<8xf32>
+          vector.store %c, %x[%c0, %row, %column] : ...
+        }
+      }
+    }
+    ```
+  }];
+  let options = [
+    Option<"vectorBits", "vector-bits", "unsigned", "256",
+           "bits of one vector: 128, 256 or 512">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
+  ];
+}
+
 #endif // MOD_CODEGEN_PASSES

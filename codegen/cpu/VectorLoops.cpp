@@ -7,6 +7,7 @@
 
 #include "codegen/cpu/KernelBuilder.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -107,6 +108,8 @@ void KernelBuilder::forColumns(Value width, ColumnsBody body) {
 
 Values KernelBuilder::forColumns(Value width, ValueRange inits,
                                  CarryingColumnsBody body) {
+  if (std::optional<int64_t> known = getConstantIntValue(width))
+    return forColumns(*known, inits, body);
   int64_t lanes = target.getLanes();
   Value whole = mul(div(width, lanes), lanes);
   Values carried = loop(index(0), whole, lanes, inits,
