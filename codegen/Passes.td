@@ -117,4 +117,130 @@ def VectorizePass : Pass<"mod-vectorize"> {
   ];
 }
 
+def PackWeightsPass : Pass<"mod-pack-weights", "::mlir::func::FuncOp"> {
+  let summary = "give the weights of products the layout that kernels read";
+  let description = [{
+    Packs the weight of each `mod.linear` that is computed from parameters
+    alone: `panel` outputs side by side, the last panel filled with zeros. Equal
+    weights are packed once.
+
+    Example, with `panel=16`:
+
+    ```mlir
+    %y = mod.linear %x, %w
+        : (tensor<1x?x768xf32>, tensor<2040x768xf32>) -> tensor<1x?x2040xf32>
+    ```
+
+    becomes
+
+    ```mlir
+    %zero = arith.constant 0.0 : f32
+    %empty = tensor.empty() : tensor<128x768x16xf32>
+    %packed = linalg.pack %w padding_value(%zero : f32) inner_dims_pos = [0]
+        inner_tiles = [16] into %empty
+        : tensor<2040x768xf32> -> tensor<128x768x16xf32>
+    %y = mod.linear %x, %packed
+        : (tensor<1x?x768xf32>, tensor<128x768x16xf32>) -> tensor<1x?x2040xf32>
+    ```
+  }];
+  let options = [
+    Option<"panel", "panel", "unsigned", /*default=*/"16",
+           "outputs side by side in memory">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
+def HoistWeightsPass : Pass<"mod-hoist-weights", "::mlir::ModuleOp"> {
+  let summary = "compute what depends on parameters alone once";
+  let description = [{
+    Moves every largest value that programs compute from parameters alone into
+    `@prepare_weights`, which the compiler runs, and lets the programs load it
+    from a *prepared* global. Equal values, of one program or of several, are one.
+
+    The function is the table of weights: its arguments name the parameters, its
+    results the weights and their places in the file. All lie behind each other
+    without holes, in an order in which every one whose size allows it is
+    aligned to 64 bytes. The module gets `mod.weights = {bytes, offset, hash}`:
+    the size of the safetensors file, where its data begin, and the hash of what
+    is before (FNV-1a, 64 bits).
+
+    Example:
+
+    ```mlir
+    %w = ml_program.global_load_const @w : tensor<256x768xbf16>
+    %e = arith.extf %w : tensor<256x768xbf16> to tensor<256x768xf32>
+    %p = linalg.pack %e ... -> tensor<16x768x16xf32>
+    ```
+
+    becomes
+
+    ```mlir
+    %p = ml_program.global_load_const @prepared.w.packed : tensor<16x768x16xf32>
+    ```
+
+    with
+
+    ```mlir
+    ml_program.global private @prepared.w.packed(#extern)
+        {mod.offset = 0 : i64} : tensor<16x768x16xf32>
+    func.func @prepare_weights(
+        %w: tensor<256x768xbf16> {mod.parameter = "w"})
+        -> (tensor<16x768x16xf32> {mod.offset = 0 : i64, mod.weight = "w.packed"})
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::func::FuncDialect", "::mlir::ml_program::MLProgramDialect"
+  ];
+}
+
+def PrepareWeightsPass : Pass<"mod-prepare-weights", "::mlir::ModuleOp"> {
+  let summary = "run @prepare_weights and write what it computes";
+  let description = [{
+    Compiles `@prepare_weights` for the machine that the compiler runs on, runs
+    it over the parameters' data, and writes the safetensors file of weights.
+    The module stays as it is. Each distinct computation is compiled once:
+    layers are alike. A parameter without data is an error.
+  }];
+  let options = [
+    Option<"output", "output", "std::string", /*default=*/"",
+           "the safetensors file to write">
+  ];
+  let dependentDialects = [
+    "::mlir::bufferization::BufferizationDialect",
+    "::mlir::func::FuncDialect", "::mlir::memref::MemRefDialect"
+  ];
+}
+
+def BindWeightsPass : Pass<"mod-bind-weights", "::mlir::ModuleOp"> {
+  let summary = "make prepared weights views of one block of memory";
+  let description = [{
+    Gives each program an argument for the data section of the file of weights
+    and makes each load of a prepared global a view of it that nothing may
+    write to. Globals and `@prepare_weights` are no longer needed and erased.
+
+    Example:
+
+    ```mlir
+    %p = ml_program.global_load_const @prepared.w : tensor<16x768x16xf32>
+    ```
+
+    becomes
+
+    ```mlir
+    %view = memref.view %weights[%offset][]
+        : memref<786432xi8> to memref<16x768x16xf32>
+    %p = bufferization.to_tensor %view restrict
+        : memref<16x768x16xf32> to tensor<16x768x16xf32>
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::bufferization::BufferizationDialect",
+    "::mlir::memref::MemRefDialect"
+  ];
+}
+
 #endif // MOD_CODEGEN_PASSES
