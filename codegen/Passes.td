@@ -243,4 +243,134 @@ def BindWeightsPass : Pass<"mod-bind-weights", "::mlir::ModuleOp"> {
   ];
 }
 
+//===----------------------------------------------------------------------===//
+// Memory, threads and the ABI
+//===----------------------------------------------------------------------===//
+
+def LowerCachesPass : Pass<"mod-lower-caches", "::mlir::ModuleOp"> {
+  let summary = "make KV caches and traces views of the session's memory";
+  let description = [{
+    Replaces the `!mod.kv_cache` arguments of each bufferized program by two:
+    `caches`, the bytes of all caches, and `lengths`, the rows in use of each.
+    Every cache has a place of its own on a page boundary, keys before values.
+    `mod.cache_append` becomes copies behind the rows in use;
+    `mod.cached_attention` becomes `mod.attention` over the rows in use.
+
+    A `!mod.trace` argument becomes a memref and a flag that says whether the
+    caller wants it; `mod.trace_routing` becomes stores that the flag guards.
+
+    Sets the module's `mod.caches` (a table) and `mod.caches_bytes`.
+
+    Example:
+
+    ```mlir
+    mod.cache_append %cache, %k, %v : !mod.kv_cache<32x8xf32>,
+        memref<1x1x8xf32>, memref<1x1x8xf32>
+    ```
+
+    becomes
+
+    ```mlir
+    %keys = memref.view %caches[%c0][] : memref<8192xi8> to memref<1x32x8xf32>
+    %rows = memref.subview %keys[0, %length, 0] [1, 1, 8] [1, 1, 1] : ...
+    memref.copy %k, %rows : ...
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect"
+  ];
+}
+
+def PlanArenaPass : Pass<"mod-plan-arena", "::mlir::ModuleOp"> {
+  let summary = "give every buffer a fixed place in one arena";
+  let description = [{
+    Replaces each `memref.alloc` of a program by a view of its `arena` argument,
+    so that nothing is allocated while a model runs. A buffer of dynamic size
+    takes its upper bound, which follows from the bounds of its operands
+    (`ValueBoundsOpInterface`). Buffers that are never alive at the same time
+    may share memory: the largest is placed first, each at the lowest offset
+    that is free during its life.
+
+    Sets the module's `mod.arena_bytes` to the largest arena of its programs.
+
+    Example:
+
+    ```mlir
+    %y = memref.alloc(%n) : memref<1x?x768xf32>    // %n is at most 2048
+    ```
+
+    becomes
+
+    ```mlir
+    %y = memref.view %arena[%c0][%n] : memref<6291456xi8> to memref<1x?x768xf32>
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"
+  ];
+}
+
+def OutlineParallelPass : Pass<"mod-outline-parallel", "::mlir::ModuleOp"> {
+  let summary = "make parallel loops calls of the runtime's pool";
+  let description = [{
+    Makes the body of each `scf.forall` a function of a context and an index,
+    puts the values that it uses into a structure on the stack, and calls the
+    pool's `parallel_for` (`modrt_pool` in runtime/modrt.h). Every function that
+    needs the pool, itself or for a callee, takes it as its first argument.
+
+    Example:
+
+    ```mlir
+    scf.forall (%i) in (%n) { memref.store %x, %y[%i] : memref<?xf32> }
+    ```
+
+    becomes
+
+    ```mlir
+    llvm.store %captured, %context : !llvm.struct<(...)>, !llvm.ptr
+    %parallel_for = llvm.load %pool : !llvm.ptr -> !llvm.ptr
+    llvm.call %parallel_for(%pool, %body, %context, %n)
+        : !llvm.ptr, (!llvm.ptr, !llvm.ptr, !llvm.ptr, i64) -> ()
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect"
+  ];
+}
+
+def ExportProgramsPass : Pass<"mod-export-programs", "::mlir::ModuleOp"> {
+  let summary = "wrap programs behind the runtime's ABI";
+  let description = [{
+    Adds `void mod_NAME(const modrt_call *)` for each of `forward`, `prefill`
+    and `decode`, which feeds each argument from the field of its role, and
+    `mod_model`, which returns the constant descriptor of the model
+    (runtime/modrt.h).
+
+    Example: a program `@decode(%tokens: memref<1x1xi32> {mod.role = "tokens"})`
+    is wrapped as
+
+    ```mlir
+    llvm.func internal @mod_decode(%call: !llvm.ptr) {
+      %field = llvm.getelementptr %call[0, 5] : ...
+      %tokens = llvm.load %field : !llvm.ptr -> !llvm.ptr
+      ...
+    }
+    ```
+  }];
+  let options = [
+    Option<"producer", "producer", "std::string", "\"mod\"",
+           "the compiler and its version">,
+    Option<"target", "target", "std::string", "\"\"",
+           "what the code is generated for">,
+    Option<"features", "features", "std::string", "\"\"",
+           "CPU features that the code needs, comma separated">,
+    Option<"weightsFile", "weights-file", "std::string", "\"\"",
+           "file beside the model that holds its weights; appended if empty">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect"
+  ];
+}
+
 #endif // MOD_CODEGEN_PASSES

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/Passes.h"
+#include "codegen/Pipelines.h"
 #include "dialect/Register.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Linalg/Passes.h"
@@ -31,6 +32,7 @@ int main(int argc, char **argv) {
   registerUpstreamPasses();
   mod::registerModPasses();
   mod::registerCodegenPasses();
+  mod::registerPhasePipelines();
   return asMainReturnCode(
       MlirOptMain(argc, argv, "mod optimizer driver\n", registry));
 }

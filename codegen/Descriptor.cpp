@@ -1,0 +1,274 @@
+//===- Descriptor.cpp - What the runtime knows about a model ----*- C++ -*-===//
+//
+// Writes runtime/modrt.h's modrt_model, field by field, in its order.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/Descriptor.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "passes/Budget.h"
+#include "runtime/modrt.h"
+
+using namespace mlir;
+using namespace mlir::mod;
+
+std::string mod::getWrapperName(StringRef program) {
+  return ("mod_" + program).str();
+}
+
+namespace {
+
+/// Builds constants of the kinds that the descriptor is made of.
+class ConstantBuilder {
+public:
+  ConstantBuilder(OpBuilder &builder, ModuleOp module)
+      : builder(builder), module(module), loc(module.getLoc()),
+        pointer(LLVM::LLVMPointerType::get(builder.getContext())) {}
+
+  Value i32(int64_t value) {
+    return LLVM::ConstantOp::create(builder, loc,
+                                    builder.getI32IntegerAttr(value));
+  }
+  Value i64(int64_t value) {
+    return LLVM::ConstantOp::create(builder, loc,
+                                    builder.getI64IntegerAttr(value));
+  }
+  Value null() { return LLVM::ZeroOp::create(builder, loc, pointer); }
+  Value addressOf(StringRef symbol) {
+    return LLVM::AddressOfOp::create(builder, loc, pointer, symbol);
+  }
+
+  /// A NUL-terminated string in a global of its own.
+  Value string(StringRef name, StringRef text);
+
+  /// A structure of these fields.
+  Value structure(ArrayRef<Value> fields);
+
+  /// A global array whose elements `element` builds; null if it has none.
+  Value array(StringRef name, int64_t count,
+              function_ref<Value(int64_t)> element);
+
+  /// A constant global whose value `initializer` builds.
+  void createGlobal(StringRef symbol, function_ref<Value()> initializer);
+
+private:
+  void createString(StringRef symbol, StringRef text);
+
+  OpBuilder &builder;
+  ModuleOp module;
+  Location loc;
+  Type pointer;
+};
+
+} // namespace
+
+void ConstantBuilder::createString(StringRef symbol, StringRef text) {
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToEnd(module.getBody());
+  std::string bytes = (text + StringRef("\0", 1)).str();
+  auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), bytes.size());
+  LLVM::GlobalOp::create(builder, loc, type, /*isConstant=*/true,
+                         LLVM::Linkage::Internal, symbol,
+                         builder.getStringAttr(bytes));
+}
+
+Value ConstantBuilder::string(StringRef name, StringRef text) {
+  std::string symbol = ("mod.string." + name).str();
+  createString(symbol, text);
+  return addressOf(symbol);
+}
+
+Value ConstantBuilder::structure(ArrayRef<Value> fields) {
+  SmallVector<Type> types = llvm::map_to_vector(
+      fields, [](Value field) { return field.getType(); });
+  auto type = LLVM::LLVMStructType::getLiteral(builder.getContext(), types);
+  Value value = LLVM::UndefOp::create(builder, loc, type);
+  for (auto [index, field] : llvm::enumerate(fields))
+    value = LLVM::InsertValueOp::create(builder, loc, value, field, index);
+  return value;
+}
+
+void ConstantBuilder::createGlobal(StringRef symbol,
+                                   function_ref<Value()> initializer) {
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToEnd(module.getBody());
+  auto global = LLVM::GlobalOp::create(
+      builder, loc, pointer, /*isConstant=*/true, LLVM::Linkage::Internal,
+      symbol, Attribute());
+  builder.createBlock(&global.getInitializerRegion());
+  Value value = initializer();
+  global.setGlobalType(value.getType());
+  LLVM::ReturnOp::create(builder, loc, value);
+}
+
+Value ConstantBuilder::array(StringRef name, int64_t count,
+                             function_ref<Value(int64_t)> element) {
+  if (!count)
+    return null();
+  std::string symbol = ("mod." + name).str();
+  createGlobal(symbol, [&] {
+    Value value;
+    for (int64_t index : llvm::seq(count)) {
+      Value item = element(index);
+      if (!value)
+        value = LLVM::UndefOp::create(
+            builder, loc, LLVM::LLVMArrayType::get(item.getType(), count));
+      value = LLVM::InsertValueOp::create(builder, loc, value, item, index);
+    }
+    return value;
+  });
+  return addressOf(symbol);
+}
+
+static Value createBlock(ConstantBuilder &constant, const Budget::Block &block) {
+  return constant.structure(
+      {constant.i64(block.layer), constant.i64(block.flopsPerToken),
+       constant.i64(block.flopsPerPair), constant.i64(block.weightBytes),
+       constant.i64(block.cacheRowBytes), constant.i64(block.firstCache),
+       constant.i64(block.numCaches)});
+}
+
+/// The number of the layer that a cache belongs to, -1 outside routed blocks.
+static int64_t getLayer(const Budget &budget, int64_t cache) {
+  for (const Budget::Block &block : llvm::drop_begin(budget.blocks))
+    if (cache >= block.firstCache && cache < block.firstCache + block.numCaches)
+      return block.layer;
+  return -1;
+}
+
+namespace {
+
+/// Attributes of the module that the descriptor is made from.
+struct ModuleFacts {
+  explicit ModuleFacts(ModuleOp module)
+      : module(module),
+        model(module->getAttrOfType<DictionaryAttr>("mod.model")),
+        weights(module->getAttrOfType<DictionaryAttr>("mod.weights")),
+        caches(module->getAttrOfType<ArrayAttr>("mod.caches")) {}
+
+  int64_t getInt(StringRef name) const { return get(module->getAttr(name)); }
+  int64_t getModelInt(StringRef name) const { return get(model, name); }
+  int64_t getWeightsInt(StringRef name) const { return get(weights, name); }
+  int64_t getCacheInt(int64_t index, StringRef name) const {
+    return get(cast<DictionaryAttr>(caches[index]), name);
+  }
+  StringRef getModelString(StringRef name, StringRef otherwise) const {
+    auto attr = model ? model.getAs<StringAttr>(name) : StringAttr();
+    return attr ? attr.getValue() : otherwise;
+  }
+  ArrayRef<int32_t> getEos() const {
+    auto attr = model ? model.getAs<DenseI32ArrayAttr>("eos") : nullptr;
+    return attr ? attr.asArrayRef() : ArrayRef<int32_t>();
+  }
+  int64_t getNumCaches() const { return caches ? caches.size() : 0; }
+  std::string getReport() const {
+    auto attr = module->getAttrOfType<StringAttr>("mod.report");
+    return attr ? attr.getValue().str() : "{}";
+  }
+
+private:
+  static int64_t get(Attribute attr) {
+    auto integer = dyn_cast_or_null<IntegerAttr>(attr);
+    return integer ? integer.getInt() : 0;
+  }
+  static int64_t get(DictionaryAttr dictionary, StringRef name) {
+    return dictionary ? get(dictionary.get(name)) : 0;
+  }
+
+  ModuleOp module;
+  DictionaryAttr model, weights;
+  ArrayAttr caches;
+};
+
+} // namespace
+
+/// The fields of modrt_model, in its order.
+static SmallVector<Value> createFields(ConstantBuilder &constant,
+                                       const ModuleFacts &facts,
+                                       const Budget &budget,
+                                       const DescriptorOptions &options) {
+  SmallVector<Value> fields = {constant.i32(MODRT_MAGIC),
+                               constant.i32(MODRT_ABI_VERSION)};
+  auto string = [&](StringRef name, StringRef text) {
+    fields.push_back(constant.string(name, text));
+  };
+  auto i64 = [&](int64_t value) { fields.push_back(constant.i64(value)); };
+
+  string("name", facts.getModelString("name", "model"));
+  string("producer", options.producer);
+  string("target", options.target);
+  string("features", options.features);
+  string("report", facts.getReport());
+  string("tokenizer", facts.getModelString("tokenizer", "none"));
+  if (options.weightsFile.empty())
+    fields.push_back(constant.null());
+  else
+    string("weights_file", options.weightsFile);
+  i64(facts.getWeightsInt("bytes"));
+  i64(facts.getWeightsInt("offset"));
+  i64(facts.getWeightsInt("hash"));
+  i64(budget.context);
+  i64(facts.getModelInt("vocab"));
+  ArrayRef<int32_t> eos = facts.getEos();
+  i64(eos.size());
+  fields.push_back(constant.array("eos", eos.size(), [&](int64_t index) {
+    return constant.i32(eos[index]);
+  }));
+  i64(facts.getInt("mod.arena_bytes"));
+  i64(facts.getInt("mod.caches_bytes"));
+  i64(facts.getNumCaches());
+  fields.push_back(
+      constant.array("caches", facts.getNumCaches(), [&](int64_t index) {
+        return constant.structure(
+            {constant.i64(getLayer(budget, index)),
+             constant.i64(facts.getCacheInt(index, "length")),
+             constant.i64(facts.getCacheInt(index, "row_bytes"))});
+      }));
+  i64(budget.blocks.size());
+  fields.push_back(
+      constant.array("blocks", budget.blocks.size(), [&](int64_t index) {
+        return createBlock(constant, budget.blocks[index]);
+      }));
+  i64(budget.logitsFlops);
+  i64(budget.logitsWeightBytes);
+  for (StringRef program : {"forward", "prefill", "decode"})
+    fields.push_back(constant.addressOf(getWrapperName(program)));
+  return fields;
+}
+
+/// `const modrt_model *mod_model(uint32_t abi_version)`.
+static void createQuery(OpBuilder &builder, Location loc, StringRef model) {
+  MLIRContext *context = builder.getContext();
+  Type pointer = LLVM::LLVMPointerType::get(context);
+  auto type = LLVM::LLVMFunctionType::get(pointer, builder.getI32Type());
+  auto query = LLVM::LLVMFuncOp::create(builder, loc, "mod_model", type);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(query.addEntryBlock(builder));
+  Value version = LLVM::ConstantOp::create(
+      builder, loc, builder.getI32IntegerAttr(MODRT_ABI_VERSION));
+  Value same =
+      LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::eq,
+                           query.getArgument(0), version);
+  Value address = LLVM::AddressOfOp::create(builder, loc, pointer, model);
+  Value null = LLVM::ZeroOp::create(builder, loc, pointer);
+  Value result =
+      LLVM::SelectOp::create(builder, loc, same, address, null);
+  LLVM::ReturnOp::create(builder, loc, result);
+}
+
+LogicalResult mod::createDescriptor(OpBuilder &builder, ModuleOp module,
+                                    const DescriptorOptions &options) {
+  auto attr = module->getAttrOfType<DictionaryAttr>(kBudgetAttr);
+  if (!attr)
+    return module.emitError("has no 'mod.budget'; run mod-specialize first");
+  FailureOr<Budget> budget = Budget::fromAttribute(attr);
+  if (failed(budget))
+    return module.emitError("has a malformed 'mod.budget'");
+  ConstantBuilder constant(builder, module);
+  ModuleFacts facts(module);
+  constant.createGlobal("mod.descriptor", [&] {
+    return constant.structure(createFields(constant, facts, *budget, options));
+  });
+  createQuery(builder, module.getLoc(), "mod.descriptor");
+  return success();
+}

@@ -1,0 +1,125 @@
+//===- Object.cpp - From the LLVM dialect to machine code -------*- C++ -*-===//
+//
+// Translation, optimisation and emission, all in process.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/Object.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace mlir;
+using namespace mlir::mod;
+
+static constexpr llvm::StringLiteral kTriple = "x86_64-unknown-linux-gnu";
+
+/// `+a,-b` for what this machine has and lacks: its name alone promises too
+/// much inside a virtual machine.
+static std::string getNativeFeatures() {
+  std::string features;
+  for (const auto &[name, enabled] : llvm::sys::getHostCPUFeatures())
+    features += (features.empty() ? "" : ",") +
+                std::string(enabled ? "+" : "-") + name.str();
+  return features;
+}
+
+llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
+mod::createTargetMachine(StringRef cpu) {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  llvm::Triple triple(kTriple);
+  std::string message;
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(triple, message);
+  if (!target)
+    return llvm::createStringError("this LLVM cannot generate x86-64 code: " +
+                                   message);
+  bool native = cpu == "native";
+  std::string name = native ? llvm::sys::getHostCPUName().str() : cpu.str();
+  std::unique_ptr<llvm::MCSubtargetInfo> info(
+      target->createMCSubtargetInfo(triple, "", ""));
+  if (!info->isCPUStringValid(name))
+    return llvm::createStringError(
+        "unknown CPU '" + name +
+        "'; expected native, x86-64, x86-64-v3, x86-64-v4 or a name that "
+        "clang's -march knows");
+  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
+      triple, name, native ? getNativeFeatures() : "", llvm::TargetOptions(),
+      llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+}
+
+static bool hasFeature(const llvm::TargetMachine &machine, StringRef feature) {
+  return machine.getMCSubtargetInfo()->checkFeatures(("+" + feature).str());
+}
+
+CpuTarget mod::getCpuTarget(const llvm::TargetMachine &machine) {
+  if (hasFeature(machine, "avx512f") && hasFeature(machine, "avx512vl"))
+    return CpuTarget::get(512);
+  if (hasFeature(machine, "avx2") && hasFeature(machine, "fma"))
+    return CpuTarget::get(256);
+  return CpuTarget::get(128);
+}
+
+std::string mod::getFeatures(const llvm::TargetMachine &machine) {
+  std::string features;
+  for (StringRef feature :
+       {"sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx", "avx2", "fma",
+        "bmi", "bmi2", "avx512f", "avx512vl", "avx512bw", "avx512dq",
+        "avx512cd", "avx512bf16", "avx512vnni"})
+    if (hasFeature(machine, feature))
+      features += (features.empty() ? "" : ",") + feature.str();
+  return features;
+}
+
+/// Runs the pipeline of -O2 for this machine.
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager graphs;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graphs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graphs, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
+      .run(module, modules);
+}
+
+llvm::Expected<std::unique_ptr<llvm::Module>>
+mod::translateToLLVM(ModuleOp module, llvm::LLVMContext &context,
+                     llvm::TargetMachine &machine) {
+  registerBuiltinDialectTranslation(*module->getContext());
+  registerLLVMDialectTranslation(*module->getContext());
+  std::unique_ptr<llvm::Module> result = translateModuleToLLVMIR(
+      module, context, module.getName().value_or("model"));
+  if (!result)
+    return llvm::createStringError("the program has no translation to LLVM IR");
+  result->setTargetTriple(machine.getTargetTriple());
+  result->setDataLayout(machine.createDataLayout());
+  for (llvm::Function &function : *result) {
+    function.addFnAttr("target-cpu", machine.getTargetCPU());
+    function.addFnAttr("target-features", machine.getTargetFeatureString());
+  }
+  optimize(*result, machine);
+  return std::move(result);
+}
+
+llvm::Error mod::emitCode(llvm::Module &module, llvm::TargetMachine &machine,
+                          llvm::CodeGenFileType type,
+                          llvm::raw_pwrite_stream &stream) {
+  llvm::legacy::PassManager passes;
+  if (machine.addPassesToEmitFile(passes, stream, nullptr, type))
+    return llvm::createStringError("this LLVM cannot write that kind of file");
+  passes.run(module);
+  stream.flush();
+  return llvm::Error::success();
+}

@@ -1,0 +1,63 @@
+//===- Pipelines.h - The phases of a compilation ----------------*- C++ -*-===//
+//
+// One pipeline per phase (docs/architecture.md), by its name.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_CODEGEN_PIPELINES_H
+#define MOD_CODEGEN_PIPELINES_H
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+#include <optional>
+#include <string>
+
+namespace mlir::mod {
+
+/// The phases of a compilation, in order. `imported` is what the importer or
+/// the parser gives; no pipeline makes it.
+enum class Phase {
+  imported,
+  specialized,
+  derived,
+  fused,
+  packed,
+  bufferized,
+  lowered,
+  llvm
+};
+
+StringRef stringifyPhase(Phase phase);
+std::optional<Phase> symbolizePhase(StringRef name);
+
+/// What the pipelines need to know, as options of each of them.
+struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
+  Option<int64_t> context{
+      *this, "context",
+      llvm::cl::desc("tokens of a sequence; 0 for the model's own")};
+  Option<int64_t> batch{*this, "batch", llvm::cl::desc("sequences of a run"),
+                        llvm::cl::init(1)};
+  Option<std::string> decodeRouting{
+      *this, "decode-routing",
+      llvm::cl::desc("predictor, router or always; empty for the model's own")};
+  Option<unsigned> vectorBits{*this, "vector-bits",
+                              llvm::cl::desc("bits of one vector"),
+                              llvm::cl::init(256)};
+  Option<std::string> target{*this, "target",
+                             llvm::cl::desc("what the code is for")};
+  Option<std::string> features{*this, "features",
+                               llvm::cl::desc("CPU features it needs")};
+  Option<std::string> weightsFile{
+      *this, "weights-file",
+      llvm::cl::desc("file beside the model with its weights")};
+};
+
+/// Adds the passes that lead from the phase before to `phase`.
+void buildPhase(OpPassManager &pm, Phase phase, const PhaseOptions &options);
+
+/// Registers a pipeline `mod-to-NAME` for each phase, from the one before.
+void registerPhasePipelines();
+
+} // namespace mlir::mod
+
+#endif // MOD_CODEGEN_PIPELINES_H

@@ -1,0 +1,49 @@
+//===- Options.h - The command line of modc ---------------------*- C++ -*-===//
+//
+// What the user asked for.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_TOOLS_MODC_OPTIONS_H
+#define MOD_TOOLS_MODC_OPTIONS_H
+
+#include "codegen/Pipelines.h"
+
+namespace mlir::mod {
+
+enum class Emit { exe, lib, obj, assembly, llvm, mlir, none };
+enum class ReportKind { none, text, json };
+
+/// The command line, checked.
+struct CommandLine {
+  std::string model;  ///< a directory or a .mlir file
+  std::string output; ///< empty: standard output for text
+  std::string params; ///< safetensors file or directory of a .mlir file
+  Emit emit = Emit::exe;
+  Phase phase = Phase::llvm; ///< to stop after, for Emit::mlir
+  std::string cpu = "native";
+  int64_t context = 0;
+  int64_t batch = 1;
+  std::string decodeRouting;
+  bool externalWeights = false;
+  ReportKind report = ReportKind::none;
+  bool verbose = false;
+  bool timing = false;
+
+  /// Whether the output is for people to read.
+  bool isText() const {
+    return emit == Emit::assembly || emit == Emit::llvm || emit == Emit::mlir;
+  }
+  /// Whether the weights themselves are written.
+  bool needsWeights() const {
+    return emit == Emit::exe || emit == Emit::lib || emit == Emit::obj;
+  }
+};
+
+/// Parses the command line. Prints what is wrong with it and returns nothing
+/// where it cannot be obeyed.
+std::optional<CommandLine> parseCommandLine(int argc, char **argv);
+
+} // namespace mlir::mod
+
+#endif // MOD_TOOLS_MODC_OPTIONS_H
