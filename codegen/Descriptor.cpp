@@ -79,8 +79,8 @@ Value ConstantBuilder::string(StringRef name, StringRef text) {
 }
 
 Value ConstantBuilder::structure(ArrayRef<Value> fields) {
-  SmallVector<Type> types = llvm::map_to_vector(
-      fields, [](Value field) { return field.getType(); });
+  SmallVector<Type> types =
+      llvm::map_to_vector(fields, [](Value field) { return field.getType(); });
   auto type = LLVM::LLVMStructType::getLiteral(builder.getContext(), types);
   Value value = LLVM::UndefOp::create(builder, loc, type);
   for (auto [index, field] : llvm::enumerate(fields))
@@ -92,9 +92,9 @@ void ConstantBuilder::createGlobal(StringRef symbol,
                                    function_ref<Value()> initializer) {
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToEnd(module.getBody());
-  auto global = LLVM::GlobalOp::create(
-      builder, loc, pointer, /*isConstant=*/true, LLVM::Linkage::Internal,
-      symbol, Attribute());
+  auto global =
+      LLVM::GlobalOp::create(builder, loc, pointer, /*isConstant=*/true,
+                             LLVM::Linkage::Internal, symbol, Attribute());
   builder.createBlock(&global.getInitializerRegion());
   Value value = initializer();
   global.setGlobalType(value.getType());
@@ -120,7 +120,8 @@ Value ConstantBuilder::array(StringRef name, int64_t count,
   return addressOf(symbol);
 }
 
-static Value createBlock(ConstantBuilder &constant, const Budget::Block &block) {
+static Value createBlock(ConstantBuilder &constant,
+                         const Budget::Block &block) {
   return constant.structure(
       {constant.i64(block.layer), constant.i64(block.flopsPerToken),
        constant.i64(block.flopsPerPair), constant.i64(block.weightBytes),
@@ -246,13 +247,11 @@ static void createQuery(OpBuilder &builder, Location loc, StringRef model) {
   builder.setInsertionPointToStart(query.addEntryBlock(builder));
   Value version = LLVM::ConstantOp::create(
       builder, loc, builder.getI32IntegerAttr(MODRT_ABI_VERSION));
-  Value same =
-      LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::eq,
-                           query.getArgument(0), version);
+  Value same = LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::eq,
+                                    query.getArgument(0), version);
   Value address = LLVM::AddressOfOp::create(builder, loc, pointer, model);
   Value null = LLVM::ZeroOp::create(builder, loc, pointer);
-  Value result =
-      LLVM::SelectOp::create(builder, loc, same, address, null);
+  Value result = LLVM::SelectOp::create(builder, loc, same, address, null);
   LLVM::ReturnOp::create(builder, loc, result);
 }
 

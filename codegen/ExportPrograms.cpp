@@ -24,9 +24,9 @@ namespace {
 /// The fields of modrt_call (runtime/modrt.h), in order, by the role of the
 /// argument that they feed.
 constexpr llvm::StringLiteral kCallFields[] = {
-    role::kPool,   role::kWeights, role::kArena, role::kCaches,
-    role::kLengths, role::kTokens, role::kCount, role::kStart,
-    role::kFrom,   role::kLogits,  role::kTrace};
+    role::kPool,    role::kWeights, role::kArena, role::kCaches,
+    role::kLengths, role::kTokens,  role::kCount, role::kStart,
+    role::kFrom,    role::kLogits,  role::kTrace};
 
 /// Builds one wrapper.
 class Wrapper {
@@ -49,7 +49,8 @@ private:
   Value call;
 };
 
-struct ExportProgramsPass : mod::impl::ExportProgramsPassBase<ExportProgramsPass> {
+struct ExportProgramsPass
+    : mod::impl::ExportProgramsPassBase<ExportProgramsPass> {
   using ExportProgramsPassBase::ExportProgramsPassBase;
   void runOnOperation() override;
 };
@@ -68,9 +69,9 @@ static LLVM::LLVMStructType getCallType(MLIRContext *context) {
 
 Value Wrapper::loadField(StringRef role, Type type) {
   int32_t index = llvm::find(kCallFields, role) - std::begin(kCallFields);
-  Value field = LLVM::GEPOp::create(
-      builder, loc, call.getType(), getCallType(builder.getContext()), call,
-      ArrayRef<LLVM::GEPArg>{0, index});
+  Value field = LLVM::GEPOp::create(builder, loc, call.getType(),
+                                    getCallType(builder.getContext()), call,
+                                    ArrayRef<LLVM::GEPArg>{0, index});
   return LLVM::LoadOp::create(builder, loc, type, field);
 }
 
@@ -97,8 +98,8 @@ FailureOr<Value> Wrapper::createArgument(BlockArgument argument) {
   auto memref = dyn_cast<MemRefType>(type);
   if (!memref)
     return field;
-  Value descriptor = MemRefDescriptor::fromStaticShape(builder, loc, converter,
-                                                       memref, field);
+  Value descriptor =
+      MemRefDescriptor::fromStaticShape(builder, loc, converter, memref, field);
   return UnrealizedConversionCastOp::create(builder, loc, type, descriptor)
       .getResult(0);
 }

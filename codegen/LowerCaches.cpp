@@ -1,4 +1,5 @@
-//===- LowerCaches.cpp - KV caches and traces as views of memory -*- C++ -*-===//
+//===- LowerCaches.cpp - KV caches and traces as views of memory -*- C++
+//-*-===//
 //
 // Replaces the handles of state that outlives a run by views of the session's
 // memory.
@@ -79,8 +80,9 @@ static ArrayAttr describeCaches(func::FuncOp program) {
       caches.push_back(builder.getDictionaryAttr(
           {builder.getNamedAttr("length",
                                 builder.getI64IntegerAttr(type.getLength())),
-           builder.getNamedAttr("row_bytes", builder.getI64IntegerAttr(
-                                                 type.getWidth() * bits / 4))}));
+           builder.getNamedAttr(
+               "row_bytes",
+               builder.getI64IntegerAttr(type.getWidth() * bits / 4))}));
     }
   return builder.getArrayAttr(caches);
 }
@@ -136,8 +138,8 @@ int64_t StateLowering::lowerCaches() {
 }
 
 Value StateLowering::loadLength(Location loc, const CachePlace &place) {
-  Value length = memref::LoadOp::create(builder, loc, lengths,
-                                        constant(loc, place.index));
+  Value length =
+      memref::LoadOp::create(builder, loc, lengths, constant(loc, place.index));
   return arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
                                     length);
 }
@@ -147,16 +149,17 @@ Value StateLowering::viewRows(Location loc, const CachePlace &place,
                               bool values, OpFoldResult start,
                               OpFoldResult rows) {
   int64_t offset = place.offset + (values ? place.getBufferBytes() : 0);
-  auto type = MemRefType::get({1, place.type.getLength(), place.type.getWidth()},
-                              place.type.getElementType());
+  auto type =
+      MemRefType::get({1, place.type.getLength(), place.type.getWidth()},
+                      place.type.getElementType());
   Value all = memref::ViewOp::create(builder, loc, type, memory,
                                      constant(loc, offset), ValueRange());
   OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
   OpFoldResult width = builder.getIndexAttr(place.type.getWidth());
-  return memref::SubViewOp::create(
-      builder, loc, all, ArrayRef<OpFoldResult>{zero, start, zero},
-      ArrayRef<OpFoldResult>{one, rows, width},
-      ArrayRef<OpFoldResult>{one, one, one});
+  return memref::SubViewOp::create(builder, loc, all,
+                                   ArrayRef<OpFoldResult>{zero, start, zero},
+                                   ArrayRef<OpFoldResult>{one, rows, width},
+                                   ArrayRef<OpFoldResult>{one, one, one});
 }
 
 void StateLowering::lower(CacheAppendOp op, const CachePlace &place) {
@@ -168,7 +171,8 @@ void StateLowering::lower(CacheAppendOp op, const CachePlace &place) {
   memref::CopyOp::create(builder, loc, op.getValue(),
                          viewRows(loc, place, true, length, rows));
   Value grown = arith::AddIOp::create(
-      builder, loc, length, getValueOrCreateConstantIndexOp(builder, loc, rows));
+      builder, loc, length,
+      getValueOrCreateConstantIndexOp(builder, loc, rows));
   grown = arith::IndexCastOp::create(builder, loc, builder.getI64Type(), grown);
   memref::StoreOp::create(builder, loc, grown, lengths,
                           constant(loc, place.index));
@@ -195,8 +199,7 @@ void StateLowering::lowerTrace() {
   if (!handle || !isa<TraceType>(handle.getType()))
     return;
   auto type = cast<TraceType>(handle.getType());
-  Value present =
-      addArgument(program, builder.getI1Type(), role::kHasTrace);
+  Value present = addArgument(program, builder.getI1Type(), role::kHasTrace);
   SmallVector<TraceRoutingOp> ops;
   for (Operation *user : handle.getUsers())
     ops.push_back(cast<TraceRoutingOp>(user));
@@ -217,10 +220,10 @@ void StateLowering::lower(TraceRoutingOp op, Value trace, Value present) {
   Value zero = constant(loc, 0), one = constant(loc, 1), two = constant(loc, 2);
   Value block = constant(loc, op.getOrdinal());
   Value start = op.getStart() ? op.getStart() : zero;
-  Value off = arith::ConstantOp::create(builder, loc,
-                                        builder.getF32FloatAttr(0.0));
-  Value on = arith::ConstantOp::create(builder, loc,
-                                       builder.getF32FloatAttr(1.0));
+  Value off =
+      arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(0.0));
+  Value on =
+      arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(1.0));
   auto store = [&](Value value, Value row, Value token) {
     Value place = arith::AddIOp::create(builder, loc, start, token);
     memref::StoreOp::create(builder, loc, value, trace,
@@ -249,9 +252,9 @@ void StateLowering::lower(TraceRoutingOp op, Value trace, Value present) {
     Value count = memref::DimOp::create(builder, loc, op.getSelected(), 1);
     auto marks = scf::ForOp::create(builder, loc, zero, count, one);
     builder.setInsertionPointToStart(marks.getBody());
-    Value index = memref::LoadOp::create(
-        builder, loc, op.getSelected(),
-        ValueRange{zero, marks.getInductionVar()});
+    Value index =
+        memref::LoadOp::create(builder, loc, op.getSelected(),
+                               ValueRange{zero, marks.getInductionVar()});
     store(on, two,
           arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
                                      index));

@@ -108,9 +108,9 @@ static void sinkConstants(scf::ForallOp loop) {
 }
 
 /// The body as a function of the context and the index.
-LLVM::LLVMFuncOp
-Outliner::createBody(scf::ForallOp loop, ArrayRef<Value> captured,
-                     LLVM::LLVMStructType type) {
+LLVM::LLVMFuncOp Outliner::createBody(scf::ForallOp loop,
+                                      ArrayRef<Value> captured,
+                                      LLVM::LLVMStructType type) {
   Location loc = loop.getLoc();
   Type pointer = LLVM::LLVMPointerType::get(context);
   Type i64 = IntegerType::get(context, 64);
@@ -142,8 +142,7 @@ Outliner::createBody(scf::ForallOp loop, ArrayRef<Value> captured,
 }
 
 LogicalResult Outliner::outline(scf::ForallOp loop, Value pool) {
-  if (loop.getRank() != 1 || !loop.getOutputs().empty() ||
-      !loop.isNormalized())
+  if (loop.getRank() != 1 || !loop.getOutputs().empty() || !loop.isNormalized())
     return loop.emitOpError("must count from 0 in steps of 1 in one dimension, "
                             "over buffers, to run on the pool");
   sinkConstants(loop);
@@ -165,23 +164,22 @@ LogicalResult Outliner::outline(scf::ForallOp loop, Value pool) {
 
 /// Stores the captured values in a structure on the stack and runs the body.
 void Outliner::createCall(scf::ForallOp loop, Value pool, LLVM::LLVMFuncOp body,
-                          ArrayRef<Value> captured,
-                          LLVM::LLVMStructType type) {
+                          ArrayRef<Value> captured, LLVM::LLVMStructType type) {
 
   Location loc = loop.getLoc();
   auto parent = loop->getParentOfType<func::FuncOp>();
   Type pointer = pool.getType();
   OpBuilder builder = OpBuilder::atBlockBegin(&parent.getBody().front());
-  Value one = LLVM::ConstantOp::create(builder, loc,
-                                       builder.getI64IntegerAttr(1));
+  Value one =
+      LLVM::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(1));
   Value slot = LLVM::AllocaOp::create(builder, loc, pointer, type, one);
 
   builder.setInsertionPoint(loop);
   Value fields = LLVM::UndefOp::create(builder, loc, type);
   for (auto [index, value] : llvm::enumerate(captured))
     fields = LLVM::InsertValueOp::create(
-        builder, loc, fields,
-        cast(builder, loc, type.getBody()[index], value), index);
+        builder, loc, fields, cast(builder, loc, type.getBody()[index], value),
+        index);
   LLVM::StoreOp::create(builder, loc, fields, slot);
   Value count = getValueOrCreateConstantIndexOp(
       builder, loc, loop.getMixedUpperBound().front());

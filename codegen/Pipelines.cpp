@@ -18,10 +18,10 @@ using namespace mlir;
 using namespace mlir::mod;
 
 static constexpr std::pair<Phase, llvm::StringLiteral> kPhases[] = {
-    {Phase::imported, "imported"},   {Phase::specialized, "specialized"},
-    {Phase::derived, "derived"},     {Phase::fused, "fused"},
-    {Phase::packed, "packed"},       {Phase::bufferized, "bufferized"},
-    {Phase::lowered, "lowered"},     {Phase::llvm, "llvm"},
+    {Phase::imported, "imported"}, {Phase::specialized, "specialized"},
+    {Phase::derived, "derived"},   {Phase::fused, "fused"},
+    {Phase::packed, "packed"},     {Phase::bufferized, "bufferized"},
+    {Phase::lowered, "lowered"},   {Phase::llvm, "llvm"},
 };
 
 StringRef mod::stringifyPhase(Phase phase) {

@@ -53,9 +53,8 @@ public:
   /// The position of the last operation inside `op`.
   int64_t getLast(Operation *op) const {
     int64_t last = position.at(op);
-    op->walk([&](Operation *inner) {
-      last = std::max(last, position.at(inner));
-    });
+    op->walk(
+        [&](Operation *inner) { last = std::max(last, position.at(inner)); });
     return last;
   }
 
@@ -146,8 +145,7 @@ static int64_t place(MutableArrayRef<Buffer> buffers) {
 static void replaceByView(Buffer &buffer, Value arena) {
   OpBuilder builder(buffer.alloc);
   Location loc = buffer.alloc.getLoc();
-  for (Operation *user :
-       llvm::make_early_inc_range(buffer.alloc->getUsers()))
+  for (Operation *user : llvm::make_early_inc_range(buffer.alloc->getUsers()))
     if (isa<memref::DeallocOp>(user))
       user->erase();
   Value offset = arith::ConstantIndexOp::create(builder, loc, buffer.offset);
@@ -175,8 +173,8 @@ FailureOr<int64_t> PlanArenaPass::plan(func::FuncOp program) {
     return failure();
   int64_t size = place(buffers);
   Builder builder(&getContext());
-  Value arena = addArgument(program, MemRefType::get({size}, builder.getI8Type()),
-                            role::kArena);
+  Value arena = addArgument(
+      program, MemRefType::get({size}, builder.getI8Type()), role::kArena);
   for (Buffer &buffer : buffers)
     replaceByView(buffer, arena);
   remark::analysis(program.getLoc(), remark::RemarkOpts::name("arena")

@@ -51,8 +51,7 @@ static void printRun(const llvm::json::Object &report, StringRef program,
                       100 * run->getNumber("ratio").value_or(1), what);
 }
 
-void mod::printReport(const llvm::json::Object &report,
-                      llvm::raw_ostream &os) {
+void mod::printReport(const llvm::json::Object &report, llvm::raw_ostream &os) {
   os << llvm::formatv("budget of {0}, context {1}\n",
                       report.getString("model").value_or("model"),
                       getField(report, "context"));
@@ -64,7 +63,8 @@ void mod::printReport(const llvm::json::Object &report,
                       mebibytes(getField(report, "parameter_bytes")));
   os << llvm::formatv("  weights    {0}, as the programs read them\n",
                       mebibytes(getField(report, "weights_bytes")));
-  os << llvm::formatv("  arena      {0}\n", mebibytes(getField(report, "arena_bytes")));
+  os << llvm::formatv("  arena      {0}\n",
+                      mebibytes(getField(report, "arena_bytes")));
   os << llvm::formatv("  KV caches  {0} at most, touched as tokens arrive\n",
                       mebibytes(getField(report, "kv_bytes")));
   for (const llvm::json::Value &value : *report.getArray("blocks")) {

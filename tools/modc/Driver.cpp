@@ -226,10 +226,12 @@ bool Compilation::printBudget() {
   if (failed(budget))
     return false;
   std::string text;
-  llvm::raw_string_ostream(text) << llvm::json::Value(llvm::json::Object(*budget));
+  llvm::raw_string_ostream(text)
+      << llvm::json::Value(llvm::json::Object(*budget));
   (*module)->setAttr("mod.report", StringAttr::get(&context, text));
   if (line.report == ReportKind::json)
-    llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(std::move(*budget)))
+    llvm::outs() << llvm::formatv("{0:2}",
+                                  llvm::json::Value(std::move(*budget)))
                  << "\n";
   else if (line.report == ReportKind::text)
     printReport(*budget, llvm::outs());
@@ -275,12 +277,11 @@ bool Compilation::appendWeights(OutputFile &output) {
   std::error_code code =
       llvm::sys::fs::file_size(output.getTemporaryName(), size);
   if (!buffer || code)
-    return report(llvm::createStringError("cannot read back '" +
-                                          output.getPath() + "'"));
-  llvm::raw_fd_ostream stream(output.getTemporaryName(), code,
-                              llvm::sys::fs::CD_OpenExisting,
-                              llvm::sys::fs::FA_Write,
-                              llvm::sys::fs::OF_Append);
+    return report(
+        llvm::createStringError("cannot read back '" + output.getPath() + "'"));
+  llvm::raw_fd_ostream stream(
+      output.getTemporaryName(), code, llvm::sys::fs::CD_OpenExisting,
+      llvm::sys::fs::FA_Write, llvm::sys::fs::OF_Append);
   uint64_t offset = llvm::alignTo(size, 4096);
   stream.write_zeros(offset - size);
   stream << (*buffer)->getBuffer();
@@ -320,8 +321,8 @@ bool Compilation::emitBinary() {
   if (!report(link(kind, object.getTemporaryName(), runtimeDirectory,
                    output.getTemporaryName())))
     return false;
-  bool placed = hasExternalWeights() ? report(weights->commit())
-                                     : appendWeights(output);
+  bool placed =
+      hasExternalWeights() ? report(weights->commit()) : appendWeights(output);
   return placed && report(output.commit());
 }
 

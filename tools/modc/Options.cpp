@@ -18,7 +18,8 @@ namespace cl = llvm::cl;
 static constexpr llvm::StringLiteral kOverview =
     "the compiler for Mixture-of-Depths transformers\n\n"
     "MODEL is a directory with config.json and *.safetensors, or a .mlir file\n"
-    "in the mod dialect. The result is one executable with the weights inside;\n"
+    "in the mod dialect. The result is one executable with the weights "
+    "inside;\n"
     "run it with --help.\n";
 
 static llvm::raw_ostream &usageError() {
@@ -65,8 +66,8 @@ static bool parseChoice(StringRef option, StringRef text, T &value,
     }
   usageError() << "--" << option << "=" << text << " is unknown; expected ";
   llvm::interleave(
-      choices, llvm::errs(), [](const auto &choice) { llvm::errs() << choice.first; },
-      ", ");
+      choices, llvm::errs(),
+      [](const auto &choice) { llvm::errs() << choice.first; }, ", ");
   llvm::errs() << "\n";
   return false;
 }
@@ -96,8 +97,9 @@ struct Parser {
   cl::opt<std::string> output{"o", cl::desc("Write the result to FILE"),
                               cl::value_desc("FILE"), cl::cat(category)};
   cl::opt<std::string> emit{
-      "emit", cl::desc("What to make: exe (default), lib, obj, asm, llvm or "
-                       "mlir[:PHASE]"),
+      "emit",
+      cl::desc("What to make: exe (default), lib, obj, asm, llvm or "
+               "mlir[:PHASE]"),
       cl::value_desc("KIND"), cl::cat(category)};
   cl::opt<std::string> target{"target", cl::desc("What to compile for: cpu"),
                               cl::init("cpu"), cl::cat(category)};
@@ -117,8 +119,9 @@ struct Parser {
       cl::desc("Route causally by predictor, router or always"),
       cl::value_desc("HOW"), cl::cat(category)};
   cl::opt<std::string> weights{
-      "weights", cl::desc("Weights inside (embed) or beside (external) the "
-                          "result"),
+      "weights",
+      cl::desc("Weights inside (embed) or beside (external) the "
+               "result"),
       cl::value_desc("WHERE"), cl::init("embed"), cl::cat(category)};
   cl::opt<std::string> params{
       "params", cl::desc("Parameters of a .mlir MODEL: a safetensors file"),
@@ -160,8 +163,9 @@ bool Parser::read(CommandLine &line) {
                          {{"embed", false}, {"external", true}}))
     return false;
   if (decodeRouting.getNumOccurrences() &&
-      !parseChoice<StringRef>("decode-routing", decodeRouting, ignored,
-                              {{"predictor", ""}, {"router", ""}, {"always", ""}}))
+      !parseChoice<StringRef>(
+          "decode-routing", decodeRouting, ignored,
+          {{"predictor", ""}, {"router", ""}, {"always", ""}}))
     return false;
   if (report.getNumOccurrences() &&
       !parseChoice<ReportKind>("report", report, line.report,
