@@ -126,6 +126,14 @@ LogicalResult Wrapper::create() {
   return success();
 }
 
+/// Roles have served; what translates functions to LLVM IR knows none.
+static void dropRoles(ModuleOp module) {
+  StringAttr role = StringAttr::get(module.getContext(), kRoleAttr);
+  for (auto func : module.getOps<func::FuncOp>())
+    for (unsigned index : llvm::seq(func.getNumArguments()))
+      func.removeArgAttr(index, role);
+}
+
 void ExportProgramsPass::runOnOperation() {
   ModuleOp module = getOperation();
   LLVMTypeConverter converter(&getContext());
@@ -138,6 +146,7 @@ void ExportProgramsPass::runOnOperation() {
     if (failed(Wrapper(builder, program, converter).create()))
       return signalPassFailure();
   }
+  dropRoles(module);
   DescriptorOptions options{producer, target, features, weightsFile};
   if (failed(createDescriptor(builder, module, options)))
     signalPassFailure();

@@ -78,6 +78,7 @@ llvm::Error mod::link(LinkKind kind, StringRef object,
                         std::string("-Wl,--no-whole-archive"));
   }
   llvm::append_values(command, std::string("-pthread"), std::string("-lm"),
+                      std::string("-ldl"), std::string("-Wl,--gc-sections"),
                       std::string("-Wl,-z,noexecstack"));
   return run(command);
 }

@@ -7,10 +7,10 @@
 // CHECK-SAME: {length = 32 : i64, row_bytes = 64 : i64}
 // CHECK-SAME: mod.caches_bytes = 16384 : i64
 // CHECK-LABEL: func.func @decode(
-// CHECK-SAME: %[[TRACE:.*]]: memref<1x3x32xf32> {mod.role = "trace"}
-// CHECK-SAME: %[[CACHES:.*]]: memref<16384xi8> {mod.role = "caches"}
-// CHECK-SAME: %[[LENGTHS:.*]]: memref<2xi64> {mod.role = "lengths"}
-// CHECK-SAME: %[[PRESENT:.*]]: i1 {mod.role = "has_trace"}
+// CHECK-SAME: %[[TRACE:[a-z0-9]+]]: memref<1x3x32xf32> {mod.role = "trace"}
+// CHECK-SAME: %[[CACHES:[a-z0-9]+]]: memref<16384xi8> {mod.role = "caches"}
+// CHECK-SAME: %[[LENGTHS:[a-z0-9]+]]: memref<2xi64> {mod.role = "lengths"}
+// CHECK-SAME: %[[PRESENT:[a-z0-9]+]]: i1 {mod.role = "has_trace"}
 func.func @decode(%tokens: memref<1x1xi32> {mod.role = "tokens"},
                   %start: index {mod.role = "start"},
                   %trace: !mod.trace<1x32> {mod.role = "trace"},

@@ -3,7 +3,7 @@
 // RUN: mod-opt %s --mod-outline-parallel | FileCheck %s
 
 // CHECK-LABEL: func.func @kernel(
-// CHECK-SAME: %[[POOL:.*]]: !llvm.ptr {mod.role = "pool"}, %[[X:.*]]: memref<?xf32>, %[[N:.*]]: index)
+// CHECK-SAME: %[[POOL:[a-z0-9]+]]: !llvm.ptr {mod.role = "pool"}, %[[X:[a-z0-9]+]]: memref<?xf32>, %[[N:[a-z0-9]+]]: index)
 func.func @kernel(%x: memref<?xf32>, %n: index) {
   // The context lies in the frame of the function, not in a loop.
   // CHECK-NEXT: llvm.mlir.constant(1 : i64)
@@ -23,7 +23,7 @@ func.func @kernel(%x: memref<?xf32>, %n: index) {
 }
 
 // CHECK-LABEL: func.func @program(
-// CHECK-SAME: %[[POOL:.*]]: !llvm.ptr {mod.role = "pool"}, %[[X:.*]]: memref<?xf32>
+// CHECK-SAME: %[[POOL:[a-z0-9]+]]: !llvm.ptr {mod.role = "pool"}, %[[X:[a-z0-9]+]]: memref<?xf32>
 func.func @program(%x: memref<?xf32>) {
   %c4 = arith.constant 4 : index
   // CHECK: call @kernel(%[[POOL]], %[[X]], %{{.*}})
@@ -37,7 +37,7 @@ func.func @sequential(%x: memref<?xf32>) {
 }
 
 // CHECK-LABEL: llvm.func internal @kernel.body(
-// CHECK-SAME: %[[CONTEXT:.*]]: !llvm.ptr, %[[I:.*]]: i64)
+// CHECK-SAME: %[[CONTEXT:[a-z0-9]+]]: !llvm.ptr, %[[I:[a-z0-9]+]]: i64)
 // CHECK: llvm.load %[[CONTEXT]]
 // CHECK: arith.index_cast %[[I]] : i64 to index
 // CHECK: memref.store

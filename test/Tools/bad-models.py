@@ -138,8 +138,8 @@ QUERY = "model.layers.0.self_attn.q_proj.weight"
 
 # name: edit, what the message must contain.
 BAD_JSON = {
-    "no-directory": (shutil.rmtree, "/model' is not a model directory"),
-    "directory-is-a-file": (lambda d: (shutil.rmtree(d), d.touch()), "/model' is not a model directory"),
+    "no-directory": (shutil.rmtree, "/model' is neither a model directory nor a .mlir file"),
+    "directory-is-a-file": (lambda d: (shutil.rmtree(d), d.touch()), "/model' is neither a model directory nor a .mlir file"),
     "no-config": (lambda d: (d / CONFIG).unlink(), "config.json: No such file"),
     "config-is-a-directory": (lambda d: ((d / CONFIG).unlink(), (d / CONFIG).mkdir()), "config.json: "),
     "config-empty": (written(CONFIG, b""), "config.json: ", "not JSON: [1:"),

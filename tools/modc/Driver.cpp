@@ -144,9 +144,6 @@ Compilation::Compilation(const CommandLine &line, StringRef program)
 
 bool Compilation::load() {
   TimingScope scope = root.nest("load");
-  if (!llvm::sys::fs::exists(line.model))
-    return report(llvm::createStringError("no such file or directory: '" +
-                                          line.model + "'"));
   if (llvm::sys::fs::is_directory(line.model)) {
     FailureOr<OwningOpRef<ModuleOp>> imported =
         importModel(line.model, &context);
@@ -155,6 +152,10 @@ bool Compilation::load() {
     module = std::move(*imported);
     return true;
   }
+  if (!llvm::sys::fs::exists(line.model) ||
+      llvm::sys::path::extension(line.model) != ".mlir")
+    return report(llvm::createStringError(
+        "'" + line.model + "' is neither a model directory nor a .mlir file"));
   module = parseSourceFile<ModuleOp>(line.model, &context);
   return bool(module);
 }
