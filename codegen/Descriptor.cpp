@@ -242,7 +242,7 @@ static void createQuery(OpBuilder &builder, Location loc, StringRef model) {
   MLIRContext *context = builder.getContext();
   Type pointer = LLVM::LLVMPointerType::get(context);
   auto type = LLVM::LLVMFunctionType::get(pointer, builder.getI32Type());
-  auto query = LLVM::LLVMFuncOp::create(builder, loc, "mod_model", type);
+  auto query = LLVM::LLVMFuncOp::create(builder, loc, kQueryFunction, type);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(query.addEntryBlock(builder));
   Value version = LLVM::ConstantOp::create(

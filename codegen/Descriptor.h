@@ -21,6 +21,9 @@ struct DescriptorOptions {
   std::string weightsFile; ///< file beside the model, empty if appended
 };
 
+/// The one symbol that a compiled model exports.
+inline constexpr llvm::StringLiteral kQueryFunction = "mod_model";
+
 /// The name of the function that wraps a program behind the runtime's ABI.
 std::string getWrapperName(StringRef program);
 

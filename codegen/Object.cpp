@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/Object.h"
+#include "codegen/Descriptor.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -108,6 +109,9 @@ mod::translateToLLVM(ModuleOp module, llvm::LLVMContext &context,
   for (llvm::Function &function : *result) {
     function.addFnAttr("target-cpu", machine.getTargetCPU());
     function.addFnAttr("target-features", machine.getTargetFeatureString());
+    // A model exports one symbol; two models may live in one process.
+    if (!function.isDeclaration() && function.getName() != kQueryFunction)
+      function.setLinkage(llvm::GlobalValue::InternalLinkage);
   }
   optimize(*result, machine);
   return std::move(result);

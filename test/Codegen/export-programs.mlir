@@ -24,7 +24,8 @@ module attributes {
 // CHECK: call @forward(
 // CHECK: llvm.func internal @mod_prefill
 // CHECK: llvm.func internal @mod_decode
-// CHECK-DAG: llvm.mlir.global internal constant @mod.string.name("tiny\00")
-// CHECK-DAG: llvm.mlir.global internal constant @mod.descriptor()
+// The descriptor begins with the magic number.
+// CHECK-LABEL: llvm.mlir.global internal constant @mod.descriptor()
 // CHECK: llvm.mlir.constant(1297040466 : i32)
-// CHECK: llvm.func @mod_model(%{{.*}}: i32) -> !llvm.ptr
+// CHECK: llvm.mlir.global internal constant @mod.string.name("tiny\00")
+// CHECK-LABEL: llvm.func @mod_model(%{{.*}}: i32) -> !llvm.ptr
