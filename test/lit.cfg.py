@@ -56,8 +56,6 @@ def configure(config, lit_config):
             "detect_container_overflow=0:detect_leaks=0:abort_on_error=1"
         )
         config.environment["UBSAN_OPTIONS"] = "print_stacktrace=1:abort_on_error=1"
-    if lit_config.params.get("end_to_end"):
-        config.available_features.add("end-to-end")
     # lit needs psutil to end a test that hangs.
     if importlib.util.find_spec("psutil"):
         lit_config.maxIndividualTestTime = 600
