@@ -117,6 +117,7 @@ static void buildLLVM(OpPassManager &pm, const PhaseOptions &options) {
   // Loops over buffers become calls while captures are still high-level types.
   pm.addPass(createOutlineParallelPass());
   ExportProgramsPassOptions exported;
+  exported.producer = "modc " MOD_VERSION;
   exported.target = options.target;
   exported.features = options.features;
   exported.weightsFile = options.weightsFile;
