@@ -31,6 +31,10 @@ static std::string getNativeFeatures() {
   return features;
 }
 
+static bool hasFeature(const llvm::TargetMachine &machine, StringRef feature) {
+  return machine.getMCSubtargetInfo()->checkFeatures(("+" + feature).str());
+}
+
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
 mod::createTargetMachine(StringRef cpu) {
   llvm::InitializeNativeTarget();
@@ -51,13 +55,12 @@ mod::createTargetMachine(StringRef cpu) {
         "unknown CPU '" + name +
         "'; expected native, x86-64, x86-64-v3, x86-64-v4 or a name that "
         "clang's -march knows");
-  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
+  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
       triple, name, native ? getNativeFeatures() : "", llvm::TargetOptions(),
       llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
-}
-
-static bool hasFeature(const llvm::TargetMachine &machine, StringRef feature) {
-  return machine.getMCSubtargetInfo()->checkFeatures(("+" + feature).str());
+  if (!hasFeature(*machine, "64bit"))
+    return llvm::createStringError("CPU '" + name + "' has no 64-bit mode");
+  return machine;
 }
 
 CpuTarget mod::getCpuTarget(const llvm::TargetMachine &machine) {

@@ -5,7 +5,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/modc/Diagnostics.h"
-#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Remarks.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Process.h"
 
 using namespace mlir;
@@ -25,43 +26,63 @@ static StringRef getSeverity(DiagnosticSeverity severity) {
   llvm_unreachable("all severities are listed");
 }
 
-/// Prints the place that a location names, if it names one.
-static void printPlace(Location loc, llvm::raw_ostream &os) {
+/// The place that a location names, followed by a colon; empty if it names
+/// none.
+static std::string getPlace(Location loc) {
   if (auto file = dyn_cast<FileLineColLoc>(loc))
-    os << file.getFilename().getValue() << ":" << file.getLine() << ":"
-       << file.getColumn() << ": ";
-  else if (auto name = dyn_cast<NameLoc>(loc))
-    os << name.getName().getValue() << ": ";
-  else if (auto fused = dyn_cast<FusedLoc>(loc))
-    printPlace(fused.getLocations().front(), os);
+    return llvm::formatv("{0}:{1}:{2}: ", file.getFilename().getValue(),
+                         file.getLine(), file.getColumn());
+  if (auto name = dyn_cast<NameLoc>(loc))
+    return (name.getName().getValue() + ": ").str();
+  if (auto fused = dyn_cast<FusedLoc>(loc))
+    return getPlace(fused.getLocations().front());
+  return "";
 }
 
-static void printDiagnostic(Diagnostic &diagnostic) {
-  llvm::raw_ostream &os = llvm::errs();
-  os << "modc: " << getSeverity(diagnostic.getSeverity()) << ": ";
-  printPlace(diagnostic.getLocation(), os);
+void mod::printMessage(StringRef severity, const Twine &message) {
   // Names that come from files may hold line breaks and worse.
-  std::string message = diagnostic.str();
+  std::string text = message.str();
   std::replace_if(
-      message.begin(), message.end(), [](unsigned char c) { return c < ' '; },
-      ' ');
-  os << message << "\n";
-  if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+      text.begin(), text.end(), [](unsigned char c) { return c < ' '; }, ' ');
+  llvm::errs() << "modc: " << severity << ": " << text << "\n";
+}
+
+void Diagnostics::print(Diagnostic &diagnostic) {
+  bool isError = diagnostic.getSeverity() == DiagnosticSeverity::Error;
+  if (isError && std::exchange(failed, true))
+    return;
+  printMessage(getSeverity(diagnostic.getSeverity()),
+               getPlace(diagnostic.getLocation()) + diagnostic.str());
+  if (isError)
     return;
   for (Diagnostic &note : diagnostic.getNotes())
-    printDiagnostic(note);
+    print(note);
 }
 
-void mod::installDiagnosticPrinter(MLIRContext &context) {
-  context.getDiagEngine().registerHandler(printDiagnostic);
+void Diagnostics::attach(MLIRContext &context) {
+  // The op's text may be the whole model.
+  context.printOpOnDiagnostic(false);
+  context.getDiagEngine().registerHandler(
+      [this](Diagnostic &diagnostic) { print(diagnostic); });
 }
 
-bool mod::report(llvm::Error error) {
+bool Diagnostics::report(llvm::Error error) {
   bool fine = !error;
-  llvm::handleAllErrors(std::move(error), [](const llvm::ErrorInfoBase &info) {
-    llvm::errs() << "modc: error: " << info.message() << "\n";
+  llvm::handleAllErrors(std::move(error), [&](const llvm::ErrorInfoBase &info) {
+    if (!std::exchange(failed, true))
+      printMessage("error", info.message());
   });
   return fine;
+}
+
+LogicalResult mod::enableRemarks(MLIRContext &context) {
+  remark::RemarkCategories categories;
+  categories.passed = categories.missed = categories.analysis =
+      categories.failed = ".*";
+  return remark::enableOptimizationRemarks(
+      context, /*streamer=*/nullptr,
+      std::make_unique<remark::RemarkEmittingPolicyAll>(), categories,
+      /*printAsEmitRemarks=*/true);
 }
 
 Progress::Progress(StringRef what)

@@ -7,16 +7,35 @@
 #ifndef MOD_TOOLS_MODC_DIAGNOSTICS_H
 #define MOD_TOOLS_MODC_DIAGNOSTICS_H
 
+#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/Support/Error.h"
 
 namespace mlir::mod {
 
-/// Prints diagnostics as `modc: error: PLACE: MESSAGE`.
-void installDiagnosticPrinter(MLIRContext &context);
+/// Prints one line, `modc: SEVERITY: MESSAGE`.
+void printMessage(StringRef severity, const Twine &message);
 
-/// Prints an error if there is one. Returns whether there was none.
-bool report(llvm::Error error);
+/// What went wrong in one compilation. Only the first error is printed: the
+/// others mostly follow from it.
+class Diagnostics {
+public:
+  /// Prints the diagnostics of a context, as `modc: error: PLACE: MESSAGE`.
+  void attach(MLIRContext &context);
+
+  /// Prints an error if there is one. Returns whether there was none.
+  bool report(llvm::Error error);
+
+  bool hasError() const { return failed; }
+
+private:
+  void print(Diagnostic &diagnostic);
+
+  bool failed = false;
+};
+
+/// Prints what passes decided as remarks.
+LogicalResult enableRemarks(MLIRContext &context);
 
 /// A bar that shows how far a long step is; silent where standard error is no
 /// terminal.

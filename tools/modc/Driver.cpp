@@ -11,39 +11,23 @@
 #include "codegen/Report.h"
 #include "codegen/weights/PrepareWeights.h"
 #include "dialect/Register.h"
-#include "mlir/IR/Remarks.h"
+#include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/Timing.h"
+#include "passes/Model.h"
 #include "runtime/modrt.h"
 #include "tools/import/Import.h"
 #include "tools/modc/Diagnostics.h"
+#include "tools/modc/OutputFile.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MathExtras.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
 using namespace mlir::mod;
 
 namespace {
-
-/// A file that gets its name only when it is complete.
-class OutputFile {
-public:
-  OutputFile(StringRef path) : path(path) {}
-  ~OutputFile() {
-    if (file)
-      llvm::consumeError(file->discard());
-  }
-  llvm::Error create();
-  llvm::Error commit();
-  StringRef getTemporaryName() const { return file->TmpName; }
-  int getDescriptor() const { return file->FD; }
-  StringRef getPath() const { return path; }
-
-private:
-  std::string path;
-  std::optional<llvm::sys::fs::TempFile> file;
-};
 
 /// The state of one compilation.
 class Compilation {
@@ -52,62 +36,47 @@ public:
   bool run();
 
 private:
+  bool chooseMachine();
+  bool openOutput();
   bool load();
+  bool describeModel();
+  bool checkParameters();
   bool loadParameters();
   bool runPhases(Phase first, Phase last);
   bool prepare();
+  bool lower();
   bool emit();
+  bool printText(llvm::raw_pwrite_stream &stream);
   bool emitText();
   bool emitObject(llvm::raw_pwrite_stream &stream, llvm::CodeGenFileType type);
+  bool writeOutput(StringRef text);
+  bool writeObject(OutputFile &file);
+  bool linkBinary();
+  bool appendWeights();
   bool emitBinary();
-  bool appendWeights(OutputFile &output);
   bool printBudget();
   std::string getWeightsPath() const { return line.output + ".safetensors"; }
   bool hasExternalWeights() const {
-    return line.externalWeights || line.emit == Emit::obj;
+    return line.emit == Emit::obj ||
+           (line.needsWeights() && line.externalWeights);
+  }
+  bool report(llvm::Error error) {
+    return diagnostics.report(std::move(error));
   }
 
   const CommandLine &line;
   std::string runtimeDirectory;
+  Diagnostics diagnostics;
   MLIRContext context;
   DefaultTimingManager timing;
   TimingScope root;
   PhaseOptions options;
   std::unique_ptr<llvm::TargetMachine> machine;
   OwningOpRef<ModuleOp> module;
-  std::optional<OutputFile> weights;
+  std::optional<OutputFile> output, weights;
 };
 
 } // namespace
-
-//===----------------------------------------------------------------------===//
-// Output files
-//===----------------------------------------------------------------------===//
-
-static llvm::Error fileError(StringRef path, llvm::Error error) {
-  return llvm::createStringError("cannot write '" + path +
-                                 "': " + llvm::toString(std::move(error)));
-}
-
-llvm::Error OutputFile::create() {
-  if (llvm::sys::fs::is_directory(path))
-    return llvm::createStringError("cannot write '" + path +
-                                   "': it is a directory");
-  llvm::Expected<llvm::sys::fs::TempFile> temporary =
-      llvm::sys::fs::TempFile::create(path + ".%%%%%%.tmp",
-                                      llvm::sys::fs::all_read |
-                                          llvm::sys::fs::all_write);
-  if (!temporary)
-    return fileError(path, temporary.takeError());
-  file = std::move(*temporary);
-  return llvm::Error::success();
-}
-
-llvm::Error OutputFile::commit() {
-  llvm::Error error = file->keep(path);
-  file.reset();
-  return error ? fileError(path, std::move(error)) : llvm::Error::success();
-}
 
 //===----------------------------------------------------------------------===//
 // Front end
@@ -132,9 +101,7 @@ static std::string findRuntime(StringRef program) {
 Compilation::Compilation(const CommandLine &line, StringRef program)
     : line(line), runtimeDirectory(findRuntime(program)),
       context(makeRegistry()) {
-  installDiagnosticPrinter(context);
-  // One line per error; the op's text may be the whole model.
-  context.printOpOnDiagnostic(false);
+  diagnostics.attach(context);
   timing.setEnabled(line.timing);
   root = timing.getRootScope();
   options.context = line.context;
@@ -157,7 +124,34 @@ bool Compilation::load() {
     return report(llvm::createStringError(
         "'" + line.model + "' is neither a model directory nor a .mlir file"));
   module = parseSourceFile<ModuleOp>(line.model, &context);
-  return bool(module);
+  return module && describeModel();
+}
+
+/// What a .mlir file need not say of its model follows from the file.
+bool Compilation::describeModel() {
+  FailureOr<func::FuncOp> forward = getForward(*module);
+  if (failed(forward))
+    return false;
+  NamedAttrList facts;
+  if (auto given = (*module)->getAttrOfType<DictionaryAttr>("mod.model"))
+    facts.append(given.getValue());
+  Builder builder(&context);
+  if (!facts.get("name"))
+    facts.set("name", builder.getStringAttr(llvm::sys::path::stem(line.model)));
+  auto logits = cast<RankedTensorType>(forward->getResultTypes().front());
+  facts.set("vocab", builder.getI64IntegerAttr(logits.getShape().back()));
+  (*module)->setAttr("mod.model", facts.getDictionary(&context));
+  return true;
+}
+
+/// Parameters without values need a file that has them.
+bool Compilation::checkParameters() {
+  for (auto global : module->getOps<ml_program::GlobalOp>())
+    if (isa_and_present<ml_program::ExternAttr>(global.getValueAttr()))
+      return report(llvm::createStringError(
+          "parameter '" + global.getSymName() + "' of '" + line.model +
+          "' has no value; give its safetensors file with --params"));
+  return true;
 }
 
 bool Compilation::loadParameters() {
@@ -165,7 +159,7 @@ bool Compilation::loadParameters() {
   if (file.empty() && llvm::sys::fs::is_directory(line.model))
     file = line.model;
   if (file.empty())
-    return true;
+    return checkParameters();
   PassManager pm(&context);
   LoadParamsPassOptions load;
   load.file = file;
@@ -197,14 +191,19 @@ bool Compilation::prepare() {
   if (!line.needsWeights())
     return true;
   TimingScope scope = root.nest("weights");
-  weights.emplace(hasExternalWeights() ? getWeightsPath()
-                                       : line.output + ".weights");
+  weights.emplace(hasExternalWeights() ? getWeightsPath() : line.output);
   Progress progress("preparing weights");
-  return report(weights->create()) &&
-         report(writeWeights(*module, weights->getTemporaryName(),
-                             [&](int64_t done, int64_t total) {
-                               progress.update(done, total);
-                             }));
+  if (!report(weights->create()))
+    return false;
+  llvm::Error error = writeWeights(
+      *module, weights->getTemporaryName(),
+      [&](int64_t done, int64_t total) { progress.update(done, total); });
+  // The user never named the temporary file.
+  return report(
+      llvm::handleErrors(std::move(error), [&](const llvm::FileError &failed) {
+        return llvm::createStringError("cannot write '" + weights->getPath() +
+                                       "': " + failed.messageWithoutFileInfo());
+      }));
 }
 
 bool Compilation::emitObject(llvm::raw_pwrite_stream &stream,
@@ -236,95 +235,88 @@ bool Compilation::printBudget() {
                  << "\n";
   else if (line.report == ReportKind::text)
     printReport(*budget, llvm::outs());
-  return true;
+  return report(takeError(llvm::outs(), "standard output"));
 }
 
 //===----------------------------------------------------------------------===//
 // Results
 //===----------------------------------------------------------------------===//
 
+bool Compilation::printText(llvm::raw_pwrite_stream &stream) {
+  if (line.emit != Emit::mlir)
+    return emitObject(stream, llvm::CodeGenFileType::AssemblyFile);
+  module->print(stream);
+  stream << "\n";
+  return true;
+}
+
 bool Compilation::emitText() {
-  auto print = [&](llvm::raw_pwrite_stream &os) {
-    if (line.emit != Emit::mlir)
-      return emitObject(os, llvm::CodeGenFileType::AssemblyFile);
-    module->print(os);
-    os << "\n";
-    return true;
-  };
-  if (line.output.empty() || line.output == "-") {
-    llvm::SmallVector<char> text;
-    llvm::raw_svector_ostream stream(text);
-    bool fine = print(stream);
-    llvm::outs() << StringRef(text.data(), text.size());
-    return fine;
+  SmallVector<char, 0> text;
+  llvm::raw_svector_ostream stream(text);
+  if (!printText(stream))
+    return false;
+  StringRef result(text.data(), text.size());
+  if (!output) {
+    llvm::outs() << result;
+    return report(takeError(llvm::outs(), "standard output"));
   }
-  OutputFile output(line.output);
-  if (!report(output.create()))
-    return false;
-  llvm::raw_fd_ostream stream(output.getDescriptor(), /*shouldClose=*/false);
-  if (!print(stream))
-    return false;
-  stream.flush();
-  return report(output.commit());
+  return writeOutput(result);
+}
+
+bool Compilation::writeOutput(StringRef result) {
+  llvm::raw_fd_ostream stream(output->getDescriptor(), /*shouldClose=*/false);
+  stream << result;
+  return report(takeError(stream, output->getPath())) &&
+         report(output->commit());
 }
 
 /// Puts the weights behind the executable, on a page boundary, and the trailer
 /// by which the runtime finds them.
-bool Compilation::appendWeights(OutputFile &output) {
+bool Compilation::appendWeights() {
   auto buffer = llvm::MemoryBuffer::getFile(weights->getTemporaryName(),
                                             /*IsText=*/false,
                                             /*RequiresNullTerminator=*/false);
   uint64_t size = 0;
   std::error_code code =
-      llvm::sys::fs::file_size(output.getTemporaryName(), size);
+      llvm::sys::fs::file_size(output->getTemporaryName(), size);
   if (!buffer || code)
-    return report(
-        llvm::createStringError("cannot read back '" + output.getPath() + "'"));
+    return report(llvm::createStringError("cannot read back '" +
+                                          output->getPath() + "'"));
   llvm::raw_fd_ostream stream(
-      output.getTemporaryName(), code, llvm::sys::fs::CD_OpenExisting,
+      output->getTemporaryName(), code, llvm::sys::fs::CD_OpenExisting,
       llvm::sys::fs::FA_Write, llvm::sys::fs::OF_Append);
   uint64_t offset = llvm::alignTo(size, 4096);
   stream.write_zeros(offset - size);
   stream << (*buffer)->getBuffer();
   modrt_trailer trailer = {"MODWGHT", offset, (*buffer)->getBufferSize()};
   stream.write(reinterpret_cast<const char *>(&trailer), sizeof(trailer));
-  stream.close();
-  if (!stream.has_error())
-    return true;
-  code = stream.error();
-  stream.clear_error();
-  return report(llvm::createStringError("cannot write '" + output.getPath() +
-                                        "': " + code.message()));
+  return report(takeError(stream, output->getPath()));
 }
 
-bool Compilation::emitBinary() {
-  OutputFile output(line.output);
-  if (!report(output.create()))
+/// Writes an object into a file that was created.
+bool Compilation::writeObject(OutputFile &file) {
+  llvm::raw_fd_ostream stream(file.getDescriptor(), /*shouldClose=*/false);
+  bool emitted = emitObject(stream, llvm::CodeGenFileType::ObjectFile);
+  return report(takeError(stream, file.getPath())) && emitted;
+}
+
+bool Compilation::linkBinary() {
+  OutputFile object(line.output);
+  if (!report(object.create()) || !writeObject(object))
     return false;
-  if (line.emit == Emit::obj) {
-    llvm::raw_fd_ostream stream(output.getDescriptor(), /*shouldClose=*/false);
-    if (!emitObject(stream, llvm::CodeGenFileType::ObjectFile))
-      return false;
-    stream.flush();
-    return report(weights->commit()) && report(output.commit());
-  }
-  OutputFile object(line.output + ".o");
-  if (!report(object.create()))
-    return false;
-  {
-    llvm::raw_fd_ostream stream(object.getDescriptor(), /*shouldClose=*/false);
-    if (!emitObject(stream, llvm::CodeGenFileType::ObjectFile))
-      return false;
-  }
   TimingScope scope = root.nest("link");
   LinkKind kind =
       line.emit == Emit::exe ? LinkKind::executable : LinkKind::library;
-  if (!report(link(kind, object.getTemporaryName(), runtimeDirectory,
-                   output.getTemporaryName())))
+  return report(link(kind, object.getTemporaryName(), runtimeDirectory,
+                     output->getTemporaryName()));
+}
+
+bool Compilation::emitBinary() {
+  if (!(line.emit == Emit::obj ? writeObject(*output) : linkBinary()))
     return false;
   bool placed =
-      hasExternalWeights() ? report(weights->commit()) : appendWeights(output);
-  return placed && report(output.commit());
+      hasExternalWeights() ? report(weights->commit()) : appendWeights();
+  return placed && report(output->commit());
 }
 
 bool Compilation::emit() {
@@ -333,7 +325,7 @@ bool Compilation::emit() {
   return line.isText() ? emitText() : emitBinary();
 }
 
-bool Compilation::run() {
+bool Compilation::chooseMachine() {
   llvm::Expected<std::unique_ptr<llvm::TargetMachine>> target =
       createTargetMachine(line.cpu);
   if (!target)
@@ -344,12 +336,22 @@ bool Compilation::run() {
   options.features = getFeatures(*machine);
   if (hasExternalWeights())
     options.weightsFile = llvm::sys::path::filename(getWeightsPath()).str();
+  return true;
+}
 
-  if (!load() || (line.needsWeights() && !loadParameters()))
-    return false;
-  Phase last = line.emit == Emit::mlir ? line.phase : Phase::llvm;
-  if (line.emit == Emit::none)
-    last = Phase::lowered;
+/// Finds out that a file cannot be written before the work begins.
+bool Compilation::openOutput() {
+  if (line.output.empty() || line.emit == Emit::none)
+    return true;
+  output.emplace(line.output);
+  return report(output->create());
+}
+
+/// From the module to the last phase that the result needs.
+bool Compilation::lower() {
+  Phase last = line.emit == Emit::mlir   ? line.phase
+               : line.emit == Emit::none ? Phase::lowered
+                                         : Phase::llvm;
   if (!runPhases(Phase::specialized, std::min(last, Phase::packed)))
     return false;
   if (last > Phase::packed &&
@@ -358,9 +360,19 @@ bool Compilation::run() {
     return false;
   if (last >= Phase::lowered && !printBudget())
     return false;
-  if (last == Phase::llvm && !runPhases(Phase::llvm, Phase::llvm))
+  return last < Phase::llvm || runPhases(Phase::llvm, Phase::llvm);
+}
+
+bool Compilation::run() {
+  if (line.verbose && failed(enableRemarks(context)))
     return false;
-  return emit();
+  bool fine = chooseMachine() && openOutput() && load() &&
+              (!line.needsWeights() || loadParameters()) && lower() && emit();
+  // A pass may fail without a word.
+  if (!fine && !diagnostics.hasError())
+    report(
+        llvm::createStringError("'" + line.model + "' could not be compiled"));
+  return fine;
 }
 
 bool mod::compile(const CommandLine &line, const char *program) {

@@ -7,6 +7,8 @@
 #include "tools/modc/Options.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/MLIRContext.h"
+#include "tools/modc/Diagnostics.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -22,8 +24,9 @@ static constexpr llvm::StringLiteral kOverview =
     "inside;\n"
     "run it with --help.\n";
 
-static llvm::raw_ostream &usageError() {
-  return llvm::errs() << "modc: error: ";
+static bool usageError(const Twine &message) {
+  printMessage("error", message);
+  return false;
 }
 
 /// Reads `exe`, `lib`, ..., `mlir` or `mlir:PHASE`.
@@ -34,23 +37,19 @@ static bool parseEmit(StringRef text, CommandLine &line) {
       {"asm", Emit::assembly}, {"llvm", Emit::llvm}, {"mlir", Emit::mlir}};
   auto *found = llvm::find_if(
       kKinds, [kind = kind](const auto &entry) { return entry.first == kind; });
-  if (found == std::end(kKinds) ||
-      (!phase.empty() && found->second != Emit::mlir)) {
-    usageError() << "--emit=" << text
-                 << " is unknown; expected exe, lib, obj, asm, llvm or "
-                    "mlir[:PHASE]\n";
-    return false;
-  }
+  bool hasPhase = text.contains(':');
+  if (found == std::end(kKinds) || (hasPhase && found->second != Emit::mlir))
+    return usageError("--emit=" + text +
+                      " is unknown; expected exe, lib, obj, asm, llvm or "
+                      "mlir[:PHASE]");
   line.emit = found->second;
-  if (phase.empty())
+  if (!hasPhase)
     return true;
   std::optional<Phase> parsed = symbolizePhase(phase);
-  if (!parsed) {
-    usageError() << "phase '" << phase << "' is unknown; expected imported, "
-                 << "specialized, derived, fused, packed, bufferized, lowered "
-                    "or llvm\n";
-    return false;
-  }
+  if (!parsed)
+    return usageError("phase '" + phase +
+                      "' is unknown; expected imported, specialized, derived, "
+                      "fused, packed, bufferized, lowered or llvm");
   line.phase = *parsed;
   return true;
 }
@@ -64,18 +63,33 @@ static bool parseChoice(StringRef option, StringRef text, T &value,
       value = choice;
       return true;
     }
-  usageError() << "--" << option << "=" << text << " is unknown; expected ";
-  llvm::interleave(
-      choices, llvm::errs(),
-      [](const auto &choice) { llvm::errs() << choice.first; }, ", ");
-  llvm::errs() << "\n";
-  return false;
+  auto names =
+      llvm::make_filter_range(llvm::make_first_range(choices),
+                              [](StringRef name) { return !name.empty(); });
+  return usageError("--" + option + "=" + text + " is unknown; expected " +
+                    llvm::join(names, ", "));
+}
+
+/// Reads a count, where one was given.
+static bool parseCount(const cl::opt<std::string> &option, int64_t &value) {
+  if (!option.getNumOccurrences())
+    return true;
+  if (!StringRef(option).getAsInteger(10, value) && value >= 1)
+    return true;
+  return usageError("--" + option.ArgStr + "=" + option.getValue() +
+                    " is not a positive number");
 }
 
 /// The name of the output where none is given.
 static std::string getDefaultOutput(const CommandLine &line) {
-  StringRef path = StringRef(line.model).rtrim('/');
-  std::string stem = llvm::sys::path::stem(path).str();
+  // The name of `.` is that of the directory.
+  SmallString<128> path;
+  if (llvm::sys::fs::real_path(line.model, path))
+    path = line.model;
+  bool isDirectory = llvm::sys::fs::is_directory(path);
+  std::string stem = (isDirectory ? llvm::sys::path::filename(path)
+                                  : llvm::sys::path::stem(path))
+                         .str();
   switch (line.emit) {
   case Emit::exe:
     return "a.out";
@@ -107,11 +121,11 @@ struct Parser {
       "cpu",
       cl::desc("The CPU: native (default), x86-64, x86-64-v3, x86-64-v4, ..."),
       cl::value_desc("NAME"), cl::init("native"), cl::cat(category)};
-  cl::opt<int64_t> context{
+  cl::opt<std::string> context{
       "context", cl::desc("Tokens of a sequence, at most the model's own"),
       cl::value_desc("N"), cl::cat(category)};
-  cl::opt<int64_t> batch{"batch", cl::desc("Sequences of a run: 1"),
-                         cl::value_desc("B"), cl::init(1), cl::cat(category)};
+  cl::opt<std::string> batch{"batch", cl::desc("Sequences of a run: 1"),
+                             cl::value_desc("B"), cl::cat(category)};
   cl::opt<std::string> dtype{"dtype", cl::desc("Type of the arithmetic: f32"),
                              cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> decodeRouting{
@@ -143,19 +157,16 @@ bool Parser::read(CommandLine &line) {
   line.model = model;
   line.params = params;
   line.cpu = cpu;
-  line.context = context;
-  line.batch = batch;
   line.verbose = verbose;
   line.timing = timing;
   line.decodeRouting = decodeRouting;
-  if (line.model.empty()) {
-    usageError() << "no MODEL given; see modc --help\n";
+  if (line.model.empty())
+    return usageError("no MODEL given; see modc --help");
+  if (!parseCount(context, line.context) || !parseCount(batch, line.batch))
     return false;
-  }
-  if (context.getNumOccurrences() && context < 1) {
-    usageError() << "--context=" << context << " is not a positive number\n";
-    return false;
-  }
+  if (!line.params.empty() && llvm::sys::fs::is_directory(line.model))
+    return usageError("--params is for a .mlir file, but '" + line.model +
+                      "' is a directory");
   StringRef ignored;
   if (!parseChoice<StringRef>("target", target, ignored, {{"cpu", "cpu"}}) ||
       !parseChoice<StringRef>("dtype", dtype, ignored, {{"f32", "f32"}}) ||
@@ -180,7 +191,35 @@ bool Parser::read(CommandLine &line) {
     line.emit = Emit::none;
   }
   line.output = output.empty() ? getDefaultOutput(line) : output;
+  if (line.isText() && line.output == "-")
+    line.output.clear();
   return true;
+}
+
+/// What LLVM's parser found wrong, as one line of ours. Of options without a
+/// value it has told the user already.
+static void printParserError(StringRef text, StringRef program) {
+  if (text.empty())
+    return;
+  SmallVector<StringRef> lines;
+  text.trim().split(lines, '\n');
+  std::string message;
+  for (StringRef line : lines) {
+    line.consume_front((llvm::sys::path::filename(program) + ": ").str());
+    line = line.split("  Try: ").first.split(" See: ").first.rtrim("!.:");
+    message += (message.empty() ? "" : "; ") + line.take_front().lower() +
+               line.drop_front().str();
+  }
+  usageError(message + "; see modc --help");
+}
+
+/// Of all the options that libraries bring along, --help shows ours and
+/// --help-hidden those that show what MLIR does.
+static void arrangeHelp(const cl::OptionCategory &category) {
+  cl::HideUnrelatedOptions({&category});
+  for (const auto &entry : cl::getRegisteredOptions())
+    if (entry.first.starts_with("mlir-"))
+      entry.second->setHiddenFlag(cl::Hidden);
 }
 
 std::optional<CommandLine> mod::parseCommandLine(int argc, char **argv) {
@@ -188,17 +227,16 @@ std::optional<CommandLine> mod::parseCommandLine(int argc, char **argv) {
   registerMLIRContextCLOptions();
   registerAsmPrinterCLOptions();
   registerPassManagerCLOptions();
+  arrangeHelp(parser.category);
   cl::SetVersionPrinter([](llvm::raw_ostream &os) {
     os << "modc " MOD_VERSION ", LLVM " LLVM_VERSION_STRING "\n";
   });
   std::string errors;
   llvm::raw_string_ostream stream(errors);
-  if (!cl::ParseCommandLineOptions(argc, argv, kOverview, &stream)) {
-    llvm::errs() << errors;
-    return std::nullopt;
-  }
   CommandLine line;
-  if (!parser.read(line))
-    return std::nullopt;
-  return line;
+  if (!cl::ParseCommandLineOptions(argc, argv, kOverview, &stream))
+    printParserError(errors, argv[0]);
+  else if (parser.read(line))
+    return line;
+  return std::nullopt;
 }
