@@ -205,10 +205,20 @@ static LogicalResult verifyGroups(Operation *op, Value query, int64_t kvWidth,
   return verifyOutputLike(op, query);
 }
 
+/// The query's tokens are the last of the key's.
+static LogicalResult verifyKeys(AttentionOp op) {
+  int64_t keys = getDim(op.getKey(), 1), queries = getDim(op.getQuery(), 1);
+  if (ShapedType::isDynamic(keys) || keys >= queries)
+    return success();
+  return op.emitOpError("has ")
+         << keys << " keys for " << queries << " queries";
+}
+
 LogicalResult AttentionOp::verify() {
   Type element = shaped(getQuery()).getElementType();
-  if (failed(verifySameTokens(*this, "key", getKey(), getQuery())) ||
-      failed(verifySameTokens(*this, "value", getValue(), getQuery())) ||
+  if (failed(verifyDim(*this, "key", getKey(), 0, getDim(getQuery(), 0))) ||
+      failed(verifySameTokens(*this, "value", getValue(), getKey())) ||
+      failed(verifyKeys(*this)) ||
       failed(verifyDim(*this, "value", getValue(), 2, getDim(getKey(), 2))) ||
       failed(verifySameElements(*this, "key", getKey(), element)) ||
       failed(verifySameElements(*this, "value", getValue(), element)))

@@ -178,9 +178,9 @@ func.func @rope(%x: tensor<1x8x16xf32>, %p: tensor<1x8xi32>) {
 
 // -----
 
-func.func @attention(%q: tensor<1x8x16xf32>, %k: tensor<1x9x8xf32>, %v: tensor<1x9x8xf32>) {
-  // expected-error @below {{key has 9 in dimension 1, expected 8}}
-  %0 = mod.attention %q, %k, %v heads(4) kv_heads(2) : (tensor<1x8x16xf32>, tensor<1x9x8xf32>, tensor<1x9x8xf32>) -> tensor<1x8x16xf32>
+func.func @attention(%q: tensor<1x8x16xf32>, %k: tensor<1x7x8xf32>, %v: tensor<1x7x8xf32>) {
+  // expected-error @below {{has 7 keys for 8 queries}}
+  %0 = mod.attention %q, %k, %v heads(4) kv_heads(2) : (tensor<1x8x16xf32>, tensor<1x7x8xf32>, tensor<1x7x8xf32>) -> tensor<1x8x16xf32>
   return
 }
 
