@@ -36,6 +36,7 @@ struct SpecializePass : mod::impl::SpecializePassBase<SpecializePass> {
 
 private:
   LogicalResult findContext();
+  LogicalResult stateVocabulary(func::FuncOp forward);
   LogicalResult overrideCapacity(func::FuncOp forward);
   LogicalResult specialize(func::FuncOp forward);
   void report(func::FuncOp forward, const Budget &budget);
@@ -71,6 +72,36 @@ LogicalResult SpecializePass::findContext() {
   if (batch < 1)
     return module.emitError("batch must be at least 1, not ") << int64_t(batch);
   return success();
+}
+
+/// Any token of the vocabulary must be in the tables.
+static LogicalResult checkTables(func::FuncOp forward, int64_t vocab) {
+  WalkResult walk = forward.walk([&](EmbeddingOp op) {
+    int64_t rows = cast<ShapedType>(op.getTable().getType()).getDimSize(0);
+    if (rows >= vocab)
+      return WalkResult::advance();
+    op.emitOpError("has a table of ")
+        << rows << " tokens, but the model has logits for " << vocab;
+    return WalkResult::interrupt();
+  });
+  return failure(walk.wasInterrupted());
+}
+
+/// What the compiled model knows of its vocabulary follows from its logits.
+LogicalResult SpecializePass::stateVocabulary(func::FuncOp forward) {
+  ModuleOp module = getOperation();
+  Builder builder(module);
+  auto logits = cast<RankedTensorType>(forward.getResultTypes().front());
+  int64_t width = logits.getDimSize(2);
+  Attribute vocab = builder.getI64IntegerAttr(width);
+  NamedAttrList model(module->getAttrOfType<DictionaryAttr>("mod.model"));
+  Attribute stated = model.get("vocab");
+  if (stated && stated != vocab)
+    return module.emitError("has a vocabulary of ")
+           << stated << ", but logits of type " << logits;
+  model.set("vocab", vocab);
+  module->setAttr("mod.model", model.getDictionary(&getContext()));
+  return checkTables(forward, width);
 }
 
 /// Sets the capacity that was asked for and checks it against the context.
@@ -151,7 +182,8 @@ void SpecializePass::runOnOperation() {
   ModuleOp module = getOperation();
   FailureOr<func::FuncOp> forward = getForward(module);
   if (failed(forward) || failed(findContext()) ||
-      failed(overrideCapacity(*forward)) || failed(specialize(*forward)))
+      failed(stateVocabulary(*forward)) || failed(overrideCapacity(*forward)) ||
+      failed(specialize(*forward)))
     return signalPassFailure();
   FailureOr<Budget> budget = Budget::compute(module);
   if (failed(budget))

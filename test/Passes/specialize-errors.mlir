@@ -36,6 +36,28 @@ module {
 
 // -----
 
+// expected-error@below {{has a vocabulary of 5 : i64, but logits of type 'tensor<?x?x4xf32>'}}
+module attributes {mod.model = {vocab = 5 : i64}} {
+  func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x4xf32> {
+    %table = arith.constant dense<1.0> : tensor<5x4xf32>
+    %x = mod.embedding %tokens, %table : (tensor<?x?xi32>, tensor<5x4xf32>) -> tensor<?x?x4xf32>
+    return %x : tensor<?x?x4xf32>
+  }
+}
+
+// -----
+
+module {
+  func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x4xf32> {
+    %table = arith.constant dense<1.0> : tensor<3x4xf32>
+    // expected-error@below {{has a table of 3 tokens, but the model has logits for 4}}
+    %x = mod.embedding %tokens, %table : (tensor<?x?xi32>, tensor<3x4xf32>) -> tensor<?x?x4xf32>
+    return %x : tensor<?x?x4xf32>
+  }
+}
+
+// -----
+
 // expected-error@below {{context of 6 exceeds the model's context of 5}}
 module attributes {mod.model = {context = 5 : i64}} {
   func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x4xf32> {

@@ -42,6 +42,7 @@
 // BATCH: capacity = 0.69999{{.*}}
 // BATCH-NEXT: tensor<3x4x6xf32>, %{{.*}}: tensor<3x4xi32>
 
+// WHOLE: mod.model = {context = 9 : i64, vocab = 5 : i64}
 // WHOLE: @forward(%{{.*}}: tensor<1x9xi32>)
 // WHOLE: capacity = 2)
 // WHOLE-NEXT: tensor<1x2x6xf32>
