@@ -319,7 +319,8 @@ def Mod_RoutedOp : Mod_Op<"routed", [
   let description = [{
     The region computes the update of the selected tokens from their values
     (`[batch, capacity, width]`) and their original positions
-    (`[batch, capacity]`), both in ascending order of position:
+    (`[batch, capacity]`), both in ascending order of position; in a program
+    whose tokens start later in their sequence, positions count from its `start`:
 
     ```
     y = x;  y[selected] += gate(scores[selected]) * update

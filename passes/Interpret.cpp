@@ -24,6 +24,25 @@ struct InterpretPass : mod::impl::InterpretPassBase<InterpretPass> {
   using Base::Base;
   void runOnOperation() override;
 };
+
+/// Calls a program; its caches last from one call to the next.
+class Caller {
+public:
+  Caller(func::FuncOp program) : program(program) {
+    for (unsigned i = 0; i < program.getNumArguments(); ++i)
+      caches.push_back(std::make_shared<InterpreterCache>());
+  }
+
+  /// Prints what the program makes of `tokens`, the first at `start`.
+  LogicalResult call(ArrayRef<int64_t> tokens, int64_t start);
+
+private:
+  FailureOr<InterpreterValue>
+  getArgument(unsigned index, ArrayRef<int64_t> tokens, int64_t start);
+
+  func::FuncOp program;
+  SmallVector<std::shared_ptr<InterpreterCache>> caches;
+};
 } // namespace
 
 /// One sequence that begins with `tokens`, as long as its type says.
@@ -39,27 +58,34 @@ static FailureOr<InterpreterValue> getTokens(func::FuncOp function,
   return value;
 }
 
-static FailureOr<InterpreterValue>
-getArgument(func::FuncOp function, unsigned index, ArrayRef<int64_t> tokens) {
-  Type type = function.getArgumentTypes()[index];
-  auto role = function.getArgAttrOfType<StringAttr>(index, kRoleAttr);
+static StringRef getRole(func::FuncOp program, unsigned index) {
+  auto role = program.getArgAttrOfType<StringAttr>(index, kRoleAttr);
+  return role ? role.getValue() : "";
+}
+
+FailureOr<InterpreterValue>
+Caller::getArgument(unsigned index, ArrayRef<int64_t> tokens, int64_t start) {
+  Type type = program.getArgumentTypes()[index];
+  StringRef role = getRole(program, index);
   InterpreterValue value;
   if (isa<KVCacheType>(type)) {
-    value.cache = std::make_shared<InterpreterCache>();
+    value.cache = caches[index];
     return value;
   }
   if (isa<TraceType>(type))
     return value;
-  if (role && role == role::kCount)
+  if (role == role::kCount)
     return InterpreterValue(double(tokens.size()));
-  if (role && (role == role::kStart || role == role::kFrom))
+  if (role == role::kStart)
+    return InterpreterValue(double(start));
+  if (role == role::kFrom)
     return InterpreterValue(0.0);
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (tensor && tensor.getRank() == 2 && tensor.getElementType().isInteger(32))
-    return getTokens(function, tensor, tokens);
-  if (tensor && tensor.hasStaticShape() && role && role == role::kLogits)
+    return getTokens(program, tensor, tokens);
+  if (tensor && tensor.hasStaticShape() && role == role::kLogits)
     return InterpreterValue(tensor.getShape());
-  return function.emitError("the interpreter has no value for argument ")
+  return program.emitError("the interpreter has no value for argument ")
          << index << " of type " << type;
 }
 
@@ -74,6 +100,31 @@ static void print(unsigned number, const InterpreterValue &value) {
   os << "\n";
 }
 
+LogicalResult Caller::call(ArrayRef<int64_t> tokens, int64_t start) {
+  SmallVector<InterpreterValue> arguments;
+  for (unsigned i = 0; i < program.getNumArguments(); ++i) {
+    FailureOr<InterpreterValue> value = getArgument(i, tokens, start);
+    if (failed(value))
+      return failure();
+    arguments.push_back(*value);
+  }
+  auto results = interpret(program, arguments);
+  if (failed(results))
+    return failure();
+  for (auto [number, result] : llvm::enumerate(*results))
+    print(number, result);
+  return success();
+}
+
+/// Whether the program takes the tokens of a sequence one by one.
+static bool isStepwise(func::FuncOp program) {
+  auto roles =
+      llvm::map_range(llvm::seq(program.getNumArguments()),
+                      [&](unsigned index) { return getRole(program, index); });
+  return llvm::is_contained(roles, role::kStart) &&
+         !llvm::is_contained(roles, role::kCount);
+}
+
 void InterpretPass::runOnOperation() {
   markAllAnalysesPreserved();
   auto program = getOperation().lookupSymbol<func::FuncOp>(function);
@@ -81,16 +132,13 @@ void InterpretPass::runOnOperation() {
     getOperation().emitError("has no function '") << function << "'";
     return signalPassFailure();
   }
-  SmallVector<InterpreterValue> arguments;
-  for (unsigned i = 0; i < program.getNumArguments(); ++i) {
-    FailureOr<InterpreterValue> value = ::getArgument(program, i, tokens);
-    if (failed(value))
-      return signalPassFailure();
-    arguments.push_back(*value);
+  Caller caller(program);
+  if (!isStepwise(program) || tokens.empty()) {
+    if (failed(caller.call(tokens, /*start=*/0)))
+      signalPassFailure();
+    return;
   }
-  auto results = interpret(program, arguments);
-  if (failed(results))
-    return signalPassFailure();
-  for (auto [number, result] : llvm::enumerate(*results))
-    print(number, result);
+  for (auto [start, token] : llvm::enumerate(ArrayRef<int64_t>(tokens)))
+    if (failed(caller.call(token, start)))
+      return signalPassFailure();
 }

@@ -207,7 +207,8 @@ def InterpretPass : Pass<"mod-interpret", "::mlir::ModuleOp"> {
 
     A function without roles takes tokens or nothing. Of a program
     (`docs/architecture.md`), `tokens` are the valid tokens, padded with zeros;
-    they are the first of their sequence, and the caches are empty.
+    they are the first of their sequence, and the caches are empty. `decode` runs
+    once for each of them, in the same caches.
 
     Example, `mod-interpret="function=forward tokens=1,2"`, prints
 

@@ -14,6 +14,9 @@ namespace mlir::mod {
 
 class Evaluator {
 public:
+  /// `start` is the number of tokens before those of the program.
+  explicit Evaluator(int64_t start) : start(start) {}
+
   /// Runs a block on `arguments`; gives the operands of its terminator.
   FailureOr<SmallVector<InterpreterValue>>
   run(Block &block, ArrayRef<InterpreterValue> arguments);
@@ -23,6 +26,8 @@ public:
     values[value] = std::move(result);
   }
 
+  int64_t getStart() const { return start; }
+
   /// A number: an attribute or a scalar that was computed.
   int64_t getInt(OpFoldResult number) const;
   SmallVector<int64_t> getInts(ArrayRef<OpFoldResult> numbers) const;
@@ -30,6 +35,7 @@ public:
 private:
   LogicalResult evaluate(Operation *op);
 
+  int64_t start;
   DenseMap<Value, InterpreterValue> values;
 };
 

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialect/interpreter/Interpreter.h"
+#include "dialect/Programs.h"
 #include "dialect/interpreter/Evaluator.h"
 #include "llvm/ADT/STLExtras.h"
 #include <numeric>
@@ -59,6 +60,17 @@ Evaluator::run(Block &block, ArrayRef<InterpreterValue> arguments) {
                              [&](Value value) { return get(value); });
 }
 
+/// Where the program's tokens start in their sequence.
+static int64_t getStart(func::FuncOp function,
+                        ArrayRef<InterpreterValue> arguments) {
+  for (auto [index, argument] : llvm::enumerate(arguments)) {
+    auto role = function.getArgAttrOfType<StringAttr>(index, kRoleAttr);
+    if (role && role == role::kStart)
+      return argument.data.front();
+  }
+  return 0;
+}
+
 FailureOr<SmallVector<InterpreterValue>>
 mod::interpret(func::FuncOp function, ArrayRef<InterpreterValue> arguments) {
   if (function.isExternal() || !function.getBody().hasOneBlock())
@@ -67,5 +79,6 @@ mod::interpret(func::FuncOp function, ArrayRef<InterpreterValue> arguments) {
     return function.emitError("takes ")
            << function.getNumArguments() << " arguments, but is given "
            << arguments.size();
-  return Evaluator().run(function.getBody().front(), arguments);
+  Evaluator evaluator(getStart(function, arguments));
+  return evaluator.run(function.getBody().front(), arguments);
 }

@@ -153,13 +153,14 @@ static LogicalResult evaluateOp(Evaluator &evaluator, AttentionOp op) {
   const InterpreterValue &query = evaluator.get(op.getQuery());
   const InterpreterValue &key = evaluator.get(op.getKey());
   const InterpreterValue &value = evaluator.get(op.getValue());
-  int64_t heads = op.getHeads(), tokens = query.shape[1];
+  int64_t heads = op.getHeads(), tokens = query.shape[1], keys = key.shape[1];
   Heads shape{heads, int64_t(op.getKvHeads()), query.shape[2] / heads};
   InterpreterValue result(query.shape);
   for (int64_t b = 0; b < query.shape[0]; ++b)
     for (int64_t i = 0; i < tokens; ++i)
-      attend(shape, query.getRow(b * tokens + i), key.getRow(b * tokens),
-             value.getRow(b * tokens), i + 1, result.getRow(b * tokens + i));
+      attend(shape, query.getRow(b * tokens + i), key.getRow(b * keys),
+             value.getRow(b * keys), keys - tokens + i + 1,
+             result.getRow(b * tokens + i));
   evaluator.set(op.getResult(), result);
   return success();
 }
@@ -326,8 +327,11 @@ static LogicalResult evaluateOp(Evaluator &evaluator, RoutedOp op) {
     indices.shape = {x.shape[0], int64_t(selected.size())};
     llvm::append_range(indices.data, selected);
   }
+  InterpreterValue positions = indices;
+  for (double &position : positions.data)
+    position += evaluator.getStart();
   auto update =
-      evaluator.run(op.getBody().front(), {gather(x, indices), indices});
+      evaluator.run(op.getBody().front(), {gather(x, indices), positions});
   if (failed(update))
     return failure();
   scatter(x, update->front(), indices, evaluator.get(op.getScores()),

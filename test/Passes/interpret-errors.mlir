@@ -23,6 +23,13 @@ func.func @f(%x: tensor<1x4xi32>) {
 
 // -----
 
+// expected-error @below {{takes 1 to 1 tokens, but is given 0}}
+func.func @f(%x: tensor<1x1xi32>, %start: index {mod.role = "start"}) {
+  return
+}
+
+// -----
+
 ml_program.global private @g(#ml_program.extern : tensor<4xf32>) : tensor<4xf32>
 func.func @f() {
   // expected-error @below {{the interpreter needs a value for this constant}}

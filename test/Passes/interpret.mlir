@@ -4,6 +4,7 @@
 // RUN: mod-opt %s --mod-interpret="function=routing" -o /dev/null | FileCheck %s --check-prefix=ROUTING
 // RUN: mod-opt %s --mod-interpret="function=tensors" -o /dev/null | FileCheck %s --check-prefix=TENSORS
 // RUN: mod-opt %s --mod-interpret="function=block tokens=0,1,2,3" -o /dev/null | FileCheck %s --check-prefix=BLOCK
+// RUN: mod-opt %s --mod-interpret="function=decode tokens=0,2,1" -o /dev/null | FileCheck %s --check-prefix=DECODE
 // RUN: mod-opt %s --mod-interpret="function=causal tokens=0,1,2,3" -o /dev/null | FileCheck %s --check-prefix=CAUSAL
 
 // x = (3, 4) has mean(x^2) = 12.5, so x / sqrt(12.5) = (0.848528, 1.13137).
@@ -43,12 +44,17 @@ func.func @parts() -> (tensor<1x1x2xf32>, tensor<1x1x3xf32>, tensor<1x1x3xf32>, 
 // ATTENTION:      result 0: [1, 2, 4]
 // ATTENTION-NEXT:   4 8 4 8
 // ATTENTION-NEXT:   2 4 1 2
-func.func @attention() -> tensor<1x2x4xf32> {
+// The last query by itself, with both keys.
+// ATTENTION-NEXT: result 1: [1, 1, 4]
+// ATTENTION-NEXT:   2 4 1 2
+func.func @attention() -> (tensor<1x2x4xf32>, tensor<1x1x4xf32>) {
   %q = arith.constant dense<[[[1.0, 1.0, 1.0, 1.0], [0.0, 7.0, 2.0, 0.0]]]> : tensor<1x2x4xf32>
   %k = arith.constant dense<[[[0.0, 0.0], [0.776836, 0.0]]]> : tensor<1x2x2xf32>
   %v = arith.constant dense<[[[4.0, 8.0], [0.0, 0.0]]]> : tensor<1x2x2xf32>
   %a = mod.attention %q, %k, %v heads(2) kv_heads(1) : (tensor<1x2x4xf32>, tensor<1x2x2xf32>, tensor<1x2x2xf32>) -> tensor<1x2x4xf32>
-  return %a : tensor<1x2x4xf32>
+  %last = tensor.extract_slice %q[0, 1, 0] [1, 1, 4] [1, 1, 1] : tensor<1x2x4xf32> to tensor<1x1x4xf32>
+  %b = mod.attention %last, %k, %v heads(2) kv_heads(1) : (tensor<1x1x4xf32>, tensor<1x2x2xf32>, tensor<1x2x2xf32>) -> tensor<1x1x4xf32>
+  return %a, %b : tensor<1x2x4xf32>, tensor<1x1x4xf32>
 }
 
 // The same numbers, one token at a time through a cache.
@@ -180,6 +186,30 @@ func.func @causal(%tokens: tensor<?x?xi32>) -> tensor<?x?x2xf32> {
   } : tensor<?x?x2xf32>
   return %y : tensor<?x?x2xf32>
 }
+// One run for each token, in one cache: the mean of the tokens' embeddings so
+// far, and where the token stands.
+// DECODE:      result 0: [1, 1, 2]
+// DECODE-NEXT:   1 0
+// DECODE-NEXT: result 1: [1, 1]
+// DECODE-NEXT:   0
+// DECODE-NEXT: result 0: [1, 1, 2]
+// DECODE-NEXT:   2 -0.5
+// DECODE-NEXT: result 1: [1, 1]
+// DECODE-NEXT:   1
+// DECODE-NEXT: result 0: [1, 1, 2]
+// DECODE-NEXT:   1.33333 0.333333
+// DECODE-NEXT: result 1: [1, 1]
+// DECODE-NEXT:   2
+func.func @decode(%tokens: tensor<1x1xi32> {mod.role = "tokens"}, %start: index {mod.role = "start"}, %cache: !mod.kv_cache<3x2xf32> {mod.role = "cache"}) -> (tensor<1x1x2xf32>, tensor<1x1xi32>) {
+  %table = ml_program.global_load_const @table : tensor<4x2xf32>
+  %x = mod.embedding %tokens, %table : (tensor<1x1xi32>, tensor<4x2xf32>) -> tensor<1x1x2xf32>
+  %p = mod.positions %tokens from %start : (tensor<1x1xi32>, index) -> tensor<1x1xi32>
+  %q = arith.constant dense<0.0> : tensor<1x1x2xf32>
+  mod.cache_append %cache, %x, %x : !mod.kv_cache<3x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32>
+  %mean = mod.cached_attention %q over %cache heads(1) kv_heads(1) : (tensor<1x1x2xf32>, !mod.kv_cache<3x2xf32>) -> tensor<1x1x2xf32>
+  return %mean, %p : tensor<1x1x2xf32>, tensor<1x1xi32>
+}
+
 ml_program.global private @table(dense<[[1.0, 0.0], [0.0, 2.0], [3.0, -1.0], [-2.0, 1.0]]> : tensor<4x2xf32>) : tensor<4x2xf32>
 
 {-#

@@ -23,12 +23,13 @@ MODES = {
 
 
 def run(command):
-    """Runs a command; what it said is in the error if it fails."""
+    """What a command writes to stdout; all it said is in the error if it fails."""
     command = list(map(str, command))
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
         output = (result.stdout + result.stderr).strip()
         raise RuntimeError(f"{' '.join(command)}: exit code {result.returncode}\n{output}")
+    return result.stdout
 
 
 def choose_prompt(directory, candidates):
@@ -42,6 +43,17 @@ def choose_prompt(directory, candidates):
     raise RuntimeError(f"no prompt has a margin above {MARGIN}")
 
 
+def check_error(actual, expected, what):
+    """The relative error, which must be small."""
+    if actual.shape != expected.shape:
+        raise RuntimeError(f"{what}: shape {actual.shape}, expected {expected.shape}")
+    error, _ = relative_errors(actual, expected)
+    # NaN compares false: it fails.
+    if not error < TOLERANCE:
+        raise RuntimeError(f"{what}: relative error {error:.2e}")
+    return error
+
+
 def check_logits(executable, tokens, expected, work):
     """The largest relative error of the three modes."""
     file, out = work / "tokens", work / "logits.npy"
@@ -50,11 +62,6 @@ def check_logits(executable, tokens, expected, work):
     for mode, flags in MODES.items():
         out.unlink(missing_ok=True)
         run([executable, "logits", "--tokens-file", file, "--out", out, *flags])
-        actual = np.load(out)
-        if actual.shape != expected[mode].shape:
-            raise RuntimeError(f"{len(tokens)} tokens, {mode}: shape {actual.shape}")
-        error, _ = relative_errors(actual, expected[mode])
-        if not error < TOLERANCE:
-            raise RuntimeError(f"{len(tokens)} tokens, {mode}: relative error {error:.2e}")
+        error = check_error(np.load(out), expected[mode], f"{len(tokens)} tokens, {mode}")
         worst = max(worst, error)
     return worst

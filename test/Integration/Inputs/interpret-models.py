@@ -1,0 +1,50 @@
+#!/usr/bin/python3
+"""Interprets the programs of random models, without generating any code, and
+compares their logits with the NumPy reference.
+
+Reads a file whose lines `MODEL: flags of make.py | prompt lengths` name the
+models.
+"""
+
+import sys
+
+import numpy as np
+
+from logits_check import check_error, run
+from model_lines import check_models, make_model
+
+# The programs of a phase, and the mode of the reference that each computes.
+DERIVED = {"forward": "top_k", "prefill": "causal", "decode": "causal"}
+PHASES = {"imported": {"forward": "top_k"}, "derived": DERIVED, "fused": DERIVED}
+
+
+def interpret(file, directory, program, tokens):
+    """All rows of the logits that mod-interpret prints."""
+    passes = [
+        f"--mod-load-params=file={directory}",
+        f"--mod-interpret=function={program} tokens={','.join(map(str, tokens))}",
+    ]
+    text = run(["mod-opt", file, *passes, "-o", "/dev/null"])
+    lines = [line for line in text.splitlines() if not line.startswith("result")]
+    return np.array([line.split() for line in lines], np.float64)
+
+
+def check_model(line, number, work):
+    flags, lengths = (part.split() for part in line.split("|"))
+    directory, choose = make_model(flags, number, work)
+    prompts = [choose(int(length)) for length in lengths]
+    errors = []
+    for phase, programs in PHASES.items():
+        file = directory / f"{phase}.mlir"
+        run(["modc", directory, f"--emit=mlir:{phase}", "-o", file])
+        for tokens, expected in prompts:
+            for program, mode in programs.items():
+                # Rows behind the last token are not the prompt's.
+                actual = interpret(file, directory, program, tokens)[: len(tokens)]
+                what = f"{phase}, {program}, {len(tokens)} tokens"
+                errors.append(check_error(actual, expected[mode], what))
+    return max(errors)
+
+
+if __name__ == "__main__":
+    sys.exit(check_models(__doc__, check_model))

@@ -1,0 +1,45 @@
+"""Checks the random models that the lines `MODEL: ...` of a test name."""
+
+import argparse
+import json
+import pathlib
+
+import numpy as np
+
+from logits_check import ROOT, choose_prompt, run
+
+MAKE = ROOT / "examples/random-model/make.py"
+TRIES = 50
+
+
+def make_model(flags, number, work):
+    """The directory of a random model, and a source of prompts for it."""
+    directory = work / f"model-{number}"
+    run([MAKE, directory, "--seed", number, *flags])
+    vocab = json.loads((directory / "config.json").read_text())["vocab_size"]
+    random = np.random.default_rng(number)
+
+    def choose(length):
+        return choose_prompt(directory, (random.integers(0, vocab, length) for _ in range(TRIES)))
+
+    return directory, choose
+
+
+def check_models(description, check_model):
+    """Calls `check_model(line, number, work)` for each; gives the exit code."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("file", type=pathlib.Path, help="with lines MODEL: ...")
+    parser.add_argument("--work", type=pathlib.Path, required=True, help="folder for models")
+    options = parser.parse_args()
+    text = options.file.read_text().splitlines()
+    models = [line.split("MODEL:")[1].strip() for line in text if "MODEL:" in line]
+    failed = 0
+    for number, line in enumerate(models):
+        try:
+            worst = check_model(line, number, options.work)
+            print(f"ok      {line}: {worst:.1e}", flush=True)
+        except RuntimeError as error:
+            failed += 1
+            print(f"FAILED  {line}: {error}", flush=True)
+    print(f"{len(models)} models, {failed} failed")
+    return 1 if failed or not models else 0
