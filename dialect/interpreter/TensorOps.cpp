@@ -106,6 +106,13 @@ static LogicalResult evaluateOp(Evaluator &evaluator, tensor::EmptyOp op) {
   return success();
 }
 
+static LogicalResult evaluateOp(Evaluator &evaluator, linalg::FillOp op) {
+  InterpreterValue result(evaluator.get(op.getOutputs()[0]).shape);
+  llvm::fill(result.data, evaluator.get(op.getInputs()[0]).data.front());
+  evaluator.set(op.getResult(0), result);
+  return success();
+}
+
 static LogicalResult evaluateOp(Evaluator &evaluator, tensor::DimOp op) {
   int64_t dim = evaluator.getInt(op.getIndex());
   evaluator.set(op, double(evaluator.get(op.getSource()).shape[dim]));
@@ -285,8 +292,8 @@ std::optional<LogicalResult> mod::evaluateTensorOp(Evaluator &evaluator,
       .Case<arith::ConstantOp, ml_program::GlobalLoadConstOp, tensor::EmptyOp,
             tensor::DimOp, tensor::CastOp, tensor::ExtractOp,
             tensor::ExtractSliceOp, tensor::InsertSliceOp, tensor::ConcatOp,
-            tensor::ExpandShapeOp, tensor::CollapseShapeOp, linalg::PackOp,
-            affine::AffineMinOp, scf::IfOp>(
+            tensor::ExpandShapeOp, tensor::CollapseShapeOp, linalg::FillOp,
+            linalg::PackOp, affine::AffineMinOp, scf::IfOp>(
           [&](auto op) { return evaluateOp(evaluator, op); })
       .Default(std::nullopt);
 }

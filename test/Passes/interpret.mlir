@@ -120,7 +120,10 @@ func.func @routing() -> (tensor<1x3xi32>, index, tensor<1x4xi32>, index, tensor<
 // TENSORS-NEXT:   20 10
 // TENSORS-NEXT: result 3: []
 // TENSORS-NEXT:   2
-func.func @tensors() -> (tensor<2x2xf32>, tensor<?xf32>, tensor<2x2xf32>, index) {
+// TENSORS-NEXT: result 4: [2, 2]
+// TENSORS-NEXT:   3 3
+// TENSORS-NEXT:   3 3
+func.func @tensors() -> (tensor<2x2xf32>, tensor<?xf32>, tensor<2x2xf32>, index, tensor<2x2xf32>) {
   %h = ml_program.global_load_const @half : tensor<1x2xbf16>
   %a = arith.extf %h : tensor<1x2xbf16> to tensor<1x2xf32>
   %r = ml_program.global_load_const @resource : tensor<1x2xf32>
@@ -135,7 +138,9 @@ func.func @tensors() -> (tensor<2x2xf32>, tensor<?xf32>, tensor<2x2xf32>, index)
     %s = arith.addf %x, %x : f32
     linalg.yield %s : f32
   }
-  return %d, %e, %m, %n : tensor<2x2xf32>, tensor<?xf32>, tensor<2x2xf32>, index
+  %three = arith.constant 3.0 : f32
+  %f = linalg.fill ins(%three : f32) outs(%i : tensor<2x2xf32>) -> tensor<2x2xf32>
+  return %d, %e, %m, %n, %f : tensor<2x2xf32>, tensor<?xf32>, tensor<2x2xf32>, index, tensor<2x2xf32>
 }
 ml_program.global private @half(dense<[[1.0, 2.0]]> : tensor<1x2xbf16>) : tensor<1x2xbf16>
 ml_program.global private @resource(dense_resource<five> : tensor<1x2xf32>) : tensor<1x2xf32>
