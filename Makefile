@@ -40,7 +40,7 @@ build/kjv: build/bin/modc $(wildcard $(MODEL)/*)
 	build/bin/modc $(MODEL) -o $@ --report
 
 demo: build/kjv ## Compile examples/kjv, let it write, and measure it
-	build/kjv generate --prompt "In the beginning" -n 400 --temperature 0.8 --seed 7
+	build/kjv generate --prompt "In the beginning" -n 400 --temperature 0.8 --seed 7 --verbose
 	build/kjv bench
 
 build-sanitize/build.ninja: | setup

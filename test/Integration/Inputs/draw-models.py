@@ -15,11 +15,11 @@ def draw_shape(choice):
     return f"--dim {dim} --ffn {ffn} --heads {heads} --kv-heads {kv_heads} --head-dim {head_dim}"
 
 
-def draw_routing(choice, layers):
+def draw_routing(choice, layers, context):
     routed = choice(["odd", "odd", "even", "all", "none", "list"])
     if routed == "list" or layers == 1 and routed == "odd":
         routed = ",".join(map(str, sorted({choice(range(layers)) for _ in range(2)})))
-    capacity = choice(["0.03", "0.125", "0.3", "0.5", "0.77", "1.0", "1", "5", "19"])
+    capacity = choice(["0.03", "0.125", "0.3", "0.5", "0.77", "1.0", "1", "5", str(context // 2)])
     flags = f"--routed {routed} --capacity {capacity} --gate {choice(['raw', 'sigmoid', 'tanh', 'none'])}"
     if choice([True, False]):
         return flags + f" --predictor {choice([1, 5, 16, 33])}"
@@ -29,7 +29,7 @@ def draw_routing(choice, layers):
 def draw_model(choice):
     layers = choice([1, 2, 3, 4, 5])
     context = choice([16, 33, 64, 100])
-    flags = [draw_shape(choice), draw_routing(choice, layers)]
+    flags = [draw_shape(choice), draw_routing(choice, layers, context)]
     flags.append(f"--layers {layers} --vocab {choice([97, 131, 257, 300])} --context {context}")
     flags.append(choice(["--tied", "--untied"]) + choice(["", " --attention-bias"]))
     flags.append(f"--dtype {choice(['F32', 'F32', 'BF16', 'F16'])} --shards {choice([1, 1, 2])}")
