@@ -330,7 +330,12 @@ void ProgramCloner::cloneReturn(func::ReturnOp op) {
         value,
         isDecode() ? logits : takeRows(builder, loc, logits, zero, valid));
   }
-  if (!isDecode() || !isPlaced) {
+  if (isDecode() && !isPlaced) {
+    // A slice that is the whole would fold away, and the place with it.
+    value = bufferization::MaterializeInDestinationOp::create(
+                builder, loc, logits.getType(), value, logits)
+                .getResult();
+  } else if (!isDecode()) {
     OpFoldResult vocab = builder.getIndexAttr(
         cast<RankedTensorType>(logits.getType()).getDimSize(2));
     value = tensor::InsertSliceOp::create(

@@ -5,7 +5,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/ShapeCloner.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "passes/Sizes.h"
 
@@ -46,6 +48,14 @@ static SmallVector<int64_t> getShape(ArrayRef<OpFoldResult> sizes) {
   return shape;
 }
 
+/// The number that all elements of a constant are, or null.
+static TypedAttr getSplatNumber(Value value) {
+  SplatElementsAttr splat;
+  if (!matchPattern(value, m_Constant(&splat)))
+    return {};
+  return cast<TypedAttr>(splat.getSplatValue<Attribute>());
+}
+
 /// A value made of nothing but its size (empty, splat or filled), made again
 /// with other sizes; null where it cannot be.
 static Value makeWithSizes(OpBuilder &builder, Value value,
@@ -59,6 +69,10 @@ static Value makeWithSizes(OpBuilder &builder, Value value,
     return tensor::EmptyOp::create(builder, loc, sizes, type.getElementType());
   if (auto splat = dyn_cast_or_null<tensor::SplatOp>(op))
     return tensor::SplatOp::create(builder, loc, splat.getInput(), sizes);
+  // What a splat of static size folds to.
+  if (TypedAttr number = getSplatNumber(value))
+    return tensor::SplatOp::create(
+        builder, loc, arith::ConstantOp::create(builder, loc, number), sizes);
   auto fill = dyn_cast_or_null<linalg::FillOp>(op);
   if (!fill)
     return {};

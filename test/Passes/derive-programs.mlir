@@ -79,7 +79,8 @@
 // TAIL-LABEL: func.func @decode(
 // TAIL: tensor.empty() : tensor<1x1x4xf32>
 // TAIL: %[[SUM:.*]] = arith.addf
-// TAIL: tensor.insert_slice %[[SUM]] into
+// TAIL: %[[PLACED:.*]] = bufferization.materialize_in_destination %[[SUM]] in %arg{{[0-9]+}}
+// TAIL: return %[[PLACED]]
 module attributes {mod.model = {context = 9 : i64}} {
   func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x4xf32> {
     %table = arith.constant dense<1.0> : tensor<5x4xf32>
@@ -94,5 +95,21 @@ module attributes {mod.model = {context = 9 : i64}} {
     %u = linalg.map {math.exp} ins(%r : tensor<?x?x4xf32>) outs(%init : tensor<?x?x4xf32>)
     %sum = arith.addf %u, %r : tensor<?x?x4xf32>
     return %sum : tensor<?x?x4xf32>
+  }
+}
+
+// -----
+
+// A number as a tensor of static size, made again for the valid tokens.
+// TAIL-LABEL: func.func @forward(
+// TAIL: %[[HALVES:.*]] = tensor.splat %{{.*}}[%{{.*}}] : tensor<1x?x4xf32>
+// TAIL: arith.mulf %{{.*}}, %[[HALVES]] : tensor<1x?x4xf32>
+module attributes {mod.model = {context = 9 : i64}} {
+  func.func @forward(%tokens: tensor<1x9xi32>) -> tensor<1x9x4xf32> {
+    %table = arith.constant dense<1.0> : tensor<5x4xf32>
+    %halves = arith.constant dense<0.5> : tensor<1x9x4xf32>
+    %x = mod.embedding %tokens, %table : (tensor<1x9xi32>, tensor<5x4xf32>) -> tensor<1x9x4xf32>
+    %y = arith.mulf %x, %halves : tensor<1x9x4xf32>
+    return %y : tensor<1x9x4xf32>
   }
 }

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """Compares examples/fifty-lines with its equations, written once more in NumPy.
 
-    check-fifty-lines.py EXECUTABLE PARAMETERS LENGTH...
+    check-fifty-lines.py EXECUTABLE PARAMETERS TAIL LENGTH...
+
+TAIL is what becomes of the logits at last: a function of NumPy.
 """
 
 import math
@@ -64,7 +66,7 @@ def logits(p, tokens, mode):
 
 
 def main():
-    executable, parameters, *lengths = sys.argv[1:]
+    executable, parameters, tail, *lengths = sys.argv[1:]
     p = {name: t.astype(np.float64) for name, t in read_safetensors(parameters).items()}
     random = np.random.default_rng(1)
     for length in map(int, lengths):
@@ -75,6 +77,7 @@ def main():
             top_k, first = logits(p, tokens, "top_k")
             causal, second = logits(p, tokens, "causal")
             margin = min(first, second)
+        top_k, causal = getattr(np, tail)(top_k), getattr(np, tail)(causal)
         expected = {"top_k": top_k, "causal": causal, "stepwise": causal}
         with tempfile.TemporaryDirectory() as work:
             worst = check_logits(executable, tokens, expected, pathlib.Path(work))
