@@ -70,6 +70,14 @@ static std::function<double(Numbers)> getFunction(Operation *op) {
       })
       .Case(
           [](math::ErfOp) { return [](Numbers x) { return std::erf(x[0]); }; })
+      .Case([](math::AbsFOp) {
+        return [](Numbers x) { return std::fabs(x[0]); };
+      })
+      .Case(
+          [](math::LogOp) { return [](Numbers x) { return std::log(x[0]); }; })
+      .Case([](math::Log1pOp) {
+        return [](Numbers x) { return std::log1p(x[0]); };
+      })
       .Case([](math::SqrtOp) {
         return [](Numbers x) { return std::sqrt(x[0]); };
       })

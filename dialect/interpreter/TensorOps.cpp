@@ -7,11 +7,13 @@
 #include "dialect/interpreter/Evaluator.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -110,6 +112,21 @@ static LogicalResult evaluateOp(Evaluator &evaluator, linalg::FillOp op) {
   InterpreterValue result(evaluator.get(op.getOutputs()[0]).shape);
   llvm::fill(result.data, evaluator.get(op.getInputs()[0]).data.front());
   evaluator.set(op.getResult(0), result);
+  return success();
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, tensor::SplatOp op) {
+  SmallVector<OpFoldResult> sizes = getMixedValues(
+      op.getType().getShape(), op.getDynamicSizes(), op.getContext());
+  InterpreterValue result(evaluator.getInts(sizes));
+  llvm::fill(result.data, evaluator.get(op.getInput()).data.front());
+  evaluator.set(op, result);
+  return success();
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator,
+                                bufferization::MaterializeInDestinationOp op) {
+  evaluator.set(op.getResult(), evaluator.get(op.getSource()));
   return success();
 }
 
@@ -292,6 +309,7 @@ std::optional<LogicalResult> mod::evaluateTensorOp(Evaluator &evaluator,
       .Case<arith::ConstantOp, ml_program::GlobalLoadConstOp, tensor::EmptyOp,
             tensor::DimOp, tensor::CastOp, tensor::ExtractOp,
             tensor::ExtractSliceOp, tensor::InsertSliceOp, tensor::ConcatOp,
+            tensor::SplatOp, bufferization::MaterializeInDestinationOp,
             tensor::ExpandShapeOp, tensor::CollapseShapeOp, linalg::FillOp,
             linalg::PackOp, affine::AffineMinOp, scf::IfOp>(
           [&](auto op) { return evaluateOp(evaluator, op); })

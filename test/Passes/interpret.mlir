@@ -123,7 +123,14 @@ func.func @routing() -> (tensor<1x3xi32>, index, tensor<1x4xi32>, index, tensor<
 // TENSORS-NEXT: result 4: [2, 2]
 // TENSORS-NEXT:   3 3
 // TENSORS-NEXT:   3 3
-func.func @tensors() -> (tensor<2x2xf32>, tensor<?xf32>, tensor<2x2xf32>, index, tensor<2x2xf32>) {
+// TENSORS-NEXT: result 5: [2, 2]
+// TENSORS-NEXT:   -2 -2
+// TENSORS-NEXT:   -2 -2
+// The logarithms of 1 + 3 and of 3, and the magnitude of -2.
+// TENSORS-NEXT: result 6: [2, 2]
+// TENSORS-NEXT:   4.48491 4.48491
+// TENSORS-NEXT:   4.48491 4.48491
+func.func @tensors() -> (tensor<2x2xf32>, tensor<?xf32>, tensor<2x2xf32>, index, tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x2xf32>) {
   %h = ml_program.global_load_const @half : tensor<1x2xbf16>
   %a = arith.extf %h : tensor<1x2xbf16> to tensor<1x2xf32>
   %r = ml_program.global_load_const @resource : tensor<1x2xf32>
@@ -140,7 +147,15 @@ func.func @tensors() -> (tensor<2x2xf32>, tensor<?xf32>, tensor<2x2xf32>, index,
   }
   %three = arith.constant 3.0 : f32
   %f = linalg.fill ins(%three : f32) outs(%i : tensor<2x2xf32>) -> tensor<2x2xf32>
-  return %d, %e, %m, %n, %f : tensor<2x2xf32>, tensor<?xf32>, tensor<2x2xf32>, index, tensor<2x2xf32>
+  %two = arith.constant -2.0 : f32
+  %s = tensor.splat %two : tensor<2x2xf32>
+  %p = bufferization.materialize_in_destination %s in %i : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>
+  %more = math.log1p %f : tensor<2x2xf32>
+  %log = math.log %f : tensor<2x2xf32>
+  %abs = math.absf %s : tensor<2x2xf32>
+  %logs = arith.addf %more, %log : tensor<2x2xf32>
+  %sum = arith.addf %logs, %abs : tensor<2x2xf32>
+  return %d, %e, %m, %n, %f, %p, %sum : tensor<2x2xf32>, tensor<?xf32>, tensor<2x2xf32>, index, tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x2xf32>
 }
 ml_program.global private @half(dense<[[1.0, 2.0]]> : tensor<1x2xbf16>) : tensor<1x2xbf16>
 ml_program.global private @resource(dense_resource<five> : tensor<1x2xf32>) : tensor<1x2xf32>
