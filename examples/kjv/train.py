@@ -211,7 +211,7 @@ def train(arguments):
 
 
 def parse_arguments():
-    """The command line; its defaults are the model that ships."""
+    """The command line; its defaults are the first stage of the model that ships."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     for run in (train, evaluate, sample):
