@@ -33,6 +33,20 @@ static llvm::Expected<std::string> findArchive(StringRef directory,
   return std::string(path);
 }
 
+/// A file that says what a library exports: templates of the C++ library in it
+/// must not take the place of those in the program that loads it.
+static llvm::Error writeExports(SmallVectorImpl<char> &path) {
+  int descriptor;
+  std::error_code code = llvm::sys::fs::createTemporaryFile(
+      "mod-exports", "map", descriptor, path);
+  if (code)
+    return llvm::createStringError("cannot create a temporary file: " +
+                                   code.message());
+  llvm::raw_fd_ostream stream(descriptor, /*shouldClose=*/true);
+  stream << "{ global: mod_model; modrt_*; local: *; };\n";
+  return llvm::Error::success();
+}
+
 /// Runs the driver; its messages become the error if it fails.
 static llvm::Error run(ArrayRef<std::string> command) {
   SmallString<128> messages;
@@ -66,6 +80,8 @@ llvm::Error mod::link(LinkKind kind, StringRef object,
     return runtime.takeError();
   SmallVector<std::string> command = {*driver, "-o", output.str(),
                                       object.str()};
+  SmallString<128> exports;
+  llvm::FileRemover remover;
   if (kind == LinkKind::executable) {
     llvm::Expected<std::string> main =
         findArchive(runtimeDirectory, "libmodrt-main.a");
@@ -73,7 +89,11 @@ llvm::Error mod::link(LinkKind kind, StringRef object,
       return main.takeError();
     llvm::append_values(command, *main, *runtime);
   } else {
+    if (llvm::Error error = writeExports(exports))
+      return error;
+    remover.setFile(exports);
     llvm::append_values(command, std::string("-shared"),
+                        ("-Wl,--version-script=" + exports).str(),
                         std::string("-Wl,--whole-archive"), *runtime,
                         std::string("-Wl,--no-whole-archive"));
   }
