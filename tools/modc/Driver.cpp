@@ -10,6 +10,7 @@
 #include "codegen/Passes.h"
 #include "codegen/Report.h"
 #include "codegen/weights/PrepareWeights.h"
+#include "codegen/weights/PreparedWeights.h"
 #include "dialect/Register.h"
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "mlir/Parser/Parser.h"
@@ -195,6 +196,14 @@ bool Compilation::prepare() {
   Progress progress("preparing weights");
   if (!report(weights->create()))
     return false;
+  // Writing to a mapped file faults where the disk is full.
+  auto space = llvm::sys::fs::disk_space(weights->getTemporaryName());
+  uint64_t bytes = getWeightsDataBytes(getPrepareWeights(*module));
+  if (space && space->available < bytes)
+    return report(llvm::createStringError(
+        "cannot write '" + weights->getPath() + "': its weights need " +
+        llvm::Twine(bytes) + " bytes, but " + llvm::Twine(space->available) +
+        " are free"));
   llvm::Error error = writeWeights(
       *module, weights->getTemporaryName(),
       [&](int64_t done, int64_t total) { progress.update(done, total); });
