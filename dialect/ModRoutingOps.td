@@ -1,0 +1,217 @@
+//===- ModRoutingOps.td - Who takes part in a block --------*- tablegen -*-===//
+//
+// Router, predictor, routed block, selection, gather and scatter.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_ROUTING_OPS
+#define MOD_ROUTING_OPS
+
+include "dialect/ModOpBase.td"
+
+def Mod_RouterOp : Mod_DestinationOp<"router", [
+    AttrSizedOperandSegments, Mod_TokenwiseOpInterface,
+    DeclareOpInterfaceMethods<Mod_FlopsOpInterface>]> {
+  let summary = "one score per token";
+  let description = [{
+    `r[b, s] = dot(x[b, s, :], weight) + bias`, in f32 (Raposo et al.,
+    arXiv:2404.02258, section 3.4). The score orders the tokens and, through
+    the gate, weighs the block's update.
+
+    Example:
+
+    ```mlir
+    %r = mod.router %x, %w : (tensor<?x?x768xf32>, tensor<1x768xf32>)
+                           -> tensor<?x?xf32>
+    ```
+  }];
+  let arguments = (ins Mod_Hidden:$x, Mod_Matrix:$weight,
+                       Optional<Mod_Vector>:$bias, Optional<Mod_Scores>:$into);
+  let results = (outs Optional<Mod_Scores>:$result);
+  let assemblyFormat = [{
+    $x `,` $weight (`bias` `(` $bias^ `)`)? (`into` `(` $into^ `)`)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$x, "::mlir::Value":$weight,
+                                 CArg<"::mlir::Value", "{}">:$bias)>];
+  let hasVerifier = 1;
+}
+
+def Mod_PredictorOp : Mod_DestinationOp<"predictor", [
+    Mod_TokenwiseOpInterface,
+    DeclareOpInterfaceMethods<Mod_FlopsOpInterface>]> {
+  let summary = "predict from one token whether it is among the top k";
+  let description = [{
+    The auxiliary predictor, a small MLP on the block's input:
+    `logit = up(silu(down(x)))` with `down: [hidden, width]` and
+    `up: [1, hidden]`, both with bias. A positive logit routes the token.
+
+    Example:
+
+    ```mlir
+    %l = mod.predictor %x, %w0, %b0, %w2, %b2
+        : (tensor<?x?x768xf32>, tensor<32x768xf32>, tensor<32xf32>,
+           tensor<1x32xf32>, tensor<1xf32>) -> tensor<?x?xf32>
+    ```
+  }];
+  let arguments = (ins Mod_Hidden:$x, Mod_Matrix:$down_weight,
+                       Mod_Vector:$down_bias, Mod_Matrix:$up_weight,
+                       Mod_Vector:$up_bias, Optional<Mod_Scores>:$into);
+  let results = (outs Optional<Mod_Scores>:$result);
+  let assemblyFormat = [{
+    $x `,` $down_weight `,` $down_bias `,` $up_weight `,` $up_bias
+    (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$x, "::mlir::Value":$downWeight,
+                                 "::mlir::Value":$downBias,
+                                 "::mlir::Value":$upWeight,
+                                 "::mlir::Value":$upBias)>];
+  let hasVerifier = 1;
+}
+
+def Mod_RoutedOp : Mod_Op<"routed", [
+    RecursiveMemoryEffects, SingleBlock, AllTypesMatch<["x", "result"]>]> {
+  let summary = "a block that only the selected tokens go through";
+  let description = [{
+    The region computes the update of the selected tokens from their values
+    (`[batch, capacity, width]`) and their original positions
+    (`[batch, capacity]`), both in ascending order of position; in a program
+    whose tokens start later in their sequence, positions count from its `start`:
+
+    ```
+    y = x;  y[selected] += gate(scores[selected]) * update
+    ```
+
+    `select(expert_choice)` selects the tokens with the k largest scores, ties
+    to the lowest index; `capacity` says what k is: `max(1, floor(capacity * n))`
+    of n valid tokens for a ratio, `min(capacity, n)` for a count.
+    `select(causal)` decides for each token by itself as the `causal` clause
+    says: `router` (its score is positive), `predictor` (its value in the second
+    operand is positive) or `always`. A model is written with `expert_choice`;
+    `mod-derive-programs` rewrites it to `causal` where tokens arrive in order.
+
+    Example:
+
+    ```mlir
+    %y = mod.routed %x by(%scores) select(expert_choice, capacity = 0.125)
+        gate(sigmoid) causal(predictor, %logits) {
+    ^bb0(%t: tensor<?x?x768xf32>, %positions: tensor<?x?xi32>):
+      %n = mod.rms_norm %t, %g eps(1.0e-5)
+          : (tensor<?x?x768xf32>, tensor<768xf32>) -> tensor<?x?x768xf32>
+      mod.yield %n : tensor<?x?x768xf32>
+    } : tensor<?x?x768xf32>
+    ```
+  }];
+  let arguments = (ins TensorRankOf<[AnyFloat], [3]>:$x,
+                       TensorRankOf<[F32], [2]>:$scores,
+                       Optional<TensorRankOf<[F32], [2]>>:$logits,
+                       Mod_SelectionAttr:$selection,
+                       Mod_CapacityAttr:$capacity,
+                       Mod_GateAttr:$gate, Mod_CausalAttr:$causal);
+  let results = (outs TensorRankOf<[AnyFloat], [3]>:$result);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+}
+
+def Mod_YieldOp : Mod_Op<"yield", [
+    Pure, Terminator, ReturnLike, HasParent<"RoutedOp">]> {
+  let summary = "the update of a routed block's tokens";
+  let description = [{
+    Ends the region of `mod.routed` with one update per selected token.
+
+    Example: `mod.yield %update : tensor<?x?x768xf32>`
+  }];
+  let arguments = (ins AnyRankedTensor:$update);
+  let assemblyFormat = "$update attr-dict `:` type($update)";
+}
+
+def Mod_SelectOp : Mod_Op<"select", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>, AlwaysSpeculatable,
+    DeclareOpInterfaceMethods<Mod_DestinationOpInterface>,
+    DeclareOpInterfaceMethods<ValueBoundsOpInterface,
+                              ["populateBoundsForIndexValue"]>]> {
+  let summary = "the ascending indices of the selected tokens of a sequence";
+  let description = [{
+    `top_k(capacity)` selects the k largest scores, ties to the lowest index;
+    `positive` selects the scores > 0. The first `count` indices are valid and
+    ascending; `count` never exceeds the static length of `indices`.
+
+    Example:
+
+    ```mlir
+    %indices, %count = mod.select top_k(0.125) %scores
+        : (tensor<1x?xf32>) -> (tensor<1x256xi32>, index)
+    ```
+  }];
+  let arguments = (ins Mod_Scores:$scores, OptionalAttr<Mod_CapacityAttr>:$capacity,
+                       Optional<Mod_Ids>:$into);
+  let results = (outs Optional<TensorRankOf<[I32], [2]>>:$indices, Index:$count);
+  let assemblyFormat = [{
+    (`top_k` `(` custom<Capacity>($capacity)^ `)`) : (`positive`)? $scores
+    (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
+  }];
+  let extraClassDeclaration = [{
+    /// The static length of the index buffer.
+    int64_t getMaxCount();
+  }];
+  let hasVerifier = 1;
+}
+
+def Mod_GatherOp : Mod_DestinationOp<"gather"> {
+  let summary = "the rows of the selected tokens";
+  let description = [{
+    `result[b, i, ...] = x[b, indices[b, i], ...]`.
+
+    Example:
+
+    ```mlir
+    %t = mod.gather %x at(%indices)
+        : (tensor<1x?x768xf32>, tensor<1x?xi32>) -> tensor<1x?x768xf32>
+    ```
+  }];
+  let arguments = (ins Mod_PerToken:$x, Mod_Ids:$indices,
+                       Optional<Mod_PerToken>:$into);
+  let results = (outs Optional<Mod_PerToken>:$result);
+  let assemblyFormat = [{
+    $x `at` `(` $indices `)` (`into` `(` $into^ `)`)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$x, "::mlir::Value":$indices)>];
+  let extraClassDeclaration = [{
+    /// There are as many rows as indices.
+    unsigned getSizeOperand(unsigned dim) { return dim == 1 ? 1 : 0; }
+  }];
+  let hasVerifier = 1;
+}
+
+def Mod_ScatterOp : Mod_Op<"scatter", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>, AlwaysSpeculatable]> {
+  let summary = "add gated updates to the rows of the selected tokens";
+  let description = [{
+    `result = x; result[b, indices[b, i], :] += gate(scores[b, indices[b, i]])
+    * update[b, i, :]`. Without indices, token `i` is row `i`. Indices are
+    unique. On memrefs, `x` is updated in place and there is no result; on
+    tensors bufferization makes it so wherever `x` is not used again.
+
+    Example:
+
+    ```mlir
+    %y = mod.scatter %update into %x at(%indices) gate(sigmoid) by(%scores)
+        : (tensor<1x?x768xf32>, tensor<1x?x768xf32>, tensor<1x?xi32>,
+           tensor<1x?xf32>) -> tensor<1x?x768xf32>
+    ```
+  }];
+  let arguments = (ins Mod_Hidden:$update, Mod_Hidden:$x,
+                       Optional<Mod_Ids>:$indices, Mod_Scores:$scores,
+                       Mod_GateAttr:$gate);
+  let results = (outs Optional<Mod_Hidden>:$result);
+  let assemblyFormat = [{
+    $update `into` $x (`at` `(` $indices^ `)`)? `gate` `(` custom<Gate>($gate) `)`
+    `by` `(` $scores `)` attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // MOD_ROUTING_OPS

@@ -1,0 +1,209 @@
+//===- ModTransformerOps.td - Parts of a transformer -------*- tablegen -*-===//
+//
+// The parts whose fused lowering and decode form the compiler recognises.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_TRANSFORMER_OPS
+#define MOD_TRANSFORMER_OPS
+
+include "dialect/ModOpBase.td"
+
+def Mod_EmbeddingOp : Mod_DestinationOp<"embedding"> {
+  let summary = "look tokens up in a table";
+  let description = [{
+    `result[b, s, :] = table[tokens[b, s], :]`. Ids must be in `[0, vocab)`;
+    the runtime checks them before a program starts.
+
+    Example:
+
+    ```mlir
+    %x = mod.embedding %tokens, %table
+        : (tensor<?x?xi32>, tensor<256x192xf32>) -> tensor<?x?x192xf32>
+    ```
+  }];
+  let arguments = (ins Mod_Ids:$tokens, Mod_Matrix:$table,
+                       Optional<Mod_Hidden>:$into);
+  let results = (outs Optional<Mod_Hidden>:$result);
+  let assemblyFormat = [{
+    $tokens `,` $table (`into` `(` $into^ `)`)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$tokens, "::mlir::Value":$table)>];
+  let hasVerifier = 1;
+}
+
+def Mod_PositionsOp : Mod_DestinationOp<"positions", [AttrSizedOperandSegments]> {
+  let summary = "the position of each token in its sequence";
+  let description = [{
+    `result[b, s] = start + s`, where `start` (0 if absent) is the number of
+    tokens that the sequence had before these.
+
+    Example:
+
+    ```mlir
+    %positions = mod.positions %tokens : (tensor<?x?xi32>) -> tensor<?x?xi32>
+    %later = mod.positions %tokens from %start
+        : (tensor<1x1xi32>, index) -> tensor<1x1xi32>
+    ```
+  }];
+  let arguments = (ins Mod_Ids:$tokens, Optional<Index>:$start,
+                       Optional<Mod_Ids>:$into);
+  let results = (outs Optional<Mod_Ids>:$result);
+  let assemblyFormat = [{
+    $tokens (`from` $start^)? (`into` `(` $into^ `)`)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$tokens,
+                                 CArg<"::mlir::Value", "{}">:$start)>];
+  let hasVerifier = 1;
+}
+
+def Mod_RMSNormOp : Mod_DestinationOp<"rms_norm", [Mod_TokenwiseOpInterface]> {
+  let summary = "root mean square layer normalisation";
+  let description = [{
+    `result = x / sqrt(mean(x^2) + eps) * scale`, over the last dimension, with
+    the mean in f32 (Zhang and Sennrich, arXiv:1910.07467).
+
+    Example:
+
+    ```mlir
+    %n = mod.rms_norm %x, %scale eps(1.0e-5)
+        : (tensor<?x?x768xf32>, tensor<768xf32>) -> tensor<?x?x768xf32>
+    ```
+  }];
+  let arguments = (ins Mod_Hidden:$x, Mod_Vector:$scale, F64Attr:$eps,
+                       Optional<Mod_Hidden>:$into);
+  let results = (outs Optional<Mod_Hidden>:$result);
+  let assemblyFormat = [{
+    $x `,` $scale `eps` `(` custom<Float>($eps) `)` (`into` `(` $into^ `)`)?
+    attr-dict `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$x, "::mlir::Value":$scale,
+                                 "double":$eps)>];
+  let hasVerifier = 1;
+}
+
+def Mod_LinearOp : Mod_DestinationOp<"linear", [
+    AttrSizedOperandSegments, Mod_TokenwiseOpInterface,
+    DeclareOpInterfaceMethods<Mod_FlopsOpInterface>]> {
+  let summary = "a product with a weight matrix";
+  let description = [{
+    `result[b, s, n] = sum_k input[b, s, k] * weight[n, k] + bias[n]`, with the
+    weight stored `[out, in]` as checkpoints do.
+
+    A weight of rank 3 is *packed*: `[ceil(out / panel), in, panel]`, element
+    `[p, k, j]` being `weight[p * panel + j, k]`, zero beyond `out`. The number
+    of outputs is then taken from the result (or destination).
+
+    Example:
+
+    ```mlir
+    %y = mod.linear %x, %w : (tensor<?x?x768xf32>, tensor<2048x768xf32>)
+                           -> tensor<?x?x2048xf32>
+    %z = mod.linear %x, %w bias(%b)
+        : (tensor<?x?x768xf32>, tensor<2048x768xf32>, tensor<2048xf32>)
+        -> tensor<?x?x2048xf32>
+    ```
+  }];
+  let arguments = (ins Mod_Hidden:$input, Mod_Weight:$weight,
+                       Optional<Mod_Vector>:$bias, Optional<Mod_Hidden>:$into);
+  let results = (outs Optional<Mod_Hidden>:$result);
+  let assemblyFormat = [{
+    $input `,` $weight (`bias` `(` $bias^ `)`)? (`into` `(` $into^ `)`)?
+    attr-dict `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$input, "::mlir::Value":$weight,
+                                 CArg<"::mlir::Value", "{}">:$bias)>];
+  let extraClassDeclaration = [{
+    /// Whether the weight has the packed layout.
+    bool isPacked();
+    /// The number of outputs.
+    int64_t getNumOutputs();
+    /// The number of inputs.
+    int64_t getNumInputs();
+  }];
+  let hasVerifier = 1;
+}
+
+def Mod_RopeOp : Mod_DestinationOp<"rope"> {
+  let summary = "rotary position embedding";
+  let description = [{
+    Rotates each head of `x` by the token's position (Su et al.,
+    arXiv:2104.09864), pairing element `i` of a head with element
+    `i + head_dim / 2` as Llama checkpoints do:
+
+    ```
+    angle = position * theta^(-2 i / head_dim)
+    result[i]                = x[i] cos(angle) - x[i + head_dim/2] sin(angle)
+    result[i + head_dim / 2] = x[i + head_dim/2] cos(angle) + x[i] sin(angle)
+    ```
+
+    A routed block rotates by the tokens' *original* positions.
+
+    Example:
+
+    ```mlir
+    %r = mod.rope %q at(%positions) heads(12) theta(1.0e4)
+        : (tensor<?x?x768xf32>, tensor<?x?xi32>) -> tensor<?x?x768xf32>
+    ```
+  }];
+  let arguments = (ins Mod_Hidden:$x, Mod_Ids:$positions,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$heads,
+                       F64Attr:$theta, Optional<Mod_Hidden>:$into);
+  let results = (outs Optional<Mod_Hidden>:$result);
+  let assemblyFormat = [{
+    $x `at` `(` $positions `)` `heads` `(` $heads `)`
+    `theta` `(` custom<Float>($theta) `)` (`into` `(` $into^ `)`)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$x, "::mlir::Value":$positions,
+                                 "int64_t":$heads, "double":$theta)>];
+  let hasVerifier = 1;
+}
+
+def Mod_AttentionOp : Mod_DestinationOp<"attention", [
+    DeclareOpInterfaceMethods<Mod_FlopsOpInterface>]> {
+  let summary = "causal attention among the tokens that are given";
+  let description = [{
+    Scaled dot product attention with grouped queries: head `h` of `query`
+    attends with key and value head `h / (heads / kv_heads)`. Token `i` attends
+    to tokens `0..i`; only the tokens that the op was given can be attended to,
+    and in a routed block these are tokens of the block.
+
+    There may be more keys than queries: the query's tokens are the last of the
+    key's, so that query `i` of `m` attends to keys `0..n - m + i` of `n`.
+
+    ```
+    scores[i, j] = dot(query[i], key[j]) / sqrt(head_dim)  for j <= n - m + i
+    result[i]    = sum_j softmax(scores[i])[j] * value[j]
+    ```
+
+    Example:
+
+    ```mlir
+    %a = mod.attention %q, %k, %v heads(12) kv_heads(4)
+        : (tensor<?x?x768xf32>, tensor<?x?x256xf32>, tensor<?x?x256xf32>)
+        -> tensor<?x?x768xf32>
+    ```
+  }];
+  let arguments = (ins Mod_Hidden:$query, Mod_Hidden:$key, Mod_Hidden:$value,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$heads,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
+                       Optional<Mod_Hidden>:$into);
+  let results = (outs Optional<Mod_Hidden>:$result);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value `heads` `(` $heads `)` `kv_heads` `(` $kv_heads `)`
+    (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$query, "::mlir::Value":$key,
+                                 "::mlir::Value":$value, "int64_t":$heads,
+                                 "int64_t":$kvHeads)>];
+  let extraClassDeclaration = [{
+    /// The width of one head.
+    int64_t getHeadDim();
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // MOD_TRANSFORMER_OPS
