@@ -49,11 +49,13 @@ def configure(config, lit_config):
     if config.mod_sanitize:
         config.available_features.add("sanitize")
         # LLVM's shared library is not instrumented: its containers look
-        # overflowed from here, and what it keeps looks lost.
+        # overflowed from here, what it keeps looks lost, and memory that our
+        # copies of its allocators poison is not freed for use by its own.
         # A finding aborts, which `not` does not take for an error that a tool
         # reports.
         config.environment["ASAN_OPTIONS"] = (
-            "detect_container_overflow=0:detect_leaks=0:abort_on_error=1"
+            "detect_container_overflow=0:allow_user_poisoning=0:"
+            "detect_leaks=0:abort_on_error=1"
         )
         config.environment["UBSAN_OPTIONS"] = "print_stacktrace=1:abort_on_error=1"
     # lit needs psutil to end a test that hangs.
