@@ -91,6 +91,8 @@ public:
   void ifThen(Value condition, function_ref<void()> body);
   void ifElse(Value condition, function_ref<void()> then,
               function_ref<void()> otherwise);
+  /// Runs `body` with the one of `1..count` that `value` is.
+  void switchOn(Value value, int64_t count, function_ref<void(int64_t)> body);
   /// Runs `body` for the tasks `0..tasks-1`, in any order, perhaps at once.
   void forall(Value tasks, Body body);
   /// As above with tasks of `block` consecutive items of `0..items-1`;

@@ -7,18 +7,32 @@
 
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/RegisterTile.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 using namespace mlir::mod;
 
-namespace {
-/// Rows of one task, a multiple of any tile's: a block of the input that stays
-/// in the second level cache while panels pass by.
-constexpr int64_t blockRows = 96;
-
 /// Bytes of the panels of one task: enough to pay for handing it out.
-constexpr int64_t groupBytes = 128 * 1024;
+static constexpr int64_t groupBytes = 128 * 1024;
+
+namespace {
+/// Rows of the input with one panel of weights, both f32.
+struct F32Multiplier : Multiplier {
+  F32Multiplier(KernelBuilder &builder, LinearOp op, Value panel,
+                ArrayRef<Value> rows)
+      : Multiplier(builder), op(op), panel(panel), rows(rows) {}
+
+  Values loadA(int64_t i, Value step) override {
+    return {b.broadcast(b.load(op.getInput(), {b.index(0), rows[i], step}))};
+  }
+  Values loadB(int64_t j, Value step) override {
+    Columns columns{b.index(j * b.target.getLanes())};
+    return {b.load(op.getWeight(), {panel, step}, columns)};
+  }
+
+  LinearOp op;
+  Value panel;
+  ArrayRef<Value> rows;
+};
 
 /// The kernel of one product, `M x K` by packed `K x N`.
 struct PackedLinear {
@@ -27,26 +41,36 @@ struct PackedLinear {
   void emit();
 
 private:
-  /// The panels `first`, `first + 1`, ... and rows of one task.
+  /// The panels `firstPanel` to `endPanel - 1` and rows of one task.
   struct Task {
     Value firstPanel, endPanel, firstRow, endRow;
+  };
+  /// Sums of a tile, and where they belong.
+  struct TileResult {
+    RegisterTile tile;
+    ArrayRef<Value> sums, rows;
+    Value firstColumn;
   };
 
   Task decode(Value task);
   void emitTask(Task task);
-  void emitFullTiles(Task task, Value endFull);
-  void emitRest(Task task, Value firstRow);
-  void emitRestOf(int64_t rows, Task task, Value firstRow);
-  void emitTile(RegisterTile tile, Value panel, Value row);
-  void store(RegisterTile tile, ValueRange sums, Value panel, Value row,
-             int64_t valid);
+  void emitTile(int64_t rows, Value panel, Value firstRow);
+  void emitEpilogue(TileResult result, int64_t valid);
 
   KernelBuilder &b;
   LinearOp op;
-  int64_t k, n, panel, panels, groupPanels, vectors, tileRows;
+  int64_t k, n, panel, panels, groupPanels, vectors, tileRows, blockRows;
   Value rows;
 };
 } // namespace
+
+/// Rows of one task: a block of the input that stays in half of the second
+/// level cache while panels pass by, in whole tiles.
+static int64_t getBlockRows(CpuTarget target, int64_t rowBytes,
+                            int64_t tileRows) {
+  int64_t tiles = target.level2Bytes / 2 / (rowBytes * tileRows);
+  return std::clamp<int64_t>(tiles, 4, 32) * tileRows;
+}
 
 PackedLinear::PackedLinear(KernelBuilder &builder, LinearOp op)
     : b(builder), op(op), k(op.getNumInputs()), n(op.getNumOutputs()),
@@ -54,7 +78,9 @@ PackedLinear::PackedLinear(KernelBuilder &builder, LinearOp op)
       panels(getStaticDim(op.getWeight(), 0)),
       groupPanels(std::max<int64_t>(1, groupBytes / (4 * k * panel))),
       vectors(panel / b.target.getLanes()),
-      tileRows(b.target.getTileRows(vectors)), rows(b.dim(op.getInput(), 1)) {}
+      tileRows(b.target.getTileRows(vectors)),
+      blockRows(getBlockRows(b.target, 4 * k, tileRows)),
+      rows(b.dim(op.getInput(), 1)) {}
 
 /// A task is a block of rows and a group of panels.
 PackedLinear::Task PackedLinear::decode(Value task) {
@@ -71,81 +97,57 @@ void PackedLinear::emit() {
   b.forall(tasks, [&](Value task) { emitTask(decode(task)); });
 }
 
+/// The rows are dealt out to tiles as evenly as can be: a tile of a few rows
+/// would leave multiply-adds unused.
 void PackedLinear::emitTask(Task task) {
   Value count = b.sub(task.endRow, task.firstRow);
-  Value full = b.mul(b.div(count, tileRows), tileRows);
-  Value endFull = b.add(task.firstRow, full);
-  emitFullTiles(task, endFull);
-  emitRest(task, endFull);
-}
-
-void PackedLinear::emitFullTiles(Task task, Value endFull) {
+  Value tiles = b.ceilDiv(count, tileRows);
+  Value least = b.div(count, tiles), larger = b.rem(count, tiles);
+  Value one = b.index(1);
   b.loop(task.firstPanel, task.endPanel, 1, [&](Value panel) {
-    b.loop(task.firstRow, endFull, tileRows,
-           [&](Value row) { emitTile({tileRows, vectors}, panel, row); });
+    b.loop(b.index(0), tiles, 1, [&](Value tile) {
+      Value before = b.add(b.mul(tile, least), b.min(tile, larger));
+      Value firstRow = b.add(task.firstRow, before);
+      Value isLarger = b.less(tile, larger);
+      Value size =
+          b.createOrFold<arith::SelectOp>(isLarger, b.add(least, one), least);
+      b.switchOn(size, tileRows,
+                 [&](int64_t rows) { emitTile(rows, panel, firstRow); });
+    });
   });
 }
 
-/// The rows that do not fill a tile, by a tile of exactly as many rows.
-void PackedLinear::emitRest(Task task, Value firstRow) {
-  auto cases = llvm::to_vector(llvm::seq<int64_t>(1, tileRows));
-  if (cases.empty())
-    return;
-  auto choice = scf::IndexSwitchOp::create(
-      b, TypeRange(), b.sub(task.endRow, firstRow), cases, cases.size());
-  OpBuilder::InsertionGuard guard(b);
-  for (auto [rows, region] : llvm::zip_equal(cases, choice.getCaseRegions())) {
-    b.setInsertionPointToStart(&region.emplaceBlock());
-    emitRestOf(rows, task, firstRow);
-    scf::YieldOp::create(b);
-  }
-  b.setInsertionPointToStart(&choice.getDefaultRegion().emplaceBlock());
-  scf::YieldOp::create(b);
-}
-
-void PackedLinear::emitRestOf(int64_t rows, Task task, Value firstRow) {
-  b.loop(task.firstPanel, task.endPanel, 1,
-         [&](Value panel) { emitTile({rows, vectors}, panel, firstRow); });
-}
-
-void PackedLinear::emitTile(RegisterTile tile, Value panel, Value row) {
-  Value zero = b.index(0);
-  Values inits(tile.size(), b.splat(0.0));
-  Values inputRows;
-  for (int64_t i = 0; i < tile.rows; ++i)
-    inputRows.push_back(b.add(row, i));
-  Values sums = emitProducts(
-      b, tile, zero, b.index(k), inits,
-      [&](int64_t i, Value k) {
-        return b.load(op.getInput(), {zero, inputRows[i], k});
-      },
-      [&](int64_t j, Value k) {
-        return b.load(op.getWeight(), {panel, k},
-                      Columns{b.index(j * b.target.getLanes())});
-      });
+void PackedLinear::emitTile(int64_t rows, Value panel, Value firstRow) {
+  auto tile = RegisterTile::get(b.target, rows, vectors);
+  Values tileRows;
+  for (int64_t i = 0; i < rows; ++i)
+    tileRows.push_back(b.add(firstRow, i));
+  F32Multiplier multiplier(b, op, panel, tileRows);
+  Values sums =
+      emitProducts(b, tile, b.index(0), b.index(k),
+                   Values(tile.size(), multiplier.getZero()), multiplier);
+  TileResult result{tile, sums, tileRows, b.mul(panel, this->panel)};
   if (n % this->panel == 0)
-    return store(tile, sums, panel, row, this->panel);
+    return emitEpilogue(result, this->panel);
   b.ifElse(
       b.less(panel, b.index(panels - 1)),
-      [&] { store(tile, sums, panel, row, this->panel); },
-      [&] { store(tile, sums, panel, row, n % this->panel); });
+      [&] { emitEpilogue(result, this->panel); },
+      [&] { emitEpilogue(result, n % this->panel); });
 }
 
-/// Stores the first `valid` columns of a tile.
-void PackedLinear::store(RegisterTile tile, ValueRange sums, Value panel,
-                         Value row, int64_t valid) {
-  int64_t lanes = b.target.getLanes();
-  Value first = b.mul(panel, this->panel);
-  for (int64_t j = 0; j < tile.vectors && j * lanes < valid; ++j) {
+/// Finishes and stores the first `valid` columns of a tile.
+void PackedLinear::emitEpilogue(TileResult result, int64_t valid) {
+  int64_t lanes = b.target.getLanes(), vectors = result.tile.vectors;
+  for (int64_t j = 0; j < vectors && j * lanes < valid; ++j) {
     Columns columns = b.columnsAt(j * lanes, valid);
-    columns.index = b.add(first, j * lanes);
+    columns.index = b.add(result.firstColumn, j * lanes);
     Value bias;
     if (op.getBias())
       bias = b.load(op.getBias(), {}, columns);
-    for (int64_t i = 0; i < tile.rows; ++i) {
-      Value sum = sums[i * tile.vectors + j];
-      b.store(bias ? b.addf(sum, bias) : sum, op.getInto(),
-              {b.index(0), b.add(row, i)}, columns);
+    for (auto [i, row] : llvm::enumerate(result.rows)) {
+      Value sum = result.sums[i * vectors + j];
+      b.store(bias ? b.addf(sum, bias) : sum, op.getInto(), {b.index(0), row},
+              columns);
     }
   }
 }

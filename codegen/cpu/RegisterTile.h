@@ -16,12 +16,44 @@ namespace mlir::mod {
 struct RegisterTile {
   int64_t rows;
   int64_t vectors;
+  /// Steps of K that are summed up apart from each other, so that no addition
+  /// waits for the one before.
+  int64_t split = 1;
 
   int64_t size() const { return rows * vectors; }
+
+  /// The tile with as much of a split as a target's registers leave room for
+  /// and its multiply-adds need.
+  static RegisterTile get(CpuTarget target, int64_t rows, int64_t vectors);
 };
 
-/// `inits[i][j] + sum_k a(i, k) * b(j, k)` for `from <= k < to`, where `a`
-/// gives scalars and `b` vectors.
+/// What is multiplied, and how: one step along K multiplies a row's part of A
+/// with a vector's part of B. The functions that are given are those of f32.
+class Multiplier {
+public:
+  explicit Multiplier(KernelBuilder &builder) : b(builder) {}
+  virtual ~Multiplier() = default;
+
+  /// What row `i` of the tile multiplies at a step, in every lane.
+  virtual Values loadA(int64_t i, Value step) = 0;
+  /// What vector `j` of the tile multiplies at a step.
+  virtual Values loadB(int64_t j, Value step) = 0;
+
+  virtual Value getZero() { return b.splat(0.0); }
+  virtual Value add(Value x, Value y) { return b.addf(x, y); }
+  virtual Value multiplyAdd(ValueRange a, ValueRange b, Value sum) {
+    return this->b.fma(a[0], b[0], sum);
+  }
+
+protected:
+  KernelBuilder &b;
+};
+
+/// `inits[i][j] + sum_step A(i, step) * B(j, step)` for `from <= step < to`.
+Values emitProducts(KernelBuilder &builder, RegisterTile tile, Value from,
+                    Value to, ValueRange inits, Multiplier &multiplier);
+
+/// The same in f32, where `a` gives scalars and `b` vectors.
 Values emitProducts(KernelBuilder &builder, RegisterTile tile, Value from,
                     Value to, ValueRange inits,
                     function_ref<Value(int64_t, Value)> a,

@@ -9,7 +9,9 @@
 using namespace mlir::mod;
 
 CpuTarget CpuTarget::get(unsigned vectorBits) {
-  return {vectorBits, vectorBits == 512 ? 32u : 16u};
+  if (vectorBits == 512)
+    return {vectorBits, 32, 1024 * 1024};
+  return {vectorBits, 16, 512 * 1024};
 }
 
 bool CpuTarget::isSupported(unsigned vectorBits) {

@@ -11,13 +11,17 @@
 
 namespace mlir::mod {
 
-/// The vectors of a CPU. All tile sizes are functions of these two numbers.
+/// The vectors and caches of a CPU. All tile sizes are functions of these
+/// numbers.
 struct CpuTarget {
   unsigned vectorBits = 256;
   unsigned registers = 16;
+  /// Bytes of the second level cache of one core.
+  int64_t level2Bytes = 512 * 1024;
 
-  /// The CPU whose widest vectors have this many bits: x86-64 has 16 vector
-  /// registers, with AVX-512 32.
+  /// A CPU whose widest vectors have this many bits: x86-64 has 16 vector
+  /// registers, with AVX-512 32; caches as the cores with such vectors commonly
+  /// have.
   static CpuTarget get(unsigned vectorBits);
 
   static bool isSupported(unsigned vectorBits);

@@ -48,6 +48,24 @@ void KernelBuilder::ifElse(Value condition, function_ref<void()> then,
   otherwise();
 }
 
+void KernelBuilder::switchOn(Value value, int64_t count,
+                             function_ref<void(int64_t)> body) {
+  if (std::optional<int64_t> known = getConstantIntValue(value))
+    return body(*known);
+  auto cases = llvm::to_vector(llvm::seq<int64_t>(1, count));
+  auto choice =
+      scf::IndexSwitchOp::create(*this, TypeRange(), value, cases, count - 1);
+  OpBuilder::InsertionGuard guard(*this);
+  auto emit = [&](int64_t number, Region &region) {
+    setInsertionPointToStart(&region.emplaceBlock());
+    body(number);
+    scf::YieldOp::create(*this);
+  };
+  for (auto [number, region] : llvm::zip_equal(cases, choice.getCaseRegions()))
+    emit(number, region);
+  emit(count, choice.getDefaultRegion());
+}
+
 void KernelBuilder::forall(Value tasks, Body body) {
   auto forall =
       scf::ForallOp::create(*this, ArrayRef<OpFoldResult>{tasks},

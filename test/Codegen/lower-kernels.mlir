@@ -41,14 +41,24 @@ func.func @count(%scores: memref<1x?xf32>, %into: memref<1x8xi32>) -> index {
   return %n : index
 }
 
-// The sums of a tile of 6 rows by 2 vectors are carried in registers; nothing
-// is stored while they grow.
+// One row has few sums: four steps of K at a time each have their own.
 // CHECK-LABEL: func.func private @mod.linear.96x64(
 // CHECK: scf.forall
-// CHECK: %{{.*}}:12 = scf.for
+// CHECK: scf.index_switch
+// CHECK-NEXT: case 1 {
+// CHECK: %{{.*}}:8 = scf.for {{.*}} step %c4{{(_[0-9]+)?}} 
+// CHECK-COUNT-8: vector.fma
+// CHECK-NOT: vector.fma
+// CHECK: scf.yield
+// CHECK-COUNT-6: arith.addf
+// CHECK-COUNT-2: vector.store
+
+// The sums of a tile of 6 rows by 2 vectors are carried in registers; nothing
+// is stored while they grow.
+// CHECK: default {
+// CHECK: %{{.*}}:12 = scf.for {{.*}} step %c1{{(_[0-9]+)?}} 
 // CHECK-NOT: store
 // CHECK-COUNT-12: vector.fma
 // CHECK-NOT: vector.fma
 // CHECK: scf.yield
 // CHECK-COUNT-12: vector.store
-// CHECK: scf.index_switch
