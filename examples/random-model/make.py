@@ -9,6 +9,7 @@
 The same flags and seed give the same bytes. Needs NumPy only.
 """
 import argparse
+import itertools
 import json
 import math
 import os
@@ -17,6 +18,8 @@ import sys
 import zlib
 
 import numpy as np
+
+import calibrate
 
 SIZES = {"F32": 4, "F16": 2, "BF16": 2}
 BLOCK = 1 << 20     # values drawn at a time: memory stays small however large a tensor is
@@ -54,19 +57,11 @@ def routed_layers(text, layers):
     return indices, indices
 
 
-def normal_quantile(probability):
-    """The value below which a standard normal falls with this probability, by bisection."""
-    low, high = -8.0, 8.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if 0.5 * (1 + math.erf(middle / math.sqrt(2))) < probability else (low, middle)
-    return (low + high) / 2
-
-
-def selection_bias(capacity, context):
-    """The bias for which a logit of the given spread is positive for about the capacity share of the tokens."""
-    share = capacity if isinstance(capacity, float) else capacity / context
-    return normal_quantile(min(0.98, max(0.02, share)))
+def shares(options, routed):
+    """The share of the tokens that each routed layer is to select."""
+    listed = options.capacity if isinstance(options.capacity, list) else [options.capacity] * len(routed)
+    return {layer: min(1, capacity if isinstance(capacity, float) else capacity / options.context)
+            for layer, capacity in zip(routed, listed)}
 
 
 def make_config(options, routed):
@@ -113,27 +108,41 @@ def list_tensors(options, routed):
         yield prefix + "mlp.up_proj.weight", [ffn, dim], 0.0, dim ** -0.5
         yield prefix + "mlp.down_proj.weight", [dim, ffn], 0.0, gain * 2 * ffn ** -0.5
         if layer in routed:
-            yield from list_routing(options, layer, routed.index(layer))
+            yield from list_routing(options, layer)
     yield "model.norm.weight", [dim], 1.0, 0.1
     if not options.tied:
         yield "lm_head.weight", [options.vocab, dim], 0.0, dim ** -0.5
 
 
-def list_routing(options, layer, position):
+def list_routing(options, layer):
     """The router and the predictor of one routed layer; both logits have a spread of one over the tokens."""
-    prefix = f"model.layers.{layer}."
-    capacity = options.capacity[position] if isinstance(options.capacity, list) else options.capacity
-    dim, bias = options.dim, selection_bias(capacity, options.context)
+    prefix, dim = f"model.layers.{layer}.", options.dim
     scale = dim ** -0.5 / stream_spread(options, layer)
     yield prefix + "router.weight", [1, dim], 0.0, scale
     if options.router_bias:
-        yield prefix + "router.bias", [1], bias, 0.0
+        yield prefix + "router.bias", [1], 0.0, 0.0
     if options.predictor:
         hidden = options.predictor
         yield prefix + "predictor.0.weight", [hidden, dim], 0.0, scale
         yield prefix + "predictor.0.bias", [hidden], 0.0, 0.1
         yield prefix + "predictor.2.weight", [1, hidden], 0.0, hidden ** -0.5 / 0.45
-        yield prefix + "predictor.2.bias", [1], bias, 0.0
+        yield prefix + "predictor.2.bias", [1], 0.0, 0.0
+
+
+def set_biases(options, routed, tensors):
+    """The tensors, with the biases that make causal routing select what the capacity says."""
+    by_name = {tensor[0]: tensor for tensor in tensors}
+
+    def values(name, rows=None):
+        if name not in by_name:
+            return None
+        _, shape, mean, spread = by_name[name]
+        count = math.prod(shape[1:]) * min(rows, shape[0]) if rows else math.prod(shape)
+        blocks = itertools.islice(draw(name, shape, mean, spread, options.seed), -(-count // BLOCK))
+        return np.concatenate(list(blocks))[:count].reshape(-1, *shape[1:])
+
+    biases = calibrate.measure_biases(options, shares(options, routed), values)
+    return [(name, shape, biases.get(name, mean), spread) for name, shape, mean, spread in tensors]
 
 
 def encode(values, dtype):
@@ -147,16 +156,16 @@ def encode(values, dtype):
     return values.astype("<f4", copy=False).tobytes()
 
 
-def draw(name, shape, mean, spread, dtype, seed):
-    """The tensor's bytes by blocks; seeded by its name, so that one tensor does not depend on which others there are."""
+def draw(name, shape, mean, spread, seed):
+    """The tensor's values by blocks; seeded by its name, so that one tensor does not depend on which others there are."""
     random, count = np.random.Generator(np.random.SFC64([seed, zlib.crc32(name.encode())])), math.prod(shape)
     for begin in range(0, count, BLOCK):
         values = random.standard_normal(min(BLOCK, count - begin), dtype=np.float32)
-        if name.endswith("predictor.2.weight") and count > 2:
-            values -= values.mean()   # what all hidden units share must not move the logit, whose bias sets the share
+        if name.endswith("predictor.2.weight") and count == 1:
+            values = abs(values)   # what falls from one SiLU is nearly flat where the largest logits are
         values *= np.float32(spread)
         values += np.float32(mean)
-        yield encode(values, dtype)
+        yield values
 
 
 def write_shard(path, tensors, dtype, seed):
@@ -171,7 +180,7 @@ def write_shard(path, tensors, dtype, seed):
     with open(path + ".tmp", "wb") as file:
         file.write(struct.pack("<Q", len(head)) + head)
         for name, shape, mean, spread in tensors:
-            file.writelines(draw(name, shape, mean, spread, dtype, seed))
+            file.writelines(encode(values, dtype) for values in draw(name, shape, mean, spread, seed))
     os.replace(path + ".tmp", path)
 
 
@@ -197,7 +206,7 @@ def split(tensors, count):
 def write_model(out, options, routed, routed_index):
     """The configuration and the weights, in one file or in shards with their index."""
     os.makedirs(out, exist_ok=True)
-    tensors = list(list_tensors(options, routed_index))
+    tensors = set_biases(options, routed_index, list(list_tensors(options, routed_index)))
     shards = split(tensors, options.shards)
     names = [f"model-{i + 1:05}-of-{len(shards):05}.safetensors" for i in range(len(shards))]
     if len(shards) == 1:

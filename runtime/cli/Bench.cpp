@@ -12,13 +12,14 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <numeric>
 
 using namespace modrt;
 
 namespace {
 
 struct Options {
-  int64_t promptTokens = 0, genTokens = 0, threads = 0;
+  int64_t promptTokens = 0, genTokens = 0, runs = 0, threads = 0;
   bool json = false;
 
   Syntax syntax();
@@ -27,7 +28,9 @@ struct Options {
 /// What was done in how much time.
 struct Sample {
   double seconds = 0;
-  double work = 0; // FLOPs or bytes
+  double work = 0;   // FLOPs or bytes
+  double routed = 0; // tokens that took part, summed over routed blocks
+  double spread = 0; // of a median: between the quartiles, by the median
 
   double rate() const { return work / seconds; }
 };
@@ -41,9 +44,11 @@ struct Benchmark {
 
   explicit Benchmark(const Options &options) : options(options) {}
   modrt_status run(const modrt_model *model);
+  double routedShare(const Sample &sample, int64_t tokens) const;
 
 private:
   modrt_status chooseCounts();
+  modrt_status measureCeilings();
   modrt_status measurePrefill(Sample &sample);
   modrt_status measureDecode(Sample &sample);
   modrt_status repeat(const char *work, Sample &median,
@@ -52,6 +57,7 @@ private:
   double prefillFlops() const;
   double decodeBytes(const std::vector<int64_t> &rowsBefore) const;
   std::vector<int64_t> allRows() const;
+  double routedRows() const;
 };
 
 } // namespace
@@ -64,6 +70,9 @@ Syntax Options::syntax() {
            integer("--gen-tokens", genTokens, 1, INT64_MAX,
                    "tokens decoded after it (default: 128, at most half of "
                    "the context)"),
+           integer("--runs", runs, 1, 1000,
+                   "times that each is measured (default: for two seconds, at "
+                   "least 3)"),
            jsonOption(json), threadsOption(threads)}};
 }
 
@@ -106,6 +115,17 @@ std::vector<int64_t> Benchmark::allRows() const {
   return rows;
 }
 
+/// The rows of all routed blocks together.
+double Benchmark::routedRows() const {
+  std::vector<int64_t> rows = allRows();
+  return std::accumulate(rows.begin() + 1, rows.end(), 0.0);
+}
+
+/// Not a number where no block is routed.
+double Benchmark::routedShare(const Sample &sample, int64_t tokens) const {
+  return sample.routed / (double(running.model().num_blocks - 1) * tokens);
+}
+
 /// Of a prefill into an empty session, with the logits of one token.
 double Benchmark::prefillFlops() const {
   const modrt_model &model = running.model();
@@ -139,6 +159,7 @@ modrt_status Benchmark::measurePrefill(Sample &sample) {
                           0, nullptr));
   sample.seconds = now() - start;
   sample.work = prefillFlops();
+  sample.routed = routedRows();
   return ok();
 }
 
@@ -149,6 +170,7 @@ modrt_status Benchmark::measureDecode(Sample &sample) {
   modrt_session_reset(session);
   if (prompt > 0)
     MODRT_TRY(modrt_prefill(session, tokens.data(), prompt, 0, nullptr));
+  sample.routed = -routedRows();
   for (int64_t i = 0; i < options.genTokens; ++i) {
     std::vector<int64_t> rowsBefore = allRows();
     double start = now();
@@ -156,13 +178,27 @@ modrt_status Benchmark::measureDecode(Sample &sample) {
     sample.seconds += now() - start;
     sample.work += decodeBytes(rowsBefore);
   }
+  sample.routed += routedRows();
   return ok();
 }
 
-/// The median of some seconds' worth of runs, at least three.
+static Sample medianOf(std::vector<Sample> &samples) {
+  std::sort(
+      samples.begin(), samples.end(),
+      [](const Sample &a, const Sample &b) { return a.seconds < b.seconds; });
+  size_t last = samples.size() - 1;
+  Sample median = samples[samples.size() / 2];
+  median.spread =
+      (samples[(3 * last + 2) / 4].seconds - samples[last / 4].seconds) /
+      median.seconds;
+  return median;
+}
+
+/// The median of as many runs as were asked for.
 modrt_status Benchmark::repeat(const char *work, Sample &median,
                                modrt_status (Benchmark::*measure)(Sample &)) {
-  const size_t least = 3, most = 50;
+  const size_t least = options.runs ? options.runs : 3;
+  const size_t most = options.runs ? options.runs : 50;
   const double enough = 2;
   std::vector<Sample> samples;
   Progress progress(work, 100);
@@ -175,11 +211,16 @@ modrt_status Benchmark::repeat(const char *work, Sample &median,
     progress.update(static_cast<int64_t>(
         100 * std::min(spent / enough, double(samples.size()) / least)));
   }
-  auto middle = samples.begin() + samples.size() / 2;
-  std::nth_element(
-      samples.begin(), middle, samples.end(),
-      [](const Sample &a, const Sample &b) { return a.seconds < b.seconds; });
-  median = *middle;
+  median = medianOf(samples);
+  return ok();
+}
+
+/// Before and after the measurements: the machine may have been disturbed.
+modrt_status Benchmark::measureCeilings() {
+  ReadBuffer buffer;
+  MODRT_TRY(buffer.open(running.pool()));
+  peakGbPerS = std::max(peakGbPerS, buffer.measureGbPerS(running.pool()));
+  peakGflops = std::max(peakGflops, measurePeakGflops(running.pool()));
   return ok();
 }
 
@@ -187,10 +228,14 @@ modrt_status Benchmark::run(const modrt_model *model) {
   MODRT_TRY(running.open(model, options.threads));
   MODRT_TRY(chooseCounts());
   tokens = randomTokens(*model);
-  peakGflops = measurePeakGflops(running.pool());
-  MODRT_TRY(measureReadBandwidth(running.pool(), peakGbPerS));
+  MODRT_TRY(measureCeilings());
+  // What is read for the first time takes longer.
+  MODRT_TRY(modrt_prefill(running.session, tokens.data(),
+                          std::min<int64_t>(options.promptTokens, 64), 0,
+                          nullptr));
   MODRT_TRY(repeat("prefill", prefill, &Benchmark::measurePrefill));
-  return repeat("decode", decode, &Benchmark::measureDecode);
+  MODRT_TRY(repeat("decode", decode, &Benchmark::measureDecode));
+  return measureCeilings();
 }
 
 static void printJson(const Benchmark &done) {
@@ -204,12 +249,20 @@ static void printJson(const Benchmark &done) {
       .member("gflops", gflops)
       .member("peak_gflops", done.peakGflops)
       .member("share_of_peak", gflops / done.peakGflops)
+      .member("spread", done.prefill.spread)
+      .member("routed_share",
+              done.routedShare(done.prefill, done.options.promptTokens))
       .end()
       .beginObject("decode")
+      .member("tokens", done.options.genTokens)
       .member("tokens_per_s", done.options.genTokens / done.decode.seconds)
+      .member("bytes_per_token", done.decode.work / done.options.genTokens)
       .member("gb_per_s", gbPerS)
       .member("peak_gb_per_s", done.peakGbPerS)
       .member("share_of_bandwidth", gbPerS / done.peakGbPerS)
+      .member("spread", done.decode.spread)
+      .member("routed_share",
+              done.routedShare(done.decode, done.options.genTokens))
       .end()
       .member("threads", int64_t(done.running.pool().threads()))
       .end()
@@ -229,6 +282,12 @@ static void printTable(const Benchmark &done) {
          static_cast<long long>(done.options.genTokens),
          done.options.genTokens / done.decode.seconds, gbPerS, done.peakGbPerS,
          100 * gbPerS / done.peakGbPerS);
+  if (done.running.model().num_blocks > 1)
+    printf("routed: %.1f %% of the prompt, %.1f %% of the decoded tokens; "
+           "%.1f MB read per decoded token\n",
+           100 * done.routedShare(done.prefill, done.options.promptTokens),
+           100 * done.routedShare(done.decode, done.options.genTokens),
+           1e-6 * done.decode.work / done.options.genTokens);
 }
 
 int modrt::bench(const Invocation &invocation) {

@@ -8,7 +8,6 @@
 #include "runtime/cli/Ceilings.h"
 
 #include "runtime/CpuFeatures.h"
-#include "runtime/Mapping.h"
 #include "runtime/cli/Terminal.h"
 
 #include <algorithm>
@@ -77,10 +76,9 @@ static double multiplyAdd128(int64_t steps) {
   return 2.0 * 4 * numSums * steps;
 }
 
-/// The smallest time of `work`, in seconds.
+/// The smallest time of `work` among those that `enough` seconds give.
 template <typename Work>
-static double bestTime(Work work) {
-  const double enough = 0.25;
+static double bestTime(double enough, Work work) {
   double best = 1e30, begin = now(), start;
   do {
     start = now();
@@ -90,7 +88,7 @@ static double bestTime(Work work) {
   return best;
 }
 
-double modrt::measurePeakGflops(ThreadPool &pool) {
+double modrt::measurePeakGflops(ThreadPool &pool, double enough) {
   auto kernel = hasCpuFeature("avx512f") ? multiplyAdd512
                 : hasCpuFeature("avx2") && hasCpuFeature("fma")
                     ? multiplyAdd256
@@ -98,7 +96,7 @@ double modrt::measurePeakGflops(ThreadPool &pool) {
   // Many short items, so that all threads end together.
   const int64_t steps = 20000, items = 50 * pool.threads();
   double flops = 0;
-  double seconds = bestTime([&] {
+  double seconds = bestTime(enough, [&] {
     pool.forEach(items, [&](int64_t i) {
       double done = kernel(steps);
       if (i == 0)
@@ -126,17 +124,19 @@ static void readAll(const char *data, int64_t bytes) {
   keep(_mm_cvtsi128_si32(all));
 }
 
-modrt_status modrt::measureReadBandwidth(ThreadPool &pool, double &gbPerS) {
-  const int64_t chunk = 1 << 20, bytes = bufferBytes();
-  Mapping buffer;
-  MODRT_TRY(buffer.reserve(bytes, "measuring the memory's speed"));
+modrt_status ReadBuffer::open(ThreadPool &pool) {
+  bytes = bufferBytes();
+  MODRT_TRY(memory.reserve(bytes, "measuring the memory's speed"));
   // Pages that were only read would all be the same page of zeros.
   pool.forEach(bytes / chunk,
-               [&](int64_t i) { memset(buffer.data() + i * chunk, 1, chunk); });
-  double seconds = bestTime([&] {
-    pool.forEach(bytes / chunk,
-                 [&](int64_t i) { readAll(buffer.data() + i * chunk, chunk); });
-  });
-  gbPerS = static_cast<double>(bytes) / seconds * 1e-9;
+               [&](int64_t i) { memset(memory.data() + i * chunk, 1, chunk); });
   return ok();
+}
+
+double ReadBuffer::measureGbPerS(ThreadPool &pool, double enough) const {
+  double seconds = bestTime(enough, [&] {
+    pool.forEach(bytes / chunk,
+                 [&](int64_t i) { readAll(memory.data() + i * chunk, chunk); });
+  });
+  return static_cast<double>(bytes) / seconds * 1e-9;
 }

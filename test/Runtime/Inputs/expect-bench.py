@@ -10,10 +10,12 @@ found = json.load(open(sys.argv[1]))
 prefill, decode = found["prefill"], found["decode"]
 assert list(found) == ["prefill", "decode", "threads"], found
 assert list(prefill) == [
-    "tokens", "tokens_per_s", "gflops", "peak_gflops", "share_of_peak"
+    "tokens", "tokens_per_s", "gflops", "peak_gflops", "share_of_peak", "spread",
+    "routed_share"
 ], prefill
 assert list(decode) == [
-    "tokens_per_s", "gb_per_s", "peak_gb_per_s", "share_of_bandwidth"
+    "tokens", "tokens_per_s", "bytes_per_token", "gb_per_s", "peak_gb_per_s",
+    "share_of_bandwidth", "spread", "routed_share"
 ], decode
 assert found["threads"] == 2 and prefill["tokens"] == 48, found
 
@@ -38,6 +40,10 @@ bytes_read = sum(
 )
 per_token = prefill["gflops"] * 1e9 / prefill["tokens_per_s"]
 assert abs(per_token * 48 / flops - 1) < 1e-6, (per_token * 48, flops)
+assert decode["bytes_per_token"] == bytes_read / 16, (decode, bytes_read / 16)
+assert prefill["routed_share"] == m / 48, (prefill, m / 48)
+assert decode["routed_share"] == sum(routed[48:]) / 16, (decode, routed[48:])
+assert decode["tokens"] == 16 and decode["spread"] >= 0 and prefill["spread"] >= 0
 per_token = decode["gb_per_s"] * 1e9 / decode["tokens_per_s"]
 assert abs(per_token * 16 / bytes_read - 1) < 1e-6, (per_token * 16, bytes_read)
 

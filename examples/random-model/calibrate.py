@@ -1,0 +1,102 @@
+"""The biases with which causal routing selects the share of the tokens that the capacity names.
+
+Runs a sample of tokens through the layers, in NumPy, and looks where the scores of each routed layer must be cut.
+"""
+import numpy as np
+
+SAMPLE = 512   # tokens: the shares met are right to some 2 %
+STEP = 2.0 ** -14   # biases are multiples of it: rounding elsewhere must not change the bytes of a model
+GATES = {"raw": lambda r: r, "sigmoid": lambda r: 1 / (1 + np.exp(-r)), "tanh": np.tanh, "none": np.ones_like}
+
+
+def silu(x):
+    return x / (1 + np.exp(-x))
+
+
+class Sample:
+    """Tokens on their way through the layers; `values(name)` gives a tensor, None where the model has none."""
+
+    def __init__(self, options, values):
+        self.options, self.values = options, values
+        # Rows of the embedding are drawn alike: the first are as good as any.
+        rows = values("model.embed_tokens.weight", SAMPLE)
+        self.x = rows[np.arange(min(SAMPLE, options.context)) % len(rows)]
+
+    def linear(self, x, name):
+        bias = self.values(name + ".bias")
+        return x @ self.values(name + ".weight").T + (0 if bias is None else bias)
+
+    def norm(self, x, name):
+        return x / np.sqrt((x * x).mean(-1, keepdims=True) + self.options.rms_eps) * self.values(name + ".weight")
+
+    def heads(self, x, prefix, name, positions):
+        """[heads, tokens, head_dim] of one projection, rotated by the positions if there are any."""
+        x = self.linear(x, f"{prefix}self_attn.{name}_proj")
+        x = x.reshape(len(x), -1, self.options.head_dim).transpose(1, 0, 2)
+        if positions is None:
+            return x
+        half = self.options.head_dim // 2
+        angles = np.outer(positions, self.options.rope_theta ** (-np.arange(half) / half)).astype(np.float32)
+        low, high = x[..., :half], x[..., half:]
+        return np.concatenate([low * np.cos(angles) - high * np.sin(angles),
+                               high * np.cos(angles) + low * np.sin(angles)], -1)
+
+    def attend(self, x, prefix, positions):
+        group = self.options.heads // self.options.kv_heads
+        q = self.heads(x, prefix, "q", positions)
+        k = np.repeat(self.heads(x, prefix, "k", positions), group, 0)
+        v = np.repeat(self.heads(x, prefix, "v", None), group, 0)
+        scores = q @ k.transpose(0, 2, 1) / np.float32(self.options.head_dim ** 0.5)
+        scores[:, np.triu(np.ones((len(x), len(x)), bool), 1)] = -np.inf
+        weights = np.exp(scores - scores.max(-1, keepdims=True))
+        mixed = weights / weights.sum(-1, keepdims=True) @ v
+        return self.linear(mixed.transpose(1, 0, 2).reshape(len(x), -1), prefix + "self_attn.o_proj")
+
+    def update(self, prefix, chosen):
+        """What a layer adds to the chosen tokens."""
+        x = self.x[chosen]
+        attention = self.attend(self.norm(x, prefix + "input_layernorm"), prefix, chosen)
+        h = self.norm(x + attention, prefix + "post_attention_layernorm")
+        gate, up = (self.linear(h, f"{prefix}mlp.{name}_proj") for name in ("gate", "up"))
+        return attention + self.linear(silu(gate) * up, prefix + "mlp.down_proj")
+
+    def pass_dense(self, prefix):
+        self.x = self.x + self.update(prefix, np.arange(len(self.x)))
+
+    def pass_routed(self, prefix, share):
+        """Routes as decode will; gives the biases of the layer's router and predictor."""
+        router = self.linear(self.x, prefix + "router")[:, 0]
+        biases = {prefix + "router.bias": cut(router, share)}
+        if self.options.router_bias:
+            router = router + biases[prefix + "router.bias"]
+        causal = router
+        if self.options.predictor:
+            logits = self.linear(silu(self.linear(self.x, prefix + "predictor.0")), prefix + "predictor.2")[:, 0]
+            biases[prefix + "predictor.2.bias"] = cut(logits, share)
+            causal = logits + biases[prefix + "predictor.2.bias"] if self.options.decode == "predictor" else causal
+        chosen = np.flatnonzero((causal > 0) | (self.options.decode == "always"))
+        if len(chosen):
+            self.x = self.x.copy()
+            self.x[chosen] += GATES[self.options.gate](router[chosen])[:, None] * self.update(prefix, chosen)
+        return biases
+
+
+def cut(scores, share):
+    """What to add to scores so that about this share of them is positive, and none is close to zero."""
+    falling = -np.sort(-scores)
+    gaps = np.append(falling[:-1] - falling[1:], scores.std() + 1)   # behind each; all may be selected
+    wide = np.flatnonzero(gaps > 2e-3 * (scores.std() + STEP))
+    last = wide[np.argmin(np.abs(wide + 1 - max(1, share * len(scores))))]
+    return float(np.round((gaps[last] / 2 - falling[last]) / STEP) * STEP)
+
+
+def measure_biases(options, shares, values):
+    """The last biases of routers and predictors by name; `shares` is what each routed layer is to select."""
+    sample, biases = Sample(options, values), {}
+    for layer in range(options.layers):
+        prefix = f"model.layers.{layer}."
+        if layer in shares:
+            biases.update(sample.pass_routed(prefix, shares[layer]))
+        else:
+            sample.pass_dense(prefix)
+    return biases
