@@ -5,20 +5,25 @@
 PACKAGES := cmake ninja-build clang-22 lld-22 llvm-22-dev llvm-22-tools \
   libmlir-22-dev mlir-22-tools libclang-rt-22-dev clang-format-22 \
   clang-tidy-22 zlib1g-dev libzstd-dev python3-numpy python3-psutil
+# What `make bench` compares with, and measures by.
+BENCH_PACKAGES := libbenchmark-dev libdnnl-dev libopenblas-openmp-dev
+# Parts of it: any of kernels, models, cost, memory, with commas between.
+BENCH := kernels,models,cost,memory
 SOURCES = $(shell find dialect passes codegen runtime tools test -name '*.cpp' -o -name '*.h' -o -name '*.c')
 # Folders of tests that also run with a compiler and a runtime under sanitizers.
 SANITIZED := Tools Runtime
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 MODEL := examples/kjv
 
-.PHONY: help setup build sanitized demo test test-fast format tidy docs clean
+.PHONY: help setup build sanitized demo test test-fast bench format tidy docs clean
 .DEFAULT_GOAL := help
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-setup: ## Install the Debian packages that are missing
-	@missing=$$(for p in $(PACKAGES); do \
+# $(call install,PACKAGES): those that are missing.
+define install
+	@missing=$$(for p in $(1); do \
 	  dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q ' installed' || echo $$p; \
 	done); \
 	if [ -n "$$missing" ]; then \
@@ -26,6 +31,10 @@ setup: ## Install the Debian packages that are missing
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive \
 	    apt-get install -qy --no-install-recommends $$missing; \
 	fi
+endef
+
+setup: ## Install the Debian packages that are missing
+	$(call install,$(PACKAGES))
 
 build/build.ninja: | setup
 	cmake --preset release $(CMAKE_FLAGS)
@@ -54,6 +63,12 @@ test: build sanitized ## Run all tests; the last line says how many passed
 
 test-fast: build ## Run all tests but those under sanitizers
 	test/run.py build/test
+
+bench: build ## Measure everything against the machine and its libraries (BENCH=kernels: a part)
+	$(call install,$(BENCH_PACKAGES))
+	cmake --preset release $(CMAKE_FLAGS) >build/bench-cmake.log
+	cmake --build build --target kernel-benchmarks
+	/usr/bin/python3 test/Benchmarks/bench.py --build build --only $(BENCH)
 
 format: setup ## Format all C++ as LLVM does
 	clang-format-22 -i $(SOURCES)

@@ -46,6 +46,9 @@ def configure(config, lit_config):
     ]
     config.available_features.add("linux")
     config.available_features |= cpu_features() & {"avx2", "avx512f"}
+    # Missing where the libraries to compare with are not installed.
+    if (binary / "test/Benchmarks/small-kernel-benchmarks").exists():
+        config.available_features.add("kernel-benchmarks")
     if config.mod_sanitize:
         config.available_features.add("sanitize")
         # LLVM's shared library is not instrumented: its containers look
