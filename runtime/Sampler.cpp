@@ -41,6 +41,16 @@ static bool isLikelier(const modrt_sampler::Candidate &a,
   return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
 }
 
+modrt_sampler::modrt_sampler(const modrt_model &model,
+                             const modrt_sampling &sampling)
+    : model(model), sampling(sampling), state(sampling.seed) {
+  // All that sampling will ever need, so that it allocates nothing.
+  int64_t window = std::min(sampling.repetition_window, model.context);
+  recent.reserve(window);
+  distinct.reserve(window);
+  candidates.reserve(model.vocab);
+}
+
 modrt_status modrt_sampler::collect(const float *logits) {
   candidates.resize(model.vocab);
   bool anyFinite = false;
@@ -64,10 +74,10 @@ void modrt_sampler::penalize() {
   double penalty = sampling.repetition_penalty;
   if (penalty == 1)
     return;
-  std::vector<int32_t> tokens = recent;
-  std::sort(tokens.begin(), tokens.end());
-  tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
-  for (int32_t token : tokens) {
+  distinct.assign(recent.begin(), recent.end());
+  std::sort(distinct.begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  for (int32_t token : distinct) {
     double &logit = candidates[token].logit;
     logit = logit > 0 ? logit / penalty : logit * penalty;
   }

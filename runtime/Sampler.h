@@ -21,13 +21,13 @@ struct modrt_sampler {
 
   const modrt_model &model;
   modrt_sampling sampling;
-  uint64_t state;              // of the generator
-  std::vector<int32_t> recent; // a ring of the last tokens
+  uint64_t state;                // of the generator
+  std::vector<int32_t> recent;   // a ring of the last tokens
+  std::vector<int32_t> distinct; // those of them that differ
   int64_t accepted = 0;
   std::vector<Candidate> candidates; // likeliest first, once sorted
 
-  modrt_sampler(const modrt_model &model, const modrt_sampling &sampling)
-      : model(model), sampling(sampling), state(sampling.seed) {}
+  modrt_sampler(const modrt_model &model, const modrt_sampling &sampling);
 
   modrt_status collect(const float *logits);
   void penalize();
