@@ -122,7 +122,8 @@ def PackWeightsPass : Pass<"mod-pack-weights", "::mlir::func::FuncOp"> {
   let description = [{
     Packs the weight of each `mod.linear` that is computed from parameters
     alone: `panel` outputs side by side, the last panel filled with zeros. Equal
-    weights are packed once.
+    weights are packed once. A product with `glu` gets panels with as many
+    outputs of the second half as of the first.
 
     Example, with `panel=16`:
 

@@ -23,6 +23,12 @@ static OpOperand *getWritten(Operation *op) {
   return nullptr;
 }
 
+/// Whether the op keeps some of what its destination holds.
+static bool readsWritten(Operation *op) {
+  auto linear = dyn_cast<LinearOp>(op);
+  return isa<ScatterOp>(op) || (linear && linear.getAccumulate());
+}
+
 /// The result that is a tensor, if any; select has a number beside it.
 static Value getTensorResult(Operation *op) {
   if (op->getNumResults() == 0 || !isa<TensorType>(op->getResult(0).getType()))
@@ -87,7 +93,7 @@ struct BufferModel
 
   bool bufferizesToMemoryRead(Operation *op, OpOperand &operand,
                               const AnalysisState &) const {
-    return &operand != getWritten(op) || isa<ScatterOp>(op);
+    return &operand != getWritten(op) || readsWritten(op);
   }
 
   bool bufferizesToMemoryWrite(Operation *op, OpOperand &operand,
@@ -173,10 +179,10 @@ static void attachBufferModels(MLIRContext *context) {
 void mod::registerBufferizableOpInterfaceExternalModels(
     DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, ModDialect *) {
-    attachBufferModels<EmbeddingOp, PositionsOp, RMSNormOp, LinearOp, RopeOp,
-                       AttentionOp, RouterOp, PredictorOp, SelectOp, GatherOp,
-                       ScatterOp, CacheAppendOp, CachedAttentionOp,
-                       TraceRoutingOp>(context);
+    attachBufferModels<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp,
+                       LinearOp, RopeOp, AttentionOp, RouterOp, PredictorOp,
+                       SelectOp, GatherOp, ScatterOp, CacheAppendOp,
+                       CachedAttentionOp, TraceRoutingOp>(context);
     RoutedOp::attachInterface<RoutedModel>(*context);
     // Bufferization creates ops of these.
     context->loadDialect<memref::MemRefDialect>();

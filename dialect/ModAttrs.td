@@ -57,6 +57,18 @@ def Mod_GateAttr : EnumAttr<Mod_Dialect, Mod_Gate, "gate"> {
   }];
 }
 
+def Mod_Activation : I32Enum<"Activation", "the activation of a gated product", [
+  I32EnumCase<"silu", 0>
+]> {
+  let cppNamespace = "::mlir::mod";
+}
+def Mod_ActivationAttr : EnumAttr<Mod_Dialect, Mod_Activation, "activation"> {
+  let summary = "the activation of a gated product";
+  let description = [{
+    `silu(x) = x * sigmoid(x)` (Shazeer, arXiv:2002.05202).
+  }];
+}
+
 /// A ratio in (0, 1] or a count >= 1: `k(n) = max(1, floor(ratio * n))` or
 /// `min(count, n)` for n valid tokens.
 def Mod_CapacityAttr : AnyAttrOf<[F64Attr, I64Attr], "a ratio or a count">;

@@ -84,6 +84,19 @@ static void printGate(OpAsmPrinter &printer, Operation *, GateAttr attr) {
   printer << stringifyGate(attr.getValue());
 }
 
+static ParseResult parseActivation(OpAsmParser &parser, ActivationAttr &attr) {
+  Activation activation;
+  if (parseEnum<Activation>(parser, activation, symbolizeActivation))
+    return failure();
+  attr = ActivationAttr::get(parser.getContext(), activation);
+  return success();
+}
+
+static void printActivation(OpAsmPrinter &printer, Operation *,
+                            ActivationAttr attr) {
+  printer << stringifyActivation(attr.getValue());
+}
+
 ParseResult RoutedOp::parse(OpAsmParser &parser, OperationState &state) {
   OpAsmParser::UnresolvedOperand x, scores, logits;
   Selection selection;
@@ -191,10 +204,19 @@ void RMSNormOp::build(OpBuilder &builder, OperationState &state, Value x,
         /*into=*/Value());
 }
 
+void InverseRMSOp::build(OpBuilder &builder, OperationState &state, Value x,
+                         double eps) {
+  build(builder, state, perToken(x, builder.getF32Type()), x, /*rows=*/Value(),
+        builder.getF64FloatAttr(eps), /*into=*/Value());
+}
+
 void LinearOp::build(OpBuilder &builder, OperationState &state, Value input,
                      Value weight, Value bias) {
   build(builder, state, perToken(input, getElement(input), getDim(weight, 0)),
-        input, weight, bias, /*into=*/Value());
+        input, weight, /*rows=*/Value(), /*row_scales=*/Value(), bias,
+        /*glu=*/ActivationAttr(), /*addend=*/Value(), /*gate=*/GateAttr(),
+        /*scores=*/Value(), /*accumulate=*/UnitAttr(), /*into=*/Value(),
+        /*indices=*/Value());
 }
 
 void RopeOp::build(OpBuilder &builder, OperationState &state, Value x,
@@ -253,6 +275,16 @@ int64_t LinearOp::getNumOutputs() {
   return getDim(getInto() ? getInto() : getResult(), 2);
 }
 
+int64_t LinearOp::getNumSums() { return getNumOutputs() * (getGlu() ? 2 : 1); }
+
+bool LinearOp::isTokenwise() {
+  return !getRows() && !getRowScales() && !getAddend() && !getInto();
+}
+
+unsigned LinearOp::getSizeOperand(unsigned dim) {
+  return dim == 1 && getRows() ? 2 : 0;
+}
+
 int64_t LinearOp::getNumInputs() { return getDim(getWeight(), 1); }
 
 int64_t AttentionOp::getHeadDim() { return getDim(getQuery(), 2) / getHeads(); }
@@ -266,7 +298,7 @@ int64_t SelectOp::getMaxCount() {
 //===----------------------------------------------------------------------===//
 
 int64_t LinearOp::getFlops(int64_t tokens, int64_t) {
-  return 2 * tokens * getNumInputs() * getNumOutputs();
+  return 2 * tokens * getNumInputs() * getNumSums();
 }
 
 /// Query `i` sees `past + i + 1` keys, each for a score and a weighted value.
@@ -319,7 +351,7 @@ static void addEffects(Operation *op, OpOperand *written, Effects &effects) {
 MOD_DESTINATION_EFFECTS(EmbeddingOp)
 MOD_DESTINATION_EFFECTS(PositionsOp)
 MOD_DESTINATION_EFFECTS(RMSNormOp)
-MOD_DESTINATION_EFFECTS(LinearOp)
+MOD_DESTINATION_EFFECTS(InverseRMSOp)
 MOD_DESTINATION_EFFECTS(RopeOp)
 MOD_DESTINATION_EFFECTS(AttentionOp)
 MOD_DESTINATION_EFFECTS(CachedAttentionOp)
@@ -328,6 +360,12 @@ MOD_DESTINATION_EFFECTS(PredictorOp)
 MOD_DESTINATION_EFFECTS(SelectOp)
 MOD_DESTINATION_EFFECTS(GatherOp)
 #undef MOD_DESTINATION_EFFECTS
+
+void LinearOp::getEffects(Effects &effects) {
+  addEffects(*this, getIntoOperand(), effects);
+  if (getAccumulate() && isa<MemRefType>(getInto().getType()))
+    effects.emplace_back(MemoryEffects::Read::get(), getIntoOperand());
+}
 
 void ScatterOp::getEffects(Effects &effects) {
   addEffects(*this, /*written=*/nullptr, effects);

@@ -84,6 +84,40 @@ def Mod_RMSNormOp : Mod_DestinationOp<"rms_norm", [Mod_TokenwiseOpInterface]> {
   let hasVerifier = 1;
 }
 
+def Mod_InverseRMSOp : Mod_DestinationOp<"inverse_rms", [
+    AttrSizedOperandSegments, Mod_TokenwiseOpInterface]> {
+  let summary = "what root mean square normalisation multiplies a token by";
+  let description = [{
+    `result[b, s] = 1 / sqrt(mean(x[b, s, :]^2) + eps)`, in f32: `mod.rms_norm`
+    without its scale and without writing the normalised values. With `rows`,
+    token `s` is row `rows[b, s]` of `x`.
+
+    Example:
+
+    ```mlir
+    %r = mod.inverse_rms %x eps(1.0e-5)
+        : (tensor<?x?x768xf32>) -> tensor<?x?xf32>
+    %s = mod.inverse_rms %x rows(%indices) eps(1.0e-5)
+        : (tensor<1x?x768xf32>, tensor<1x?xi32>) -> tensor<1x?xf32>
+    ```
+  }];
+  let arguments = (ins Mod_Hidden:$x, Optional<Mod_Ids>:$rows, F64Attr:$eps,
+                       Optional<Mod_Scores>:$into);
+  let results = (outs Optional<Mod_Scores>:$result);
+  let assemblyFormat = [{
+    $x (`rows` `(` $rows^ `)`)? `eps` `(` custom<Float>($eps) `)`
+    (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$x, "double":$eps)>];
+  let extraClassDeclaration = [{
+    /// There are as many results as rows.
+    unsigned getSizeOperand(unsigned dim) {
+      return dim == 1 && getRows() ? 1 : 0;
+    }
+  }];
+  let hasVerifier = 1;
+}
+
 def Mod_LinearOp : Mod_DestinationOp<"linear", [
     AttrSizedOperandSegments, Mod_TokenwiseOpInterface,
     DeclareOpInterfaceMethods<Mod_FlopsOpInterface>]> {
@@ -105,23 +139,71 @@ def Mod_LinearOp : Mod_DestinationOp<"linear", [
         : (tensor<?x?x768xf32>, tensor<2048x768xf32>, tensor<2048xf32>)
         -> tensor<?x?x2048xf32>
     ```
+
+    What comes before and after a product may be a clause of it, so that its
+    input and output are not written to memory in between. Clauses are applied
+    in the order in which they are written, to `y[b, s, :]`, the product:
+
+    | clause | what |
+    |---|---|
+    | `rows(%rows)` | token `s` is row `rows[b, s]` of the input |
+    | `row_scales(%r)` | `y *= r[b, s]` |
+    | `bias(%b)` | `y += b` |
+    | `glu(silu)` | `y = silu(y[0 .. N]) * y[N .. 2 N]`, where the weight has 2 N outputs |
+    | `plus(%a)` | `y += a[b, s, :]` |
+    | `gate(kind) by(%scores)` | `y *= gate(scores[b, t])`, `t` being the row that is written |
+    | `accumulate` | the destination is added to, not overwritten |
+    | `into(%d) at(%indices)` | row `indices[b, s]` of the destination is written, not row `s`; indices are unique and the other rows stay |
+
+    `gate` and `at` need `accumulate`, which needs `into`. A packed weight of a
+    product with `glu` has, in each panel, `panel / 2` rows of the first half of
+    the outputs and then the same of the second; the bias is not rearranged.
+
+    Example: the end of a routed block, `x[i] += r[i] * (h * w + a)`:
+
+    ```mlir
+    %y = mod.linear %h, %w plus(%a) gate(raw) by(%r)
+        accumulate into(%x) at(%indices)
+        : (tensor<1x?x2048xf32>, tensor<768x2048xf32>, tensor<1x?x768xf32>,
+           tensor<1x?xf32>, tensor<1x?x768xf32>, tensor<1x?xi32>)
+        -> tensor<1x?x768xf32>
+    ```
   }];
   let arguments = (ins Mod_Hidden:$input, Mod_Weight:$weight,
-                       Optional<Mod_Vector>:$bias, Optional<Mod_Hidden>:$into);
+                       Optional<Mod_Ids>:$rows,
+                       Optional<Mod_Scores>:$row_scales,
+                       Optional<Mod_Vector>:$bias,
+                       OptionalAttr<Mod_ActivationAttr>:$glu,
+                       Optional<Mod_Hidden>:$addend,
+                       OptionalAttr<Mod_GateAttr>:$gate,
+                       Optional<Mod_Scores>:$scores,
+                       UnitAttr:$accumulate,
+                       Optional<Mod_Hidden>:$into,
+                       Optional<Mod_Ids>:$indices);
   let results = (outs Optional<Mod_Hidden>:$result);
   let assemblyFormat = [{
-    $input `,` $weight (`bias` `(` $bias^ `)`)? (`into` `(` $into^ `)`)?
-    attr-dict `:` functional-type(operands, results)
+    $input `,` $weight (`rows` `(` $rows^ `)`)?
+    (`row_scales` `(` $row_scales^ `)`)? (`bias` `(` $bias^ `)`)?
+    (`glu` `(` custom<Activation>($glu)^ `)`)? (`plus` `(` $addend^ `)`)?
+    (`gate` `(` custom<Gate>($gate)^ `)` `by` `(` $scores `)`)?
+    (`accumulate` $accumulate^)? (`into` `(` $into^ `)`)?
+    (`at` `(` $indices^ `)`)? attr-dict `:` functional-type(operands, results)
   }];
   let builders = [OpBuilder<(ins "::mlir::Value":$input, "::mlir::Value":$weight,
                                  CArg<"::mlir::Value", "{}">:$bias)>];
   let extraClassDeclaration = [{
     /// Whether the weight has the packed layout.
     bool isPacked();
+    /// Whether no clause makes a token's result depend on more than the token.
+    bool isTokenwise();
     /// The number of outputs.
     int64_t getNumOutputs();
+    /// The number of sums per token: two for each output with `glu`.
+    int64_t getNumSums();
     /// The number of inputs.
     int64_t getNumInputs();
+    /// There are as many results as rows.
+    unsigned getSizeOperand(unsigned dim);
   }];
   let hasVerifier = 1;
 }

@@ -160,22 +160,79 @@ LogicalResult RMSNormOp::verify() {
   return verifyOutputLike(*this, getX());
 }
 
-LogicalResult LinearOp::verify() {
-  if (failed(verifyDim(*this, "weight", getWeight(), 1, getDim(getInput(), 2))))
+LogicalResult InverseRMSOp::verify() {
+  if (getEps().convertToDouble() < 0)
+    return emitOpError("eps must not be negative");
+  if (getRows() &&
+      failed(verifyDim(*this, "rows", getRows(), 0, getDim(getX(), 0))))
     return failure();
-  int64_t outputs = getNumOutputs();
-  if (!isPacked())
-    outputs = getDim(getWeight(), 0);
-  else if (int64_t panel = getDim(getWeight(), 2);
-           getDim(getWeight(), 0) != (outputs + panel - 1) / panel)
-    return emitOpError("packed weight has ")
-           << getDim(getWeight(), 0) << " panels of " << panel << ", expected "
+  return verifyScores(*this, getRows() ? getRows() : getX());
+}
+
+/// Checks the weight's layout against the number of outputs.
+static LogicalResult verifyWeight(LinearOp op) {
+  Value weight = op.getWeight();
+  if (failed(verifyDim(op, "weight", weight, 1, getDim(op.getInput(), 2))))
+    return failure();
+  if (!op.isPacked())
+    return success();
+  int64_t outputs = op.getNumSums(), panel = getDim(weight, 2);
+  if (op.getGlu() && panel % 2)
+    return op.emitOpError("packed weight has panels of ")
+           << panel << ", expected an even number for 'glu'";
+  if (getDim(weight, 0) != (outputs + panel - 1) / panel)
+    return op.emitOpError("packed weight has ")
+           << getDim(weight, 0) << " panels of " << panel << ", expected "
            << (outputs + panel - 1) / panel << " for " << outputs << " outputs";
-  if (getBias() && failed(verifyDim(*this, "bias", getBias(), 0, outputs)))
+  return success();
+}
+
+/// Checks that clauses that write into a destination have one.
+static LogicalResult verifyDestinationClauses(LinearOp op) {
+  if (op.getAccumulate() && !op.getInto())
+    return op.emitOpError("'accumulate' needs 'into'");
+  if (!op.getAccumulate() && (op.getGate() || op.getIndices()))
+    return op.emitOpError()
+           << (op.getGate() ? "'gate'" : "'at'") << " needs 'accumulate'";
+  if (op.getIndices())
+    return verifySameTokens(op, "indices", op.getIndices(),
+                            op.getRows() ? op.getRows() : op.getInput());
+  return success();
+}
+
+/// Checks the operands of clauses that have a row per token.
+static LogicalResult verifyTokenClauses(LinearOp op, Value tokens) {
+  if (op.getRows() &&
+      failed(verifyDim(op, "rows", op.getRows(), 0, getDim(op.getInput(), 0))))
     return failure();
-  return verifyOutput(*this,
-                      {getDim(getInput(), 0), getDim(getInput(), 1), outputs},
-                      shaped(getInput()).getElementType());
+  if (op.getRowScales() &&
+      failed(verifySameTokens(op, "row_scales", op.getRowScales(), tokens)))
+    return failure();
+  if (op.getScores() &&
+      failed(verifySameTokens(op, "scores", op.getScores(), op.getInto())))
+    return failure();
+  if (Value addend = op.getAddend())
+    if (failed(verifySameTokens(op, "addend", addend, tokens)) ||
+        failed(verifyDim(op, "addend", addend, 2, op.getNumOutputs())))
+      return failure();
+  return success();
+}
+
+LogicalResult LinearOp::verify() {
+  Value tokens = getRows() ? getRows() : getInput();
+  if (failed(verifyDestinationClauses(*this)) || failed(verifyWeight(*this)) ||
+      failed(verifyTokenClauses(*this, tokens)))
+    return failure();
+  int64_t sums = isPacked() ? getNumSums() : getDim(getWeight(), 0);
+  if (getGlu() && sums % 2)
+    return emitOpError("weight has ")
+           << sums << " outputs, expected an even number for 'glu'";
+  if (getBias() && failed(verifyDim(*this, "bias", getBias(), 0, sums)))
+    return failure();
+  int64_t written = getDim(getIndices() ? getInto() : tokens, 1);
+  return verifyOutput(
+      *this, {getDim(getInput(), 0), written, getGlu() ? sums / 2 : sums},
+      shaped(getInput()).getElementType());
 }
 
 LogicalResult RopeOp::verify() {

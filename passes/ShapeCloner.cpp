@@ -149,11 +149,18 @@ LogicalResult ShapeCloner::cloneAs(Operation *op,
   return success();
 }
 
+/// Whether an op of a model reads tokens by their place, as fused programs do.
+static bool readsPlaces(Operation *op) {
+  auto linear = dyn_cast<LinearOp>(op);
+  auto inverse = dyn_cast<InverseRMSOp>(op);
+  return (linear && !linear.isTokenwise()) || (inverse && inverse.getRows());
+}
+
 /// The first operand of each op of a model gives batch and tokens.
 LogicalResult ShapeCloner::cloneModOp(Operation *op) {
-  if (!isa<EmbeddingOp, PositionsOp, RMSNormOp, LinearOp, RopeOp, AttentionOp,
-           RouterOp, PredictorOp>(op) ||
-      cast<DestinationOpInterface>(op).getInto())
+  if (!isa<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp, LinearOp, RopeOp,
+           AttentionOp, RouterOp, PredictorOp>(op) ||
+      cast<DestinationOpInterface>(op).getInto() || readsPlaces(op))
     return op->emitOpError("is not part of the functional form of a model");
   auto input = getTensorType(mapping.lookupOrDefault(op->getOperand(0)));
   SmallVector<int64_t> shape(getTensorType(op->getResult(0)).getShape());

@@ -22,9 +22,13 @@ static Value getFirstTensor(Operation *op) {
 /// A tensor that a dimension's size comes from, or null.
 static Value getOrigin(OpResult result, int64_t dim) {
   Operation *op = result.getOwner();
-  if (isa<EmbeddingOp, PositionsOp, RMSNormOp, LinearOp, RopeOp, AttentionOp,
-          CachedAttentionOp, RouterOp, PredictorOp>(op))
-    return dim < 2 ? op->getOperand(0) : Value();
+  if (isa<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp, LinearOp, RopeOp,
+          AttentionOp, CachedAttentionOp, RouterOp, PredictorOp>(op)) {
+    auto destination = cast<DestinationOpInterface>(op);
+    if (Value into = destination.getInto())
+      return into;
+    return dim < 2 ? op->getOperand(destination.getSizeOperand(dim)) : Value();
+  }
   if (auto gather = dyn_cast<GatherOp>(op))
     return dim == 1 ? gather.getIndices() : gather.getX();
   if (auto scatter = dyn_cast<ScatterOp>(op))

@@ -17,6 +17,7 @@ namespace mlir::mod {
 void emitKernel(KernelBuilder &builder, LinearOp op);
 void emitKernel(KernelBuilder &builder, AttentionOp op);
 void emitKernel(KernelBuilder &builder, RMSNormOp op);
+void emitKernel(KernelBuilder &builder, InverseRMSOp op);
 void emitKernel(KernelBuilder &builder, RopeOp op);
 void emitKernel(KernelBuilder &builder, EmbeddingOp op);
 void emitKernel(KernelBuilder &builder, PositionsOp op);
@@ -30,6 +31,9 @@ void emitKernel(KernelBuilder &builder, SelectOp op);
 /// The dot product of two rows of `width` columns.
 Value emitDot(KernelBuilder &builder, Value a, ArrayRef<Value> aRow, Value b,
               ArrayRef<Value> bRow, int64_t width);
+
+/// The weights that vectors of scores give.
+Value emitGate(KernelBuilder &builder, Gate gate, Value scores);
 
 /// The static size of a dimension.
 int64_t getStaticDim(Value shaped, unsigned dim);

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Kernels.h"
+#include "codegen/cpu/LinearClauses.h"
 #include "codegen/cpu/RegisterTile.h"
 
 using namespace mlir;
@@ -48,8 +49,8 @@ private:
   /// Sums of a tile, and where they belong.
   struct TileResult {
     RegisterTile tile;
-    ArrayRef<Value> sums, rows;
-    Value firstColumn;
+    ArrayRef<Value> sums, tokens;
+    Value panel;
   };
 
   Task decode(Value task);
@@ -59,6 +60,7 @@ private:
 
   KernelBuilder &b;
   LinearOp op;
+  LinearClauses clauses;
   int64_t k, n, panel, panels, groupPanels, vectors, tileRows, blockRows;
   Value rows;
 };
@@ -73,14 +75,14 @@ static int64_t getBlockRows(CpuTarget target, int64_t rowBytes,
 }
 
 PackedLinear::PackedLinear(KernelBuilder &builder, LinearOp op)
-    : b(builder), op(op), k(op.getNumInputs()), n(op.getNumOutputs()),
-      panel(getStaticDim(op.getWeight(), 2)),
+    : b(builder), op(op), clauses(builder, op), k(op.getNumInputs()),
+      n(op.getNumOutputs()), panel(getStaticDim(op.getWeight(), 2)),
       panels(getStaticDim(op.getWeight(), 0)),
       groupPanels(std::max<int64_t>(1, groupBytes / (4 * k * panel))),
       vectors(panel / b.target.getLanes()),
       tileRows(b.target.getTileRows(vectors)),
       blockRows(getBlockRows(b.target, 4 * k, tileRows)),
-      rows(b.dim(op.getInput(), 1)) {}
+      rows(clauses.getTokens()) {}
 
 /// A task is a block of rows and a group of panels.
 PackedLinear::Task PackedLinear::decode(Value task) {
@@ -119,49 +121,59 @@ void PackedLinear::emitTask(Task task) {
 
 void PackedLinear::emitTile(int64_t rows, Value panel, Value firstRow) {
   auto tile = RegisterTile::get(b.target, rows, vectors);
-  Values tileRows;
-  for (int64_t i = 0; i < rows; ++i)
-    tileRows.push_back(b.add(firstRow, i));
-  F32Multiplier multiplier(b, op, panel, tileRows);
+  Values tokens, inputRows;
+  for (int64_t i = 0; i < rows; ++i) {
+    tokens.push_back(b.add(firstRow, i));
+    inputRows.push_back(clauses.getInputRow(tokens.back()));
+  }
+  F32Multiplier multiplier(b, op, panel, inputRows);
   Values sums =
       emitProducts(b, tile, b.index(0), b.index(k),
                    Values(tile.size(), multiplier.getZero()), multiplier);
-  TileResult result{tile, sums, tileRows, b.mul(panel, this->panel)};
-  if (n % this->panel == 0)
-    return emitEpilogue(result, this->panel);
+  TileResult result{tile, sums, tokens, panel};
+  int64_t width = op.getGlu() ? this->panel / 2 : this->panel;
+  if (n % width == 0)
+    return emitEpilogue(result, width);
   b.ifElse(
-      b.less(panel, b.index(panels - 1)),
-      [&] { emitEpilogue(result, this->panel); },
-      [&] { emitEpilogue(result, n % this->panel); });
+      b.less(panel, b.index(panels - 1)), [&] { emitEpilogue(result, width); },
+      [&] { emitEpilogue(result, n % width); });
 }
 
-/// Finishes and stores the first `valid` columns of a tile.
+/// Finishes and stores the first `valid` outputs of a tile.
 void PackedLinear::emitEpilogue(TileResult result, int64_t valid) {
-  int64_t lanes = b.target.getLanes(), vectors = result.tile.vectors;
+  int64_t lanes = b.target.getLanes(), sums = result.tile.vectors;
+  int64_t vectors = op.getGlu() ? sums / 2 : sums;
+  Value firstColumn = b.mul(result.panel, vectors * lanes);
+  auto tokens = llvm::map_to_vector(
+      result.tokens, [&](Value token) { return clauses.loadToken(token); });
   for (int64_t j = 0; j < vectors && j * lanes < valid; ++j) {
     Columns columns = b.columnsAt(j * lanes, valid);
-    columns.index = b.add(result.firstColumn, j * lanes);
-    Value bias;
-    if (op.getBias())
-      bias = b.load(op.getBias(), {}, columns);
-    for (auto [i, row] : llvm::enumerate(result.rows)) {
-      Value sum = result.sums[i * vectors + j];
-      b.store(bias ? b.addf(sum, bias) : sum, op.getInto(), {b.index(0), row},
-              columns);
-    }
+    columns.index = b.add(firstColumn, j * lanes);
+    LinearClauses::Outputs outputs = clauses.loadOutputs(columns);
+    for (auto [i, token] : llvm::enumerate(tokens))
+      clauses.store(token, outputs, result.sums[i * sums + j],
+                    op.getGlu() ? result.sums[i * sums + vectors + j]
+                                : Value());
   }
 }
 
-/// A product with a weight that is not packed: one dot product per output.
+/// A product with a weight that is not packed: one dot product per sum.
 static void emitUnpacked(KernelBuilder &b, LinearOp op) {
-  Value outputs = b.index(op.getNumOutputs());
-  b.forall(b.dim(op.getInput(), 1), [&](Value row) {
-    b.loop(b.index(0), outputs, 1, [&](Value output) {
-      Value sum = emitDot(b, op.getInput(), {b.index(0), row}, op.getWeight(),
-                          {output}, op.getNumInputs());
-      if (Value bias = op.getBias())
-        sum = b.addf(sum, b.load(bias, {output}));
-      b.store(sum, op.getInto(), {b.index(0), row, output});
+  LinearClauses clauses(b, op);
+  Value mask = b.firstLanes(b.index(1));
+  b.forall(clauses.getTokens(), [&](Value index) {
+    LinearClauses::Token token = clauses.loadToken(index);
+    Values row{b.index(0), clauses.getInputRow(index)};
+    auto emitSum = [&](Value output) {
+      return b.broadcast(emitDot(b, op.getInput(), row, op.getWeight(),
+                                 {output}, op.getNumInputs()));
+    };
+    b.loop(b.index(0), b.index(op.getNumOutputs()), 1, [&](Value output) {
+      Value other;
+      if (op.getGlu())
+        other = emitSum(b.add(output, op.getNumOutputs()));
+      clauses.store(token, clauses.loadOutputs({output, mask}), emitSum(output),
+                    other);
     });
   });
 }

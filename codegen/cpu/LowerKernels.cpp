@@ -55,17 +55,19 @@ struct LowerKernelsPass : mod::impl::LowerKernelsPassBase<LowerKernelsPass> {
 /// has no kernel.
 static bool emitOp(KernelBuilder &builder, Operation *op) {
   return TypeSwitch<Operation *, bool>(op)
-      .Case<LinearOp, AttentionOp, RMSNormOp, RopeOp, EmbeddingOp, PositionsOp,
-            RouterOp, PredictorOp, GatherOp, ScatterOp, SelectOp>([&](auto op) {
-        emitKernel(builder, op);
-        return true;
-      })
+      .Case<LinearOp, AttentionOp, RMSNormOp, InverseRMSOp, RopeOp, EmbeddingOp,
+            PositionsOp, RouterOp, PredictorOp, GatherOp, ScatterOp, SelectOp>(
+          [&](auto op) {
+            emitKernel(builder, op);
+            return true;
+          })
       .Default(false);
 }
 
 static bool hasKernel(Operation *op) {
-  return isa<LinearOp, AttentionOp, RMSNormOp, RopeOp, EmbeddingOp, PositionsOp,
-             RouterOp, PredictorOp, GatherOp, ScatterOp, SelectOp>(op);
+  return isa<LinearOp, AttentionOp, RMSNormOp, InverseRMSOp, RopeOp,
+             EmbeddingOp, PositionsOp, RouterOp, PredictorOp, GatherOp,
+             ScatterOp, SelectOp>(op);
 }
 
 /// What a person would call the kernel: the op and its widths.
@@ -86,7 +88,7 @@ static std::string getName(Operation *op) {
         int64_t heads = op.getHeads();
         append({heads, getStaticDim(op.getX(), 2) / heads});
       })
-      .Case<RMSNormOp, RouterOp, PredictorOp, ScatterOp>(
+      .Case<RMSNormOp, InverseRMSOp, RouterOp, PredictorOp, ScatterOp>(
           [&](auto op) { append({getStaticDim(op.getX(), 2)}); })
       .Case([&](EmbeddingOp op) {
         append(cast<ShapedType>(op.getTable().getType()).getShape());

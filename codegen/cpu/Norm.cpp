@@ -1,6 +1,6 @@
 //===- Norm.cpp - Kernels of norms ----------------------------------------===//
 //
-// Each row is read twice: for its mean square, and to be scaled.
+// A row is read for its mean square, and once more where it is to be scaled.
 //
 //===----------------------------------------------------------------------===//
 
@@ -14,24 +14,33 @@ using namespace mlir::mod;
 static constexpr int64_t blockRows = 16;
 
 /// 1 / sqrt(mean(x^2) + eps)
-static Value emitInverseRMS(KernelBuilder &b, RMSNormOp op, Value row,
-                            int64_t width) {
+static Value emitInverseRMS(KernelBuilder &b, Value x, Value row, APFloat eps) {
   Values at{b.index(0), row};
-  Value squares = emitDot(b, op.getX(), at, op.getX(), at, width);
-  Value mean = b.divf(squares, b.f32(width));
-  Value shifted = b.addf(mean, b.f32(op.getEps().convertToDouble()));
+  int64_t width = getStaticDim(x, 2);
+  Value mean = b.divf(emitDot(b, x, at, x, at, width), b.f32(width));
+  Value shifted = b.addf(mean, b.f32(eps.convertToDouble()));
   return b.divf(b.f32(1.0), math::SqrtOp::create(b, shifted));
 }
 
 void mod::emitKernel(KernelBuilder &b, RMSNormOp op) {
   int64_t width = getStaticDim(op.getX(), 2);
   b.forallItems(b.dim(op.getX(), 1), blockRows, [&](Value row) {
-    Value factor = b.broadcast(emitInverseRMS(b, op, row, width));
+    Value factor = b.broadcast(emitInverseRMS(b, op.getX(), row, op.getEps()));
     b.forColumns(width, [&](Columns columns) {
       Value x = b.load(op.getX(), {b.index(0), row}, columns);
       Value scale = b.load(op.getScale(), {}, columns);
       Value result = b.mulf(b.mulf(x, factor), scale);
       b.store(result, op.getInto(), {b.index(0), row}, columns);
     });
+  });
+}
+
+void mod::emitKernel(KernelBuilder &b, InverseRMSOp op) {
+  Value rows = op.getRows();
+  Value tokens = b.dim(rows ? rows : op.getX(), 1);
+  b.forallItems(tokens, blockRows, [&](Value token) {
+    Values at{b.index(0), token};
+    Value row = rows ? b.toIndex(b.load(rows, at)) : token;
+    b.store(emitInverseRMS(b, op.getX(), row, op.getEps()), op.getInto(), at);
   });
 }

@@ -71,7 +71,7 @@ void mod::emitKernel(KernelBuilder &b, PredictorOp op) {
   });
 }
 
-static Value emitGate(KernelBuilder &b, Gate gate, Value score) {
+Value mod::emitGate(KernelBuilder &b, Gate gate, Value score) {
   switch (gate) {
   case Gate::raw:
     return score;

@@ -24,10 +24,11 @@ struct PackWeightsPass : mod::impl::PackWeightsPassBase<PackWeightsPass> {
   void runOnOperation() override;
 
 private:
-  /// The packed form of a weight, made where the weight is.
-  Value getPacked(Value weight);
+  /// The packed form of a weight, made where the weight is; with `isGlu`,
+  /// panels hold as many rows of its second half as of its first.
+  Value getPacked(Value weight, bool isGlu);
 
-  llvm::DenseMap<Value, Value> packed;
+  llvm::DenseMap<std::pair<Value, unsigned>, Value> packed;
 };
 } // namespace
 
@@ -49,42 +50,66 @@ void PackWeightsPass::runOnOperation() {
     if (op.isPacked() || !isa<RankedTensorType>(weight.getType()))
       return;
     if (parameters.contains(weight))
-      op.getWeightMutable().assign(getPacked(weight));
+      op.getWeightMutable().assign(getPacked(weight, op.getGlu().has_value()));
     else
       remark::missed(op.getLoc(), remarkOpts(getOperation()))
           << "weight is not computed from parameters alone";
   });
 }
 
-/// The value that fills the last panel, where the rows do not.
-static std::optional<Value> makePadding(OpBuilder &builder, Location loc,
-                                        RankedTensorType type, int64_t panel) {
-  if (type.getDimSize(0) % panel == 0)
-    return std::nullopt;
-  TypedAttr zero = builder.getZeroAttr(type.getElementType());
-  return arith::ConstantOp::create(builder, loc, zero);
+/// Packs dimensions `dims` of a matrix or of its halves by `tiles`; the last
+/// panel is filled with zeros where rows do not fill it.
+static Value pack(OpBuilder &builder, Value source, ArrayRef<int64_t> dims,
+                  ArrayRef<int64_t> tiles) {
+  Location loc = source.getLoc();
+  auto type = cast<RankedTensorType>(source.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  bool isPadded = false;
+  for (auto [dim, tile] : llvm::zip_equal(dims, tiles)) {
+    isPadded |= shape[dim] % tile != 0;
+    shape[dim] = llvm::divideCeil(shape[dim], tile);
+  }
+  llvm::append_range(shape, tiles);
+  std::optional<Value> padding;
+  if (isPadded)
+    padding = arith::ConstantOp::create(
+        builder, loc, builder.getZeroAttr(type.getElementType()));
+  Value empty =
+      tensor::EmptyOp::create(builder, loc, shape, type.getElementType());
+  return linalg::PackOp::create(
+             builder, loc, source, empty, dims,
+             getAsIndexOpFoldResult(builder.getContext(), tiles), padding)
+      .getResult();
 }
 
-Value PackWeightsPass::getPacked(Value weight) {
-  Value &result = packed[weight];
+/// Panels of rows of the first half of `weight` and as many of the second.
+static Value packHalves(OpBuilder &builder, Value weight, int64_t panel) {
+  Location loc = weight.getLoc();
+  auto type = cast<RankedTensorType>(weight.getType());
+  SmallVector<int64_t> shape{2, type.getDimSize(0) / 2, type.getDimSize(1)};
+  Value halves = tensor::ExpandShapeOp::create(
+      builder, loc, type.clone(shape), weight,
+      SmallVector<ReassociationIndices>{{0, 1}, {2}});
+  Value panels = pack(builder, halves, {0, 1}, {2, panel / 2});
+  return tensor::CollapseShapeOp::create(
+      builder, loc, panels,
+      SmallVector<ReassociationIndices>{{0, 1}, {2}, {3, 4}});
+}
+
+Value PackWeightsPass::getPacked(Value weight, bool isGlu) {
+  Value &result = packed[{weight, isGlu}];
   if (result)
     return result;
   OpBuilder builder(&getContext());
   builder.setInsertionPointAfterValue(weight);
-  Location loc = weight.getLoc();
-  auto type = cast<RankedTensorType>(weight.getType());
-  int64_t panels = llvm::divideCeil(type.getDimSize(0), panel);
-  SmallVector<int64_t> shape{panels, type.getDimSize(1), panel};
-  Value empty =
-      tensor::EmptyOp::create(builder, loc, shape, type.getElementType());
-  const int64_t rows = 0;
-  const OpFoldResult tile = builder.getIndexAttr(panel);
-  auto pack = linalg::PackOp::create(builder, loc, weight, empty, rows, tile,
-                                     makePadding(builder, loc, type, panel));
-  result = pack.getResult();
-  remark::passed(loc, remarkOpts(getOperation()))
-      << "weight packed" << remark::metric("rows", type.getDimSize(0))
-      << remark::metric("panels", panels)
+  result = isGlu ? packHalves(builder, weight, panel)
+                 : pack(builder, weight, /*dims=*/{0}, {int64_t(panel)});
+  auto rows = [](Value value) {
+    return cast<ShapedType>(value.getType()).getDimSize(0);
+  };
+  remark::passed(weight.getLoc(), remarkOpts(getOperation()))
+      << "weight packed" << remark::metric("rows", rows(weight))
+      << remark::metric("panels", rows(result))
       << remark::metric("panel", int64_t(panel));
   return result;
 }

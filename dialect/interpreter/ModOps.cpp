@@ -54,14 +54,18 @@ static LogicalResult evaluateOp(Evaluator &evaluator, PositionsOp op) {
   return success();
 }
 
+/// `1 / sqrt(mean(x^2) + eps)`.
+static float inverseRMS(const double *x, int64_t width, float eps) {
+  return 1.0f / std::sqrt(dot(x, x, width) / float(width) + eps);
+}
+
 static LogicalResult evaluateOp(Evaluator &evaluator, RMSNormOp op) {
   InterpreterValue result = evaluator.get(op.getX());
   const InterpreterValue &scale = evaluator.get(op.getScale());
   int64_t width = result.shape.back();
   for (int64_t i = 0; i < result.getNumRows(); ++i) {
     double *x = result.getRow(i);
-    float square = dot(x, x, width) / float(width);
-    float factor = 1.0f / std::sqrt(square + op.getEps().convertToFloat());
+    float factor = inverseRMS(x, width, op.getEps().convertToFloat());
     for (int64_t d = 0; d < width; ++d)
       x[d] = float(x[d]) * factor * float(scale.data[d]);
   }
@@ -69,29 +73,148 @@ static LogicalResult evaluateOp(Evaluator &evaluator, RMSNormOp op) {
   return success();
 }
 
+/// `x[b, indices[b, i], ...]`.
+static InterpreterValue gather(const InterpreterValue &x,
+                               const InterpreterValue &indices) {
+  InterpreterValue result(x.shape);
+  result.shape[1] = indices.shape[1];
+  int64_t width = x.shape.size() == 3 ? x.shape[2] : 1;
+  result.data.resize(ShapedType::getNumElements(result.shape));
+  for (int64_t i = 0, e = indices.data.size(); i < e; ++i) {
+    int64_t b = i / indices.shape[1];
+    int64_t row = b * x.shape[1] + indices.data[i];
+    std::copy_n(x.data.begin() + row * width, width,
+                result.data.begin() + i * width);
+  }
+  return result;
+}
+
+/// The rows of `x` that an op with a `rows` clause computes with.
+static InterpreterValue getRows(Evaluator &evaluator, Value x, Value rows) {
+  if (!rows)
+    return evaluator.get(x);
+  return gather(evaluator.get(x), evaluator.get(rows));
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, InverseRMSOp op) {
+  InterpreterValue x = getRows(evaluator, op.getX(), op.getRows());
+  InterpreterValue result({x.shape[0], x.shape[1]});
+  for (int64_t i = 0; i < x.getNumRows(); ++i)
+    result.data[i] =
+        inverseRMS(x.getRow(i), x.shape[2], op.getEps().convertToFloat());
+  evaluator.set(op.getResult(), result);
+  return success();
+}
+
+/// Where output `n` is in the panels of a packed weight, `[panel, column]`.
+static std::pair<int64_t, int64_t> getPacked(LinearOp op, int64_t n,
+                                             int64_t panel) {
+  if (!op.getGlu())
+    return {n / panel, n % panel};
+  int64_t outputs = op.getNumOutputs(), half = panel / 2, i = n % outputs;
+  return {i / half, n / outputs * half + i % half};
+}
+
 /// The rows `[out, in]` of a weight that may be packed.
 static InterpreterValue unpack(LinearOp op, const InterpreterValue &weight) {
   if (!op.isPacked())
     return weight;
-  int64_t inputs = weight.shape[1], panel = weight.shape[2];
-  InterpreterValue result({op.getNumOutputs(), inputs});
-  for (int64_t n = 0; n < op.getNumOutputs(); ++n)
+  int64_t inputs = weight.shape[1];
+  InterpreterValue result({op.getNumSums(), inputs});
+  for (int64_t n = 0; n < op.getNumSums(); ++n) {
+    auto [panel, column] = getPacked(op, n, weight.shape[2]);
     for (int64_t k = 0; k < inputs; ++k)
-      result.getRow(n)[k] = weight.getRow(n / panel * inputs + k)[n % panel];
+      result.getRow(n)[k] = weight.getRow(panel * inputs + k)[column];
+  }
   return result;
 }
 
-static LogicalResult evaluateOp(Evaluator &evaluator, LinearOp op) {
-  const InterpreterValue &input = evaluator.get(op.getInput());
+/// The product, up to and including its bias.
+static InterpreterValue multiply(Evaluator &evaluator, LinearOp op) {
+  InterpreterValue input = getRows(evaluator, op.getInput(), op.getRows());
   InterpreterValue weight = unpack(op, evaluator.get(op.getWeight()));
   InterpreterValue result(withWidth(input, weight.shape[0]));
   for (int64_t i = 0; i < result.getNumRows(); ++i)
     for (int64_t n = 0; n < weight.shape[0]; ++n) {
       float y = dot(input.getRow(i), weight.getRow(n), weight.shape[1]);
+      if (op.getRowScales())
+        y *= float(evaluator.get(op.getRowScales()).data[i]);
       if (op.getBias())
         y += float(evaluator.get(op.getBias()).data[n]);
       result.getRow(i)[n] = y;
     }
+  return result;
+}
+
+/// `silu(y[0 .. N]) * y[N .. 2 N]` of each row.
+static InterpreterValue applyGlu(const InterpreterValue &y) {
+  int64_t width = y.shape[2] / 2;
+  InterpreterValue result(withWidth(y, width));
+  for (int64_t i = 0; i < y.getNumRows(); ++i)
+    for (int64_t n = 0; n < width; ++n) {
+      float gate = y.getRow(i)[n], up = y.getRow(i)[width + n];
+      result.getRow(i)[n] = gate / (1.0f + std::exp(-gate)) * up;
+    }
+  return result;
+}
+
+static float applyGate(Gate gate, float score) {
+  switch (gate) {
+  case Gate::raw:
+    return score;
+  case Gate::sigmoid:
+    return 1.0f / (1.0f + std::exp(-score));
+  case Gate::tanh:
+    return std::tanh(score);
+  case Gate::none:
+    return 1.0f;
+  }
+  llvm_unreachable("unknown gate");
+}
+
+/// `x[b, indices[b, i]] += gate(scores[b, indices[b, i]]) * update[b, i]`.
+static void scatter(InterpreterValue &x, const InterpreterValue &update,
+                    const InterpreterValue &indices,
+                    const InterpreterValue *scores, Gate gate) {
+  for (int64_t i = 0; i < update.getNumRows(); ++i) {
+    int64_t b = i / update.shape[1];
+    int64_t row = b * x.shape[1] + indices.data[i];
+    float weight = scores ? applyGate(gate, scores->data[row]) : 1.0f;
+    for (int64_t d = 0; d < x.shape[2]; ++d)
+      x.getRow(row)[d] =
+          float(x.getRow(row)[d]) + weight * float(update.getRow(i)[d]);
+  }
+}
+
+/// The indices of all tokens of `x`.
+static InterpreterValue allIndices(const InterpreterValue &x) {
+  InterpreterValue indices({x.shape[0], x.shape[1]});
+  for (int64_t b = 0; b < x.shape[0]; ++b)
+    std::iota(indices.getRow(b), indices.getRow(b) + x.shape[1], 0);
+  return indices;
+}
+
+/// The indices that an op writes rows of `x` at.
+static InterpreterValue getIndices(Evaluator &evaluator, Value indices,
+                                   const InterpreterValue &x) {
+  return indices ? evaluator.get(indices) : allIndices(x);
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, LinearOp op) {
+  InterpreterValue result = multiply(evaluator, op);
+  if (op.getGlu())
+    result = applyGlu(result);
+  if (op.getAddend())
+    for (auto [y, a] :
+         llvm::zip_equal(result.data, evaluator.get(op.getAddend()).data))
+      y = float(y) + float(a);
+  if (op.getAccumulate()) {
+    InterpreterValue update = std::move(result);
+    result = evaluator.get(op.getInto());
+    scatter(result, update, getIndices(evaluator, op.getIndices(), result),
+            op.getScores() ? &evaluator.get(op.getScores()) : nullptr,
+            op.getGate().value_or(Gate::none));
+  }
   evaluator.set(op.getResult(), result);
   return success();
 }
@@ -235,69 +358,17 @@ static LogicalResult evaluateOp(Evaluator &evaluator, SelectOp op) {
   return success();
 }
 
-/// `x[b, indices[b, i], ...]`.
-static InterpreterValue gather(const InterpreterValue &x,
-                               const InterpreterValue &indices) {
-  InterpreterValue result(x.shape);
-  result.shape[1] = indices.shape[1];
-  int64_t width = x.shape.size() == 3 ? x.shape[2] : 1;
-  result.data.resize(ShapedType::getNumElements(result.shape));
-  for (int64_t i = 0, e = indices.data.size(); i < e; ++i) {
-    int64_t b = i / indices.shape[1];
-    int64_t row = b * x.shape[1] + indices.data[i];
-    std::copy_n(x.data.begin() + row * width, width,
-                result.data.begin() + i * width);
-  }
-  return result;
-}
-
 static LogicalResult evaluateOp(Evaluator &evaluator, GatherOp op) {
   evaluator.set(op.getResult(), gather(evaluator.get(op.getX()),
                                        evaluator.get(op.getIndices())));
   return success();
 }
 
-static float applyGate(Gate gate, float score) {
-  switch (gate) {
-  case Gate::raw:
-    return score;
-  case Gate::sigmoid:
-    return 1.0f / (1.0f + std::exp(-score));
-  case Gate::tanh:
-    return std::tanh(score);
-  case Gate::none:
-    return 1.0f;
-  }
-  llvm_unreachable("unknown gate");
-}
-
-/// `x[b, indices[b, i]] += gate(scores[b, indices[b, i]]) * update[b, i]`.
-static void scatter(InterpreterValue &x, const InterpreterValue &update,
-                    const InterpreterValue &indices,
-                    const InterpreterValue &scores, Gate gate) {
-  for (int64_t i = 0; i < update.getNumRows(); ++i) {
-    int64_t b = i / update.shape[1];
-    int64_t row = b * x.shape[1] + indices.data[i];
-    float weight = applyGate(gate, scores.data[row]);
-    for (int64_t d = 0; d < x.shape[2]; ++d)
-      x.getRow(row)[d] =
-          float(x.getRow(row)[d]) + weight * float(update.getRow(i)[d]);
-  }
-}
-
-/// The indices of all tokens of `x`.
-static InterpreterValue allIndices(const InterpreterValue &x) {
-  InterpreterValue indices({x.shape[0], x.shape[1]});
-  for (int64_t b = 0; b < x.shape[0]; ++b)
-    std::iota(indices.getRow(b), indices.getRow(b) + x.shape[1], 0);
-  return indices;
-}
-
 static LogicalResult evaluateOp(Evaluator &evaluator, ScatterOp op) {
   InterpreterValue result = evaluator.get(op.getX());
   scatter(result, evaluator.get(op.getUpdate()),
-          op.getIndices() ? evaluator.get(op.getIndices()) : allIndices(result),
-          evaluator.get(op.getScores()), op.getGate());
+          getIndices(evaluator, op.getIndices(), result),
+          &evaluator.get(op.getScores()), op.getGate());
   evaluator.set(op.getResult(), result);
   return success();
 }
@@ -334,7 +405,7 @@ static LogicalResult evaluateOp(Evaluator &evaluator, RoutedOp op) {
       evaluator.run(op.getBody().front(), {gather(x, indices), positions});
   if (failed(update))
     return failure();
-  scatter(x, update->front(), indices, evaluator.get(op.getScores()),
+  scatter(x, update->front(), indices, &evaluator.get(op.getScores()),
           op.getGate());
   evaluator.set(op.getResult(), x);
   return success();
@@ -391,9 +462,9 @@ static LogicalResult evaluateOp(Evaluator &evaluator, TraceRoutingOp op) {
 std::optional<LogicalResult> mod::evaluateModOp(Evaluator &evaluator,
                                                 Operation *op) {
   return llvm::TypeSwitch<Operation *, std::optional<LogicalResult>>(op)
-      .Case<EmbeddingOp, PositionsOp, RMSNormOp, LinearOp, RopeOp, AttentionOp,
-            RouterOp, PredictorOp, RoutedOp, SelectOp, GatherOp, ScatterOp,
-            CacheAppendOp, CachedAttentionOp, TraceRoutingOp>(
+      .Case<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp, LinearOp, RopeOp,
+            AttentionOp, RouterOp, PredictorOp, RoutedOp, SelectOp, GatherOp,
+            ScatterOp, CacheAppendOp, CachedAttentionOp, TraceRoutingOp>(
           [&](auto op) { return evaluateOp(evaluator, op); })
       .Default(std::nullopt);
 }

@@ -71,6 +71,84 @@ linear(5, 19, 13, packed=False, bias=True)
 linear(13, 1500, 3 * panel + 1)
 
 
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x.astype(float)))
+
+
+GATES = {"raw": lambda r: r.astype(float), "sigmoid": sigmoid,
+         "tanh": lambda r: np.tanh(r.astype(float)), "none": np.ones_like}
+
+
+def pack_halves(w):
+    """Panels of rows of the first half and as many of the second."""
+    halves = [pack(half, panel // 2) for half in np.split(w, 2)]
+    return np.concatenate(halves, -1)
+
+
+def clauses(m, k, n, rows=None, scaled=False, bias=False, glu=False, plus=False,
+            gate=None, at=None, accumulate=False, packed=True):
+    """A product with the clauses that are asked for, in their order."""
+    x, r = normal(m, k), normal(m, scale=3)
+    w = normal(2 * n if glu else n, k, scale=k ** -0.5)
+    tokens = np.arange(m) if rows is None else np.array(rows, np.int32)
+    text, arguments = "mod.linear {0}, {1}", [Buffer(x[None], (1,))]
+    arguments.append(Buffer((pack_halves(w) if glu else pack(w, panel))
+                            if packed else w))
+
+    def clause(words, array, dynamic=(1,)):
+        nonlocal text
+        text += f" {words}({{{len(arguments)}}})"
+        arguments.append(Buffer(array, dynamic))
+
+    if rows is not None:
+        clause("rows", tokens[None])
+    y = x[tokens].astype(float) @ w.T.astype(float)
+    if scaled:
+        scales = normal(len(tokens))
+        clause("row_scales", scales[None])
+        y *= scales[:, None]
+    if bias:
+        b = normal(len(w))
+        clause("bias", b, ())
+        y += b
+    if glu:
+        text += " glu(silu)"
+        y = y[:, :n] * sigmoid(y[:, :n]) * y[:, n:]
+    if plus:
+        addend = normal(len(tokens), n)
+        clause("plus", addend[None])
+        y += addend
+    written = np.arange(len(tokens)) if at is None else np.array(at, np.int32)
+    height = len(tokens) if at is None else max(at) + 3
+    into = normal(height, n)
+    if gate:
+        scores = normal(height)
+        clause(f"gate({gate}) by", scores[None])
+        y *= GATES[gate](scores)[written, None]
+    expected = into.astype(float)
+    expected[written] = y + (expected[written] if accumulate else 0)
+    text += " accumulate" if accumulate else ""
+    clause("into", into[None])
+    if at is not None:
+        clause("at", written[None])
+    case(text + " : ({types}) -> ()", arguments,
+         [arguments[-1 if at is None else -2]], [expected[None]], tolerance=1e-5)
+
+
+rows = [1, 3, 4, 8, 9, 11, 12, 13, 19]
+for n in (panel, panel + 3):
+    clauses(20, 24, n, rows=rows, bias=True, glu=True)
+    clauses(9, 24, n, plus=True, gate="sigmoid", accumulate=True, at=rows)
+clauses(9, 24, panel // 2 - 1, scaled=True, bias=True, glu=True, plus=True)
+clauses(1, 40, 3 * panel, scaled=True, glu=True)
+clauses(1, 40, 3 * panel, gate="tanh", accumulate=True)
+clauses(100, 17, panel, accumulate=True)
+clauses(8, 17, 5, gate="raw", accumulate=True, rows=[7, 0, 2], at=[9, 4, 6])
+clauses(8, 17, 5, gate="none", accumulate=True, bias=True, scaled=True)
+clauses(8, 17, 5, rows=[7, 0, 2], scaled=True, bias=True, glu=True, plus=True,
+        gate="sigmoid", accumulate=True, at=[9, 4, 6], packed=False)
+
+
 def attend(q, k, v, heads, kv_heads):
     m, n, d = q.shape[0], k.shape[0], q.shape[1] // heads
     result = np.zeros(q.shape)
@@ -117,6 +195,15 @@ def rms_norm(m, d, row=None):
     case("mod.rms_norm {0}, {1} eps(1.0e-5) into({2}) : ({types}) -> ()",
          [Buffer(x[None], (1,), row), Buffer(g), y], [y],
          [(x / np.sqrt(mean + 1e-5) * g)[None]])
+    inverse = out(1, m, dynamic=(1,))
+    case("mod.inverse_rms {0} eps(1.0e-5) into({1}) : ({types}) -> ()",
+         [Buffer(x[None], (1,), row), inverse], [inverse],
+         [1 / np.sqrt(mean + 1e-5).T])
+    inverse = out(1, 2, dynamic=(1,))
+    rows = Buffer(np.array([[m - 1, m // 2]], np.int32), (1,))
+    case("mod.inverse_rms {0} rows({1}) eps(1.0e-5) into({2}) : ({types}) -> ()",
+         [Buffer(x[None], (1,), row), rows, inverse], [inverse],
+         [1 / np.sqrt(mean[[m - 1, m // 2]] + 1e-5).T])
 
 
 for m, d, row in ((1, 64, None), (17, 40, None), (33, 7, 23), (2, 1000, None)):
@@ -144,10 +231,6 @@ rope([8191, 8190, 4095, 77, 0], 2, 64)
 rope([100000, 131000], 1, 128, theta=500000.0)
 rope([5], 4, 2, row=30)
 rope([3, 9, 4000], 2, 36, row=100)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x.astype(float)))
 
 
 def router(m, d, bias):

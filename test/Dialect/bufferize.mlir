@@ -102,6 +102,48 @@ func.func @overlap(%x: tensor<1x8x16xf32> {bufferization.writable = true}, %w: t
 
 // -----
 
+// A product is added to rows of the residual in place, and a product of some
+// rows has as many as there are indices.
+
+// CHECK-LABEL: func @clauses(
+// CHECK-SAME:    %[[X:.*]]: memref<1x?x16xf32>, %[[W:.*]]: memref<16x16xf32>, %[[I:.*]]: memref<1x?xi32>, %[[R:.*]]: memref<1x?xf32>
+func.func @clauses(%x: tensor<1x?x16xf32> {bufferization.writable = true}, %w: tensor<16x16xf32>,
+                   %i: tensor<1x?xi32>, %r: tensor<1x?xf32>) -> tensor<1x?x16xf32> {
+  // CHECK: %[[N:.*]] = memref.dim %[[I]], %c1
+  // CHECK: %[[S:.*]] = memref.alloc(%[[N]]) {alignment = 64 : i64} : memref<1x?xf32>
+  // CHECK: mod.inverse_rms %[[X]] rows(%[[I]]) eps(1.000000e-05) into(%[[S]])
+  %s = mod.inverse_rms %x rows(%i) eps(1.0e-5) : (tensor<1x?x16xf32>, tensor<1x?xi32>) -> tensor<1x?xf32>
+  // CHECK: %[[Y:.*]] = memref.alloc(%[[N]]) {alignment = 64 : i64} : memref<1x?x16xf32>
+  // CHECK: mod.linear %[[X]], %[[W]] rows(%[[I]]) row_scales(%[[S]]) into(%[[Y]])
+  %y = mod.linear %x, %w rows(%i) row_scales(%s)
+      : (tensor<1x?x16xf32>, tensor<16x16xf32>, tensor<1x?xi32>, tensor<1x?xf32>) -> tensor<1x?x16xf32>
+  // CHECK-NOT: memref.alloc
+  // CHECK-NOT: memref.copy
+  // CHECK: mod.linear %[[Y]], %[[W]] gate(raw) by(%[[R]]) accumulate into(%[[X]]) at(%[[I]]) : ({{.*}}) -> ()
+  %z = mod.linear %y, %w gate(raw) by(%r) accumulate into(%x) at(%i)
+      : (tensor<1x?x16xf32>, tensor<16x16xf32>, tensor<1x?xf32>, tensor<1x?x16xf32>, tensor<1x?xi32>) -> tensor<1x?x16xf32>
+  // CHECK-NEXT: return %[[X]]
+  return %z : tensor<1x?x16xf32>
+}
+
+// -----
+
+// A destination that is overwritten need not be copied, one that is added to
+// must be.
+
+// CHECK-LABEL: func @added_later(
+// CHECK-SAME:    %[[X:.*]]: memref<1x8x16xf32>, %{{.*}}: memref<16x16xf32>, %[[D:.*]]: memref<1x8x16xf32>)
+func.func @added_later(%x: tensor<1x8x16xf32>, %w: tensor<16x16xf32>, %d: tensor<1x8x16xf32> {bufferization.writable = true})
+    -> (tensor<1x8x16xf32>, tensor<1x8x16xf32>) {
+  // CHECK: %[[Y:.*]] = memref.alloc()
+  // CHECK: memref.copy %[[D]], %[[Y]]
+  // CHECK: mod.linear %{{.*}}, %{{.*}} accumulate into(%[[Y]])
+  %y = mod.linear %x, %w accumulate into(%d) : (tensor<1x8x16xf32>, tensor<16x16xf32>, tensor<1x8x16xf32>) -> tensor<1x8x16xf32>
+  return %d, %y : tensor<1x8x16xf32>, tensor<1x8x16xf32>
+}
+
+// -----
+
 // A product writes a slice of the logits where they are.
 
 // CHECK-LABEL: func @slice(

@@ -138,6 +138,158 @@ func.func @linear(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>, %b: tensor<32xf
 
 // -----
 
+func.func @clauses(%x: tensor<1x8x16xf32>) {
+  // expected-error @below {{eps must not be negative}}
+  %0 = mod.inverse_rms %x eps(-1.0) : (tensor<1x8x16xf32>) -> tensor<1x8xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %i: tensor<2x4xi32>) {
+  // expected-error @below {{rows has 2 in dimension 0, expected 1}}
+  %0 = mod.inverse_rms %x rows(%i) eps(0.0) : (tensor<1x8x16xf32>, tensor<2x4xi32>) -> tensor<1x4xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %i: tensor<1x4xi32>) {
+  // expected-error @below {{gives values like 'tensor<1x4xf32>', not 'tensor<1x8xf32>'}}
+  %0 = mod.inverse_rms %x rows(%i) eps(0.0) : (tensor<1x8x16xf32>, tensor<1x4xi32>) -> tensor<1x8xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>, %i: tensor<2x8xi32>) {
+  // expected-error @below {{rows has 2 in dimension 0, expected 1}}
+  %0 = mod.linear %x, %w rows(%i) : (tensor<1x8x16xf32>, tensor<30x16xf32>, tensor<2x8xi32>) -> tensor<1x8x30xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>, %i: tensor<1x4xi32>) {
+  // expected-error @below {{gives values like 'tensor<1x4x30xf32>', not 'tensor<1x8x30xf32>'}}
+  %0 = mod.linear %x, %w rows(%i) : (tensor<1x8x16xf32>, tensor<30x16xf32>, tensor<1x4xi32>) -> tensor<1x8x30xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>, %s: tensor<1x4xf32>) {
+  // expected-error @below {{row_scales has 4 in dimension 1, expected 8}}
+  %0 = mod.linear %x, %w row_scales(%s) : (tensor<1x8x16xf32>, tensor<30x16xf32>, tensor<1x4xf32>) -> tensor<1x8x30xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>) {
+  // expected-error @below {{gives values like 'tensor<1x8x15xf32>', not 'tensor<1x8x30xf32>'}}
+  %0 = mod.linear %x, %w glu(silu) : (tensor<1x8x16xf32>, tensor<30x16xf32>) -> tensor<1x8x30xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<31x16xf32>) {
+  // expected-error @below {{weight has 31 outputs, expected an even number for 'glu'}}
+  %0 = mod.linear %x, %w glu(silu) : (tensor<1x8x16xf32>, tensor<31x16xf32>) -> tensor<1x8x15xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<6x16x5xf32>) {
+  // expected-error @below {{packed weight has panels of 5, expected an even number for 'glu'}}
+  %0 = mod.linear %x, %w glu(silu) : (tensor<1x8x16xf32>, tensor<6x16x5xf32>) -> tensor<1x8x15xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<4x16x8xf32>) {
+  // expected-error @below {{packed weight has 4 panels of 8, expected 8 for 60 outputs}}
+  %0 = mod.linear %x, %w glu(silu) : (tensor<1x8x16xf32>, tensor<4x16x8xf32>) -> tensor<1x8x30xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>) {
+  // expected-error @below {{unknown case 'gelu'}}
+  %0 = mod.linear %x, %w glu(gelu) : (tensor<1x8x16xf32>, tensor<30x16xf32>) -> tensor<1x8x15xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>, %a: tensor<1x4x30xf32>) {
+  // expected-error @below {{addend has 4 in dimension 1, expected 8}}
+  %0 = mod.linear %x, %w plus(%a) : (tensor<1x8x16xf32>, tensor<30x16xf32>, tensor<1x4x30xf32>) -> tensor<1x8x30xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>, %a: tensor<1x8x16xf32>) {
+  // expected-error @below {{addend has 16 in dimension 2, expected 30}}
+  %0 = mod.linear %x, %w plus(%a) : (tensor<1x8x16xf32>, tensor<30x16xf32>, tensor<1x8x16xf32>) -> tensor<1x8x30xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>) {
+  // expected-error @below {{'accumulate' needs 'into'}}
+  %0 = mod.linear %x, %w accumulate : (tensor<1x8x16xf32>, tensor<30x16xf32>) -> tensor<1x8x30xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>, %s: tensor<1x8xf32>, %d: tensor<1x8x30xf32>) {
+  // expected-error @below {{'gate' needs 'accumulate'}}
+  %0 = mod.linear %x, %w gate(raw) by(%s) into(%d) : (tensor<1x8x16xf32>, tensor<30x16xf32>, tensor<1x8xf32>, tensor<1x8x30xf32>) -> tensor<1x8x30xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>, %d: tensor<1x8x30xf32>, %i: tensor<1x8xi32>) {
+  // expected-error @below {{'at' needs 'accumulate'}}
+  %0 = mod.linear %x, %w into(%d) at(%i) : (tensor<1x8x16xf32>, tensor<30x16xf32>, tensor<1x8x30xf32>, tensor<1x8xi32>) -> tensor<1x8x30xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>, %s: tensor<1x4xf32>, %d: tensor<1x8x30xf32>) {
+  // expected-error @below {{scores has 4 in dimension 1, expected 8}}
+  %0 = mod.linear %x, %w gate(raw) by(%s) accumulate into(%d) : (tensor<1x8x16xf32>, tensor<30x16xf32>, tensor<1x4xf32>, tensor<1x8x30xf32>) -> tensor<1x8x30xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>, %d: tensor<1x32x30xf32>, %i: tensor<1x4xi32>) {
+  // expected-error @below {{indices has 4 in dimension 1, expected 8}}
+  %0 = mod.linear %x, %w accumulate into(%d) at(%i) : (tensor<1x8x16xf32>, tensor<30x16xf32>, tensor<1x32x30xf32>, tensor<1x4xi32>) -> tensor<1x32x30xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>, %d: tensor<1x32x30xf32>) {
+  // expected-error @below {{gives values like 'tensor<1x8x30xf32>', not 'tensor<1x32x30xf32>'}}
+  %0 = mod.linear %x, %w accumulate into(%d) : (tensor<1x8x16xf32>, tensor<30x16xf32>, tensor<1x32x30xf32>) -> tensor<1x32x30xf32>
+  return
+}
+
+// -----
+
 func.func @rope(%x: tensor<1x8x16xf32>, %p: tensor<1x8xi32>) {
   // expected-error @below {{x of width 16 cannot be cut into 3 heads}}
   %0 = mod.rope %x at(%p) heads(3) theta(1.0e4) : (tensor<1x8x16xf32>, tensor<1x8xi32>) -> tensor<1x8x16xf32>

@@ -52,6 +52,37 @@ func.func @linear(%x: tensor<?x?x16xf32>, %w: tensor<30x16xbf16>, %b: tensor<30x
   return
 }
 
+// CHECK-LABEL: func @inverse_rms
+func.func @inverse_rms(%x: tensor<1x?x16xf32>, %i: tensor<1x?xi32>, %m: memref<1x8x16xf32>, %o: memref<1x8xf32>) {
+  // CHECK: mod.inverse_rms %{{.*}} eps(1.000000e-05) : (tensor<1x?x16xf32>) -> tensor<1x?xf32>
+  %0 = mod.inverse_rms %x eps(1.0e-5) : (tensor<1x?x16xf32>) -> tensor<1x?xf32>
+  // CHECK: mod.inverse_rms %{{.*}} rows(%{{.*}}) eps(1.000000e-05) : (tensor<1x?x16xf32>, tensor<1x?xi32>) -> tensor<1x?xf32>
+  %1 = mod.inverse_rms %x rows(%i) eps(1.0e-5) : (tensor<1x?x16xf32>, tensor<1x?xi32>) -> tensor<1x?xf32>
+  // CHECK: mod.inverse_rms %{{.*}} eps(0.000000e+00) into(%{{.*}}) : (memref<1x8x16xf32>, memref<1x8xf32>) -> ()
+  mod.inverse_rms %m eps(0.0) into(%o) : (memref<1x8x16xf32>, memref<1x8xf32>) -> ()
+  return
+}
+
+// Clauses stand in the order in which they are applied.
+
+// CHECK-LABEL: func @clauses
+func.func @clauses(%x: tensor<1x?x16xf32>, %w: tensor<30x16xf32>, %i: tensor<1x?xi32>, %s: tensor<1x?xf32>, %b: tensor<30xf32>,
+                   %a: tensor<1x?x30xf32>, %half: tensor<1x?x15xf32>, %packed: tensor<4x16x8xf32>, %d: tensor<1x32x30xf32>,
+                   %r: tensor<1x32xf32>) {
+  // CHECK: mod.linear %{{.*}}, %{{.*}} rows(%{{.*}}) row_scales(%{{.*}}) bias(%{{.*}}) plus(%{{.*}}) : (
+  %0 = mod.linear %x, %w rows(%i) row_scales(%s) bias(%b) plus(%a)
+      : (tensor<1x?x16xf32>, tensor<30x16xf32>, tensor<1x?xi32>, tensor<1x?xf32>, tensor<30xf32>, tensor<1x?x30xf32>) -> tensor<1x?x30xf32>
+  // CHECK: mod.linear %{{.*}}, %{{.*}} bias(%{{.*}}) glu(silu) plus(%{{.*}}) : (
+  %1 = mod.linear %x, %packed bias(%b) glu(silu) plus(%half)
+      : (tensor<1x?x16xf32>, tensor<4x16x8xf32>, tensor<30xf32>, tensor<1x?x15xf32>) -> tensor<1x?x15xf32>
+  // CHECK: mod.linear %{{.*}}, %{{.*}} accumulate into(%{{.*}}) : (
+  %2 = mod.linear %x, %w accumulate into(%a) : (tensor<1x?x16xf32>, tensor<30x16xf32>, tensor<1x?x30xf32>) -> tensor<1x?x30xf32>
+  // CHECK: mod.linear %{{.*}}, %{{.*}} plus(%{{.*}}) gate(sigmoid) by(%{{.*}}) accumulate into(%{{.*}}) at(%{{.*}}) : (
+  %3 = mod.linear %x, %w plus(%a) gate(sigmoid) by(%r) accumulate into(%d) at(%i)
+      : (tensor<1x?x16xf32>, tensor<30x16xf32>, tensor<1x?x30xf32>, tensor<1x32xf32>, tensor<1x32x30xf32>, tensor<1x?xi32>) -> tensor<1x32x30xf32>
+  return
+}
+
 // CHECK-LABEL: func @rope
 func.func @rope(%x: tensor<?x?x16xf32>, %p: tensor<?x?xi32>, %m: memref<1x8x16xf32>, %pm: memref<1x8xi32>) {
   // CHECK: mod.rope %{{.*}} at(%{{.*}}) heads(2) theta(1.000000e+04) : (tensor<?x?x16xf32>, tensor<?x?xi32>) -> tensor<?x?x16xf32>

@@ -1,4 +1,5 @@
 // RUN: mod-opt %s --mod-interpret="function=parts" -o /dev/null | FileCheck %s --check-prefix=PARTS
+// RUN: mod-opt %s --mod-interpret="function=clauses" -o /dev/null | FileCheck %s --check-prefix=CLAUSES
 // RUN: mod-opt %s --mod-interpret="function=attention" -o /dev/null | FileCheck %s --check-prefix=ATTENTION
 // RUN: mod-opt %s --mod-interpret="function=caches" -o /dev/null | FileCheck %s --check-prefix=CACHES
 // RUN: mod-opt %s --mod-interpret="function=routing" -o /dev/null | FileCheck %s --check-prefix=ROUTING
@@ -36,6 +37,49 @@ func.func @parts() -> (tensor<1x1x2xf32>, tensor<1x1x3xf32>, tensor<1x1x3xf32>, 
   %pos = mod.positions %t from %at : (tensor<1x1xi32>, index) -> tensor<1x1xi32>
   %r = mod.rope %q at(%pos) heads(2) theta(1.0e4) : (tensor<1x1x4xf32>, tensor<1x1xi32>) -> tensor<1x1x4xf32>
   return %n, %l, %m, %r : tensor<1x1x2xf32>, tensor<1x1x3xf32>, tensor<1x1x3xf32>, tensor<1x1x4xf32>
+}
+
+// Row (1, 0) has mean(x^2) = 1/2, to which 1/2 is added.
+// CLAUSES:      result 0: [1, 1]
+// CLAUSES-NEXT:   1
+// Rows (1, 0) and (3, 4) times (1, 2) and (0, -1) are (1, 0) and (11, -4); the
+// first is doubled, (0, 1) and (10, 20) are added to both.
+// CLAUSES-NEXT: result 1: [1, 2, 2]
+// CLAUSES-NEXT:   12 21
+// CLAUSES-NEXT:   21 17
+// Twice (11, -4), as the score of row 1 says, is added to row 1.
+// CLAUSES-NEXT: result 2: [1, 2, 2]
+// CLAUSES-NEXT:   1 1
+// CLAUSES-NEXT:   23 -7
+// Gates of ln(3), silu(ln(3)) = 3/4 ln(3), times 1, 2 and 3; then the same with
+// the rows packed by four, two of either half.
+// CLAUSES-NEXT: result 3: [1, 1, 3]
+// CLAUSES-NEXT:   0.823959 1.64792 2.47188
+// CLAUSES-NEXT: result 4: [1, 1, 3]
+// CLAUSES-NEXT:   0.823959 1.64792 2.47188
+func.func @clauses() -> (tensor<1x1xf32>, tensor<1x2x2xf32>, tensor<1x2x2xf32>, tensor<1x1x3xf32>, tensor<1x1x3xf32>) {
+  %x = arith.constant dense<[[[3.0, 4.0], [1.0, 0.0]]]> : tensor<1x2x2xf32>
+  %first = arith.constant dense<0> : tensor<1x1xi32>
+  %second = arith.constant dense<1> : tensor<1x1xi32>
+  %swapped = arith.constant dense<[[1, 0]]> : tensor<1x2xi32>
+  %s = mod.inverse_rms %x rows(%second) eps(0.5) : (tensor<1x2x2xf32>, tensor<1x1xi32>) -> tensor<1x1xf32>
+  %w = arith.constant dense<[[1.0, 2.0], [0.0, -1.0]]> : tensor<2x2xf32>
+  %scales = arith.constant dense<[[2.0, 1.0]]> : tensor<1x2xf32>
+  %b = arith.constant dense<[0.0, 1.0]> : tensor<2xf32>
+  %a = arith.constant dense<[[[10.0, 20.0], [10.0, 20.0]]]> : tensor<1x2x2xf32>
+  %y = mod.linear %x, %w rows(%swapped) row_scales(%scales) bias(%b) plus(%a)
+      : (tensor<1x2x2xf32>, tensor<2x2xf32>, tensor<1x2xi32>, tensor<1x2xf32>, tensor<2xf32>, tensor<1x2x2xf32>) -> tensor<1x2x2xf32>
+  %d = arith.constant dense<1.0> : tensor<1x2x2xf32>
+  %scores = arith.constant dense<[[0.5, 2.0]]> : tensor<1x2xf32>
+  %z = mod.linear %x, %w rows(%first) gate(raw) by(%scores) accumulate into(%d) at(%second)
+      : (tensor<1x2x2xf32>, tensor<2x2xf32>, tensor<1x1xi32>, tensor<1x2xf32>, tensor<1x2x2xf32>, tensor<1x1xi32>) -> tensor<1x2x2xf32>
+  %one = arith.constant dense<1.0> : tensor<1x1x1xf32>
+  %gates = arith.constant dense<[[0.0], [1.0986123], [0.0], [1.0], [2.0], [3.0]]> : tensor<6x1xf32>
+  %bias = arith.constant dense<[1.0986123, 0.0, 1.0986123, 0.0, 0.0, 0.0]> : tensor<6xf32>
+  %g = mod.linear %one, %gates bias(%bias) glu(silu) : (tensor<1x1x1xf32>, tensor<6x1xf32>, tensor<6xf32>) -> tensor<1x1x3xf32>
+  %packed = arith.constant dense<[[[0.0, 1.0986123, 1.0, 2.0]], [[0.0, 0.0, 3.0, 0.0]]]> : tensor<2x1x4xf32>
+  %h = mod.linear %one, %packed bias(%bias) glu(silu) : (tensor<1x1x1xf32>, tensor<2x1x4xf32>, tensor<6xf32>) -> tensor<1x1x3xf32>
+  return %s, %y, %z, %g, %h : tensor<1x1xf32>, tensor<1x2x2xf32>, tensor<1x2x2xf32>, tensor<1x1x3xf32>, tensor<1x1x3xf32>
 }
 
 // Two heads of two share one key and value head. Token 0 sees itself alone; for

@@ -1,0 +1,58 @@
+//===- LinearClauses.h - What products do besides sums ----------*- C++ -*-===//
+//
+// Which rows a product reads, and what becomes of its sums before they are
+// written: the clauses of mod.linear, for kernels whose sums are in registers.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_CODEGEN_CPU_LINEARCLAUSES_H
+#define MOD_CODEGEN_CPU_LINEARCLAUSES_H
+
+#include "codegen/cpu/KernelBuilder.h"
+#include "dialect/ModOps.h"
+
+namespace mlir::mod {
+
+class LinearClauses {
+public:
+  LinearClauses(KernelBuilder &builder, LinearOp op) : b(builder), op(op) {}
+
+  /// How many tokens there are.
+  Value getTokens();
+
+  /// The row of the input that a token is.
+  Value getInputRow(Value token);
+
+  /// What all outputs of a token share.
+  struct Token {
+    Value index;
+    /// The row that is written.
+    Value row;
+    /// Vectors of equal lanes, or null.
+    Value scale = {}, gate = {};
+  };
+  Token loadToken(Value token);
+
+  /// What all tokens share of some outputs.
+  struct Outputs {
+    Columns columns;
+    /// With `glu`, the second is that of the other half; null without a bias.
+    Value bias = {}, otherBias = {};
+  };
+  Outputs loadOutputs(Columns columns);
+
+  /// Writes the outputs of a token. With `glu`, `sums` are of the first half
+  /// and `otherSums` of the second.
+  void store(const Token &token, const Outputs &outputs, Value sums,
+             Value otherSums = {});
+
+private:
+  Value scale(const Token &token, Value sums, Value bias);
+
+  KernelBuilder &b;
+  LinearOp op;
+};
+
+} // namespace mlir::mod
+
+#endif // MOD_CODEGEN_CPU_LINEARCLAUSES_H
