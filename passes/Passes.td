@@ -197,6 +197,89 @@ def FuseRoutingPass : Pass<"mod-fuse-routing", "::mlir::func::FuncOp"> {
   ];
 }
 
+def FoldNormsPass : Pass<"mod-fold-norms", "::mlir::func::FuncOp"> {
+  let summary = "norms become factors of the products that read them";
+  let description = [{
+    A norm that only products read is not written to memory: its scale is
+    multiplied into their weights, which is done once, by the compiler, and the
+    factor of each token is applied to their sums:
+
+    ```
+    (x * r * scale) . w = r * (x . (scale * w))
+    ```
+
+    A norm that something else reads stays, as does one before a weight that is
+    packed or not computed from parameters alone. A remark says so.
+
+    Example:
+
+    ```mlir
+    %n = mod.rms_norm %x, %g eps(1.0e-5)
+        : (tensor<1x?x16xf32>, tensor<16xf32>) -> tensor<1x?x16xf32>
+    %y = mod.linear %n, %w : (tensor<1x?x16xf32>, tensor<24x16xf32>)
+                           -> tensor<1x?x24xf32>
+    ```
+
+    becomes
+
+    ```mlir
+    %scales = linalg.broadcast ins(%g : tensor<16xf32>)
+        outs(%empty : tensor<24x16xf32>) dimensions = [0]
+    %v = arith.mulf %w, %scales : tensor<24x16xf32>
+    %r = mod.inverse_rms %x eps(1.0e-5)
+        : (tensor<1x?x16xf32>) -> tensor<1x?xf32>
+    %y = mod.linear %x, %v row_scales(%r)
+        : (tensor<1x?x16xf32>, tensor<24x16xf32>, tensor<1x?xf32>)
+        -> tensor<1x?x24xf32>
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
+def FuseEpiloguesPass : Pass<"mod-fuse-epilogues", "::mlir::func::FuncOp"> {
+  let summary = "what follows a product becomes a clause of it";
+  let description = [{
+    What is done to each element of a product's result and nothing else is done
+    while the sums are in registers:
+
+    | what | becomes the clause |
+    |---|---|
+    | `silu(gate) * up` of the halves of one product | `glu(silu)` |
+    | a sum with the product | `accumulate into(...)`: the sum replaces the other operand |
+    | `mod.scatter` of the product, or of its sum | `gate(...) by(...) accumulate into(...) at(...)`, with `plus(...)` for the other operand |
+
+    `silu(g)` is recognised in ops of `arith` and `math` on tensors and in
+    elementwise `linalg` ops, as `g / (1 + exp(-g))` and other ways to write it;
+    where gate and up stand the wrong way round, the halves of the weight are
+    exchanged. One remark per clause says that it was made or why not.
+
+    Example:
+
+    ```mlir
+    %d = mod.linear %h, %w : (tensor<1x?x32xf32>, tensor<16x32xf32>)
+                           -> tensor<1x?x16xf32>
+    %u = arith.addf %o, %d : tensor<1x?x16xf32>
+    %y = mod.scatter %u into %x at(%i) gate(sigmoid) by(%r)
+        : (tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?xi32>,
+           tensor<1x?xf32>) -> tensor<1x?x16xf32>
+    ```
+
+    becomes
+
+    ```mlir
+    %y = mod.linear %h, %w plus(%o) gate(sigmoid) by(%r)
+        accumulate into(%x) at(%i)
+        : (tensor<1x?x32xf32>, tensor<16x32xf32>, tensor<1x?x16xf32>,
+           tensor<1x?xf32>, tensor<1x?x16xf32>, tensor<1x?xi32>)
+        -> tensor<1x?x16xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+}
+
 def InterpretPass : Pass<"mod-interpret", "::mlir::ModuleOp"> {
   let summary = "run a function with the reference interpreter";
   let description = [{
