@@ -63,8 +63,12 @@ static void buildFused(OpPassManager &pm) {
   // While routed blocks are still regions: their products share an operand
   // that routing would hide behind a gather.
   pm.addNestedPass<func::FuncOp>(createFuseProjectionsPass());
+  // Once products are joined: the weight of all is multiplied by a scale once.
+  pm.addNestedPass<func::FuncOp>(createFoldNormsPass());
   // Routed blocks become select, gather, update, scatter, or a branch.
   pm.addNestedPass<func::FuncOp>(createFuseRoutingPass());
+  // Once there are scatters.
+  pm.addNestedPass<func::FuncOp>(createFuseEpiloguesPass());
   addCleanup(pm);
 }
 

@@ -70,7 +70,10 @@ static std::string makeName(Value value, llvm::StringSet<> &taken) {
   SmallVector<StringRef> parameters;
   collectParameters(value, visited, parameters);
   std::string base = joinNames(parameters);
-  if (value.getDefiningOp<linalg::PackOp>())
+  Value panels = value;
+  if (auto collapse = value.getDefiningOp<tensor::CollapseShapeOp>())
+    panels = collapse.getSrc();
+  if (panels.getDefiningOp<linalg::PackOp>())
     base += ".packed";
   std::string name = base;
   for (unsigned count = 1; !taken.insert(name).second; ++count)

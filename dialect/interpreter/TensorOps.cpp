@@ -244,6 +244,21 @@ static LogicalResult evaluateOp(Evaluator &evaluator,
   return success();
 }
 
+static LogicalResult evaluateOp(Evaluator &evaluator, linalg::BroadcastOp op) {
+  const InterpreterValue &source = evaluator.get(op.getInput());
+  InterpreterValue result(evaluator.get(op.getInit()).shape);
+  auto next = result.data.begin();
+  forEachIndex(result.shape, [&](ArrayRef<int64_t> index) {
+    SmallVector<int64_t> place;
+    for (auto [dim, i] : llvm::enumerate(index))
+      if (!llvm::is_contained(op.getDimensions(), int64_t(dim)))
+        place.push_back(i);
+    *next++ = source.data[getPlace(source, place)];
+  });
+  evaluator.set(op->getResult(0), result);
+  return success();
+}
+
 /// Element `[outer..., inner...]` is `source[outer * tile + inner]`.
 static LogicalResult evaluateOp(Evaluator &evaluator, linalg::PackOp op) {
   const InterpreterValue &source = evaluator.get(op.getSource());
@@ -311,7 +326,7 @@ std::optional<LogicalResult> mod::evaluateTensorOp(Evaluator &evaluator,
             tensor::ExtractSliceOp, tensor::InsertSliceOp, tensor::ConcatOp,
             tensor::SplatOp, bufferization::MaterializeInDestinationOp,
             tensor::ExpandShapeOp, tensor::CollapseShapeOp, linalg::FillOp,
-            linalg::PackOp, affine::AffineMinOp, scf::IfOp>(
-          [&](auto op) { return evaluateOp(evaluator, op); })
+            linalg::BroadcastOp, linalg::PackOp, affine::AffineMinOp,
+            scf::IfOp>([&](auto op) { return evaluateOp(evaluator, op); })
       .Default(std::nullopt);
 }

@@ -47,15 +47,15 @@ func.func @unknown(%x: tensor<1x?x6xf32>, %w: tensor<8x6xf32>, %p: tensor<2x6x4x
 // Panels of a gated product hold rows of both halves; each half is filled with
 // zeros by itself.
 // CHECK-LABEL: func.func @gated
-// CHECK: %[[W:.+]] = ml_program.global_load_const @gated
+// CHECK: %[[W:.+]] = ml_program.global_load_const @both
 // CHECK: %[[HALVES:.+]] = tensor.expand_shape %[[W]] {{\[\[}}0, 1], [2]] output_shape [2, 5, 6] : tensor<10x6xf32> into tensor<2x5x6xf32>
 // CHECK: %[[PACK:.+]] = linalg.pack %[[HALVES]] padding_value(%{{.+}} : f32) inner_dims_pos = [0, 1] inner_tiles = [2, 2]
 // CHECK-SAME: tensor<2x5x6xf32> -> tensor<1x3x6x2x2xf32>
 // CHECK: %[[PANELS:.+]] = tensor.collapse_shape %[[PACK]] {{\[\[}}0, 1], [2], [3, 4]] : tensor<1x3x6x2x2xf32> into tensor<3x6x4xf32>
 // CHECK: mod.linear %{{.+}}, %[[PANELS]] glu(silu) : (tensor<1x?x6xf32>, tensor<3x6x4xf32>) -> tensor<1x?x5xf32>
-ml_program.global private @gated(#ml_program.extern : tensor<10x6xf32>) : tensor<10x6xf32>
+ml_program.global private @both(#ml_program.extern : tensor<10x6xf32>) : tensor<10x6xf32>
 func.func @gated(%x: tensor<1x?x6xf32>) -> tensor<1x?x5xf32> {
-  %w = ml_program.global_load_const @gated : tensor<10x6xf32>
+  %w = ml_program.global_load_const @both : tensor<10x6xf32>
   %y = mod.linear %x, %w glu(silu) : (tensor<1x?x6xf32>, tensor<10x6xf32>) -> tensor<1x?x5xf32>
   return %y : tensor<1x?x5xf32>
 }

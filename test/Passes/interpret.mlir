@@ -174,7 +174,10 @@ func.func @routing() -> (tensor<1x3xi32>, index, tensor<1x4xi32>, index, tensor<
 // TENSORS-NEXT: result 6: [2, 2]
 // TENSORS-NEXT:   4.48491 4.48491
 // TENSORS-NEXT:   4.48491 4.48491
-func.func @tensors() -> (tensor<2x2xf32>, tensor<?xf32>, tensor<2x2xf32>, index, tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x2xf32>) {
+// TENSORS-NEXT: result 7: [2, 2]
+// TENSORS-NEXT:   5 5
+// TENSORS-NEXT:   6 6
+func.func @tensors() -> (tensor<2x2xf32>, tensor<?xf32>, tensor<2x2xf32>, index, tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x2xf32>) {
   %h = ml_program.global_load_const @half : tensor<1x2xbf16>
   %a = arith.extf %h : tensor<1x2xbf16> to tensor<1x2xf32>
   %r = ml_program.global_load_const @resource : tensor<1x2xf32>
@@ -199,7 +202,10 @@ func.func @tensors() -> (tensor<2x2xf32>, tensor<?xf32>, tensor<2x2xf32>, index,
   %abs = math.absf %s : tensor<2x2xf32>
   %logs = arith.addf %more, %log : tensor<2x2xf32>
   %sum = arith.addf %logs, %abs : tensor<2x2xf32>
-  return %d, %e, %m, %n, %f, %p, %sum : tensor<2x2xf32>, tensor<?xf32>, tensor<2x2xf32>, index, tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x2xf32>
+  %row = arith.constant dense<[5.0, 6.0]> : tensor<2xf32>
+  %columns = linalg.broadcast ins(%row : tensor<2xf32>) outs(%i : tensor<2x2xf32>) dimensions = [1]
+  return %d, %e, %m, %n, %f, %p, %sum, %columns
+      : tensor<2x2xf32>, tensor<?xf32>, tensor<2x2xf32>, index, tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x2xf32>
 }
 ml_program.global private @half(dense<[[1.0, 2.0]]> : tensor<1x2xbf16>) : tensor<1x2xbf16>
 ml_program.global private @resource(dense_resource<five> : tensor<1x2xf32>) : tensor<1x2xf32>
