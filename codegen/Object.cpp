@@ -88,7 +88,10 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager graphs;
   llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine);
+  // Loops over vectors are written as such; others are not worth the time.
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = tuning.SLPVectorization = false;
+  llvm::PassBuilder builder(&machine, tuning);
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(graphs);
   builder.registerFunctionAnalyses(functions);
@@ -115,6 +118,9 @@ mod::translateToLLVM(ModuleOp module, llvm::LLVMContext &context,
     // A model exports one symbol; two models may live in one process.
     if (!function.isDeclaration() && function.getName() != kQueryFunction)
       function.setLinkage(llvm::GlobalValue::InternalLinkage);
+    // A copy of a kernel in each layer would only take time to compile.
+    if (function.hasNUsesOrMore(2))
+      function.addFnAttr(llvm::Attribute::NoInline);
   }
   optimize(*result, machine);
   return std::move(result);

@@ -43,6 +43,30 @@ def LowerKernelsPass : Pass<"mod-lower-kernels", "::mlir::ModuleOp"> {
   ];
 }
 
+def OutlineElementwisePass
+    : Pass<"mod-outline-elementwise", "::mlir::ModuleOp"> {
+  let summary = "one function per distinct elementwise op";
+  let description = [{
+    Makes every `linalg` op on buffers and every copy a call of a private
+    function, of which there is one for each distinct op and its types: what
+    layers have in common is compiled once.
+
+    Example:
+
+    ```mlir
+    linalg.add ins(%x, %y : memref<1x?x768xf32>, memref<1x?x768xf32>)
+               outs(%x : memref<1x?x768xf32>)
+    ```
+
+    becomes
+
+    ```mlir
+    call @linalg.add(%x, %y) : (memref<1x?x768xf32>, memref<1x?x768xf32>) -> ()
+    ```
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect"];
+}
+
 //===----------------------------------------------------------------------===//
 // Weights
 //===----------------------------------------------------------------------===//

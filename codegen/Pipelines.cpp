@@ -67,12 +67,15 @@ static void buildFused(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createFoldNormsPass());
   // Routed blocks become select, gather, update, scatter, or a branch.
   pm.addNestedPass<func::FuncOp>(createFuseRoutingPass());
-  // Once there are scatters.
+  // Once there are scatters, and gathers that norms no longer read.
   pm.addNestedPass<func::FuncOp>(createFuseEpiloguesPass());
+  pm.addNestedPass<func::FuncOp>(createFuseGathersPass());
   addCleanup(pm);
 }
 
 static void buildPacked(OpPassManager &pm, const PhaseOptions &options) {
+  // Their weights are packed too. Not before: a router decides in f32.
+  pm.addNestedPass<func::FuncOp>(createExpandPredictorsPass());
   // After fusion: the fused weights are packed as one.
   PackWeightsPassOptions pack;
   pack.panel = CpuTarget::get(options.vectorBits).getPanel();
@@ -110,7 +113,8 @@ static void buildLowered(OpPassManager &pm, const PhaseOptions &options) {
   LowerKernelsPassOptions kernels;
   kernels.vectorBits = options.vectorBits;
   pm.addPass(createLowerKernelsPass(kernels));
-  // What is left is elementwise work and copies.
+  // What is left is elementwise work and copies, much the same in each layer.
+  pm.addPass(createOutlineElementwisePass());
   VectorizePassOptions vectorize;
   vectorize.vectorBits = options.vectorBits;
   pm.addPass(createVectorizePass(vectorize));

@@ -280,6 +280,67 @@ def FuseEpiloguesPass : Pass<"mod-fuse-epilogues", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::tensor::TensorDialect"];
 }
 
+def FuseGathersPass : Pass<"mod-fuse-gathers", "::mlir::func::FuncOp"> {
+  let summary = "products read the rows of selected tokens where they are";
+  let description = [{
+    A gather of tokens that only products and `mod.inverse_rms` read is not
+    made: they read the rows of its operand in place. Where something else reads
+    the tokens too, a residual sum for example, they are gathered once for all;
+    a remark says so.
+
+    Example:
+
+    ```mlir
+    %t = mod.gather %x at(%i)
+        : (tensor<1x?x16xf32>, tensor<1x?xi32>) -> tensor<1x?x16xf32>
+    %y = mod.linear %t, %w : (tensor<1x?x16xf32>, tensor<24x16xf32>)
+                           -> tensor<1x?x24xf32>
+    ```
+
+    becomes
+
+    ```mlir
+    %y = mod.linear %x, %w rows(%i)
+        : (tensor<1x?x16xf32>, tensor<24x16xf32>, tensor<1x?xi32>)
+        -> tensor<1x?x24xf32>
+    ```
+  }];
+}
+
+def ExpandPredictorsPass
+    : Pass<"mod-expand-predictors", "::mlir::func::FuncOp"> {
+  let summary = "predictors become products";
+  let description = [{
+    Says `mod.predictor` as a product, an activation and a router, so that its
+    hidden layer is computed by the kernel of products.
+
+    Example:
+
+    ```mlir
+    %l = mod.predictor %x, %w0, %b0, %w2, %b2
+        : (tensor<1x?x16xf32>, tensor<4x16xf32>, tensor<4xf32>,
+           tensor<1x4xf32>, tensor<1xf32>) -> tensor<1x?xf32>
+    ```
+
+    becomes
+
+    ```mlir
+    %h = mod.linear %x, %w0 bias(%b0)
+        : (tensor<1x?x16xf32>, tensor<4x16xf32>, tensor<4xf32>)
+        -> tensor<1x?x4xf32>
+    %a = linalg.map ins(%h : tensor<1x?x4xf32>)
+        outs(%empty : tensor<1x?x4xf32>) (%in: f32, %out: f32) { ... }
+    %l = mod.router %a, %w2 bias(%b2)
+        : (tensor<1x?x4xf32>, tensor<1x4xf32>, tensor<1xf32>)
+        -> tensor<1x?xf32>
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def InterpretPass : Pass<"mod-interpret", "::mlir::ModuleOp"> {
   let summary = "run a function with the reference interpreter";
   let description = [{

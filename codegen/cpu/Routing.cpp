@@ -12,14 +12,30 @@ using namespace mlir::mod;
 
 static constexpr int64_t blockRows = 16;
 
+/// Sums of a dot product that do not wait for each other.
+static constexpr int64_t dotSums = 4;
+
 Value mod::emitDot(KernelBuilder &b, Value x, ArrayRef<Value> xRow, Value y,
                    ArrayRef<Value> yRow, int64_t width) {
-  Values sums = b.forColumns(
-      width, {b.splat(0.0)}, [&](Columns columns, ValueRange sums) {
-        Value product =
-            b.fma(b.load(x, xRow, columns), b.load(y, yRow, columns), sums[0]);
-        return Values{product};
-      });
+  auto multiplyAdd = [&](Columns columns, Value sum) {
+    return b.fma(b.load(x, xRow, columns), b.load(y, yRow, columns), sum);
+  };
+  int64_t lanes = b.target.getLanes(), step = dotSums * lanes;
+  int64_t whole = width / step * step;
+  Values sums(whole ? dotSums : 1, b.splat(0.0));
+  if (whole)
+    sums =
+        b.loop(b.index(0), b.index(whole), step, sums,
+               [&](Value column, ValueRange sums) {
+                 Values next;
+                 for (auto [i, sum] : llvm::enumerate(sums))
+                   next.push_back(multiplyAdd({b.add(column, i * lanes)}, sum));
+                 return next;
+               });
+  for (int64_t column = whole; column < width; column += lanes)
+    sums[0] = multiplyAdd(b.columnsAt(column, width), sums[0]);
+  for (Value sum : llvm::drop_begin(sums))
+    sums[0] = b.addf(sums[0], sum);
   return b.sum(sums[0]);
 }
 
