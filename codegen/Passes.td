@@ -61,7 +61,7 @@ def OutlineElementwisePass
     becomes
 
     ```mlir
-    call @linalg.add(%x, %y) : (memref<1x?x768xf32>, memref<1x?x768xf32>) -> ()
+    call @elementwise.add(%x, %y) : (memref<1x?x768xf32>, memref<1x?x768xf32>) -> ()
     ```
   }];
   let dependentDialects = ["::mlir::func::FuncDialect"];

@@ -58,7 +58,7 @@ func::FuncOp Outliner::create(Operation *op, ValueRange arguments,
   OpBuilder builder(op->getContext());
   Location loc = op->getLoc();
   auto function = func::FuncOp::create(
-      loc, op->getName().getStringRef(),
+      loc, ("elementwise." + op->getName().stripDialect()).str(),
       builder.getFunctionType(arguments.getTypes(), TypeRange()));
   function.setPrivate();
   Block *body = function.addEntryBlock();

@@ -11,12 +11,12 @@
 // CHECK-LABEL: func.func @layers
 // CHECK-SAME: %[[X:.*]]: memref<1x?x8xf32>, %[[Y:.*]]: memref<1x?x8xf32>, %[[P:.*]]: memref<1x?x8xf32, strided<[128, 16, 1]>>, %[[S:.*]]: f32
 // CHECK-NOT: linalg
-// CHECK: call @linalg.add(%[[X]], %[[Y]]) :
-// CHECK-NEXT: call @linalg.add(%[[Y]], %[[X]]) :
-// CHECK-NEXT: call @linalg.add_0(%[[P]], %[[X]]) :
-// CHECK-NEXT: call @linalg.map(%[[X]], %[[Y]], %[[S]]) :
-// CHECK-NEXT: call @memref.copy(%[[X]], %[[P]]) :
-// CHECK-NEXT: call @memref.copy(%[[Y]], %[[P]]) :
+// CHECK: call @elementwise.add(%[[X]], %[[Y]]) :
+// CHECK-NEXT: call @elementwise.add(%[[Y]], %[[X]]) :
+// CHECK-NEXT: call @elementwise.add_0(%[[P]], %[[X]]) :
+// CHECK-NEXT: call @elementwise.map(%[[X]], %[[Y]], %[[S]]) :
+// CHECK-NEXT: call @elementwise.copy(%[[X]], %[[P]]) :
+// CHECK-NEXT: call @elementwise.copy(%[[Y]], %[[P]]) :
 // CHECK-NEXT: return
 // REMARK: [Passed] Outlined{{.*}} functions=4, ops=6
 func.func @layers(%x: !row, %y: !row, %p: !part, %s: f32) {
@@ -35,8 +35,8 @@ func.func @layers(%x: !row, %y: !row, %p: !part, %s: f32) {
   return
 }
 
-// CHECK: func.func private @linalg.add(%[[A:.*]]: memref<1x?x8xf32>, %[[B:.*]]: memref<1x?x8xf32>)
+// CHECK: func.func private @elementwise.add(%[[A:.*]]: memref<1x?x8xf32>, %[[B:.*]]: memref<1x?x8xf32>)
 // CHECK: linalg.add ins(%[[A]], %[[B]] {{.*}} outs(%[[A]]
-// CHECK: func.func private @linalg.map(%{{.*}}: memref<1x?x8xf32>, %{{.*}}: memref<1x?x8xf32>, %[[F:.*]]: f32)
+// CHECK: func.func private @elementwise.map(%{{.*}}: memref<1x?x8xf32>, %{{.*}}: memref<1x?x8xf32>, %[[F:.*]]: f32)
 // CHECK: arith.constant 2.0
 // CHECK: arith.mulf %{{.*}}, %[[F]]
