@@ -19,7 +19,7 @@ using namespace modrt;
 namespace {
 
 struct Options {
-  int64_t promptTokens = 0, genTokens = 0, runs = 0, threads = 0;
+  int64_t promptTokens = 0, genTokens = -1, runs = 0, threads = 0;
   bool json = false;
 
   Syntax syntax();
@@ -67,9 +67,9 @@ Syntax Options::syntax() {
           "what\nthe machine can do at most with as many threads.",
           {integer("--prompt-tokens", promptTokens, 1, INT64_MAX,
                    "tokens of the prompt (default: 512, at most the context)"),
-           integer("--gen-tokens", genTokens, 1, INT64_MAX,
-                   "tokens decoded after it (default: 128, at most half of "
-                   "the context)"),
+           integer("--gen-tokens", genTokens, 0, INT64_MAX,
+                   "tokens decoded after it, 0 for none (default: 128, at most "
+                   "half of the context)"),
            integer("--runs", runs, 1, 1000,
                    "times that each is measured (default: for two seconds, at "
                    "least 3)"),
@@ -80,7 +80,7 @@ modrt_status Benchmark::chooseCounts() {
   int64_t context = running.model().context;
   if (!options.promptTokens)
     options.promptTokens = std::min<int64_t>(512, context);
-  if (!options.genTokens)
+  if (options.genTokens < 0)
     options.genTokens =
         std::clamp<int64_t>(128, 1, std::max<int64_t>(1, context / 2));
   if (options.promptTokens > context || options.genTokens > context)
@@ -234,7 +234,8 @@ modrt_status Benchmark::run(const modrt_model *model) {
                           std::min<int64_t>(options.promptTokens, 64), 0,
                           nullptr));
   MODRT_TRY(repeat("prefill", prefill, &Benchmark::measurePrefill));
-  MODRT_TRY(repeat("decode", decode, &Benchmark::measureDecode));
+  if (options.genTokens > 0)
+    MODRT_TRY(repeat("decode", decode, &Benchmark::measureDecode));
   return measureCeilings();
 }
 
@@ -269,15 +270,8 @@ static void printJson(const Benchmark &done) {
       .print();
 }
 
-static void printTable(const Benchmark &done) {
-  double gflops = done.prefill.rate() * 1e-9;
+static void printDecode(const Benchmark &done) {
   double gbPerS = done.decode.rate() * 1e-9;
-  printf("%d threads     tokens    tokens/s    reached       limit   share\n",
-         done.running.pool().threads());
-  printf("prefill    %9lld %11.1f %6.1f GF/s %6.1f GF/s %5.1f %%\n",
-         static_cast<long long>(done.options.promptTokens),
-         done.options.promptTokens / done.prefill.seconds, gflops,
-         done.peakGflops, 100 * gflops / done.peakGflops);
   printf("decode     %9lld %11.1f %6.1f GB/s %6.1f GB/s %5.1f %%\n",
          static_cast<long long>(done.options.genTokens),
          done.options.genTokens / done.decode.seconds, gbPerS, done.peakGbPerS,
@@ -288,6 +282,18 @@ static void printTable(const Benchmark &done) {
            100 * done.routedShare(done.prefill, done.options.promptTokens),
            100 * done.routedShare(done.decode, done.options.genTokens),
            1e-6 * done.decode.work / done.options.genTokens);
+}
+
+static void printTable(const Benchmark &done) {
+  double gflops = done.prefill.rate() * 1e-9;
+  printf("%d threads     tokens    tokens/s    reached       limit   share\n",
+         done.running.pool().threads());
+  printf("prefill    %9lld %11.1f %6.1f GF/s %6.1f GF/s %5.1f %%\n",
+         static_cast<long long>(done.options.promptTokens),
+         done.options.promptTokens / done.prefill.seconds, gflops,
+         done.peakGflops, 100 * gflops / done.peakGflops);
+  if (done.options.genTokens > 0)
+    printDecode(done);
 }
 
 int modrt::bench(const Invocation &invocation) {

@@ -144,7 +144,7 @@ static void runAttention(benchmark::State &state, int64_t heads, int64_t dim,
 
 /// As many rounds as take about a second.
 static int64_t roundsFor(double flops) {
-  return std::clamp<int64_t>(static_cast<int64_t>(3e10 / flops), 3, 7);
+  return std::clamp<int64_t>(static_cast<int64_t>(3e10 / flops), 3, 5);
 }
 
 template <typename Function, typename... Values>

@@ -21,8 +21,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 MAKE_MODEL = HERE.parent.parent / "examples/random-model/make.py"
 MODELS = {"MoD": ["--preset", "m110"], "dense": ["--preset", "m110-dense"]}
 DTYPES = ["f32", "bf16", "i8", "i4"]
-CONTEXT, DECODED = 2048, 32
-LENGTHS = [32, 64, 128, 256, 512, 1024, 2048]
+CONTEXT, BEFORE, DECODED = 2048, 16, 64   # tokens of a prompt, before the decoded ones, and these
+LENGTHS = [32, 64, 128, 512, 2048]
 SHARES = [0.5, 0.125, 0.03]
 
 
@@ -47,7 +47,8 @@ class Rounds:
 
     def text(self, digits=2, percent=False):
         scale, unit = (100, " %") if percent else (1, "")
-        return f"{scale * self.median():.{digits}f}{unit} +-{100 * self.spread():.0f}%"
+        text = f"{scale * self.median():.{digits}f}{unit}"
+        return text + f" +-{100 * self.spread():.0f}%" if len(self.values) > 1 else text
 
 
 def log(text):
@@ -145,9 +146,15 @@ class Bench:
         self.compiled[key] = None if done.returncode else (executable, time.perf_counter() - start)
         return self.compiled[key]
 
-    def bench(self, executable, threads, prompt=CONTEXT, decoded=DECODED, runs=1):
+    @staticmethod
+    def bench(executable, threads, prompt, decoded, runs=1):
         return run_json(executable, "bench", "--json", "--prompt-tokens", prompt, "--gen-tokens", decoded, "--threads", threads,
                         "--runs", runs)
+
+    def bench_both(self, executable, threads):
+        """Prefill of a whole context; decode where the weights are nearly all that is read."""
+        return {"prefill": self.bench(executable, threads, CONTEXT, 0)["prefill"],
+                "decode": self.bench(executable, threads, BEFORE, DECODED)["decode"]}
 
     def measure_models(self):
         log("compiling m110 ...")
@@ -161,8 +168,10 @@ class Bench:
         eager = self.start_eager()
         for number in range(self.rounds):
             for (dtype, name, threads), ((executable, _), found) in runs.items():
+                if number > 0 and threads < self.threads[-1]:
+                    continue   # takes too long to be done often
                 log(f"round {number + 1} of {self.rounds}: {dtype} {name}, {threads} thread(s)")
-                found.append(self.bench(executable, threads))
+                found.append(self.bench_both(executable, threads))
             for name, values in eager.items():
                 values.append(self.ask_eager(name))
         self.results["models"] = [self.model_row(key, *value) for key, value in runs.items()]
@@ -212,7 +221,7 @@ class Bench:
                 rows.append([f"{dtype} {name}", threads, speed.text(0), rounds(key, part, share).text(0, percent=True), gain,
                              "" if routed is None else f"{100 * routed:.1f} %"] + [beside] * (part == "prefill"))
             limit = "of f32 peak" if part == "prefill" else "of DRAM bandwidth"
-            print_table(f"m110, {part}" + (f" of {CONTEXT} tokens" if part == "prefill" else f" at {CONTEXT} tokens"),
+            print_table(f"m110, {part}" + (f" of {CONTEXT} tokens" if part == "prefill" else f" of {DECODED} tokens"),
                         ["", "threads", "tokens/s", limit, "MoD / dense", "routed"] + ["/ PyTorch"] * (part == "prefill"), rows)
         print_table("Compile time of m110, weights included", ["", "seconds"],
                     [[f"{dtype} {name}", f"{compiled[1]:.1f}"] for (dtype, name, threads), (compiled, _) in runs.items()
@@ -232,7 +241,7 @@ class Bench:
             log(f"cost, round {number + 1} of {self.rounds}")
             for name, share, length in cases:
                 runs = max(1, 256 // length)
-                found[name].append(self.bench(executables[share], threads, length, 1, runs)["prefill"])
+                found[name].append(self.bench(executables[share], threads, length, 0, runs)["prefill"])
         whole = Rounds(run["share_of_peak"] for run in found[f"12.5 % routed, {CONTEXT} tokens"])
         for name, _, length in cases:
             share = Rounds(run["share_of_peak"] for run in found[name])
