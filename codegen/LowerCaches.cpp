@@ -7,8 +7,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/Passes.h"
+#include "codegen/cpu/Panels.h"
 #include "dialect/ModOps.h"
 #include "dialect/Programs.h"
+#include "passes/Budget.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace mlir::mod {
@@ -25,94 +27,146 @@ namespace {
 /// its tokens touched and no others.
 constexpr int64_t kPageBytes = 4096;
 
-/// Where the keys of one cache lie; its values follow `bufferBytes` later.
+/// Where the keys and values of one cache lie in the memory of all.
 struct CachePlace {
-  KVCacheType type;
+  Panels panels;
   int64_t index;
-  int64_t offset;
+  int64_t keysOffset;
 
-  int64_t getBufferBytes() const {
-    int64_t bits = type.getElementType().getIntOrFloatBitWidth();
-    return llvm::alignTo(type.getLength() * type.getWidth() * bits / 8,
-                         kPageBytes);
+  int64_t getValuesOffset() const {
+    return keysOffset +
+           llvm::alignTo(Panels::getBytes(panels.keys), kPageBytes);
   }
+  int64_t getEnd() const {
+    return getValuesOffset() +
+           llvm::alignTo(Panels::getBytes(panels.values), kPageBytes);
+  }
+};
+
+/// The keys and values of one cache, and the tokens before the next append.
+struct CacheBuffers {
+  Value keys, values, first;
 };
 
 /// Lowers the state of one program.
 class StateLowering {
 public:
-  explicit StateLowering(func::FuncOp program)
-      : program(program), builder(program.getContext()) {}
+  StateLowering(func::FuncOp program, CpuTarget target)
+      : program(program), target(target), builder(program.getContext()) {}
 
   /// Returns the bytes that all caches take, 0 where there are none.
   int64_t lowerCaches();
+  void lowerTemporaryCaches();
   void lowerTrace();
+  /// A table of the caches for the descriptor.
+  ArrayAttr describeCaches();
 
 private:
-  void lower(CacheAppendOp op, const CachePlace &place);
-  void lower(CachedAttentionOp op, const CachePlace &place);
+  Panels getPanels(Value handle);
+  void lowerUsers(Value handle, const CachePlace &place);
+  void lower(CacheAppendOp op, CacheBuffers buffers);
+  void lower(CachedAttentionOp op, CacheBuffers buffers, Value count);
   void lower(TraceRoutingOp op, Value trace, Value present);
-  Value viewRows(Location loc, const CachePlace &place, bool values,
-                 OpFoldResult start, OpFoldResult rows);
+  CacheBuffers viewPlace(Location loc, const CachePlace &place);
   Value loadLength(Location loc, const CachePlace &place);
+  void storeLength(CacheAppendOp op, Value first, const CachePlace &place);
   Value constant(Location loc, int64_t value) {
     return arith::ConstantIndexOp::create(builder, loc, value);
   }
 
   func::FuncOp program;
+  CpuTarget target;
   OpBuilder builder;
+  SmallVector<CachePlace> places;
   Value memory, lengths;
 };
 
 struct LowerCachesPass : mod::impl::LowerCachesPassBase<LowerCachesPass> {
+  using LowerCachesPassBase::LowerCachesPassBase;
   void runOnOperation() override;
 };
 
 } // namespace
 
-/// A table of a program's caches for the descriptor.
-static ArrayAttr describeCaches(func::FuncOp program) {
-  Builder builder(program.getContext());
-  SmallVector<Attribute> caches;
-  for (Type argument : program.getArgumentTypes())
-    if (auto type = dyn_cast<KVCacheType>(argument)) {
-      int64_t bits = type.getElementType().getIntOrFloatBitWidth();
-      caches.push_back(builder.getDictionaryAttr(
-          {builder.getNamedAttr("length",
-                                builder.getI64IntegerAttr(type.getLength())),
-           builder.getNamedAttr(
-               "row_bytes",
-               builder.getI64IntegerAttr(type.getWidth() * bits / 4))}));
-    }
-  return builder.getArrayAttr(caches);
+/// Tells the budget what the caches of each block really take. Those of a
+/// routed block follow each other; the others are those of `blocks[0]`.
+static void updateBudget(ModuleOp module) {
+  auto attr = module->getAttrOfType<DictionaryAttr>(kBudgetAttr);
+  FailureOr<Budget> budget =
+      attr ? Budget::fromAttribute(attr) : FailureOr<Budget>();
+  SmallVector<int64_t> bytes;
+  for (Attribute cache : module->getAttrOfType<ArrayAttr>("mod.caches"))
+    bytes.push_back(
+        cast<DictionaryAttr>(cache).getAs<IntegerAttr>("row_bytes").getInt());
+  if (failed(budget) || bytes.empty())
+    return;
+  Budget::Block &unrouted = budget->blocks.front();
+  unrouted.cacheRowBytes = llvm::sum_of(bytes);
+  for (Budget::Block &block : llvm::drop_begin(budget->blocks)) {
+    auto own = ArrayRef(bytes).slice(block.firstCache, block.numCaches);
+    block.cacheRowBytes = llvm::sum_of(own);
+    unrouted.cacheRowBytes -= block.cacheRowBytes;
+  }
+  module->setAttr(kBudgetAttr, budget->toAttribute(module.getContext()));
 }
 
 void LowerCachesPass::runOnOperation() {
   ModuleOp module = getOperation();
+  if (!CpuTarget::isSupported(vectorBits)) {
+    module.emitError("no vectors have ")
+        << vectorBits.getValue() << " bits; expected 128, 256 or 512";
+    return signalPassFailure();
+  }
   Builder builder(&getContext());
   int64_t bytes = 0;
   module->setAttr("mod.caches", builder.getArrayAttr({}));
   for (func::FuncOp program : getPrograms(module)) {
-    if (ArrayAttr caches = describeCaches(program); !caches.empty())
-      module->setAttr("mod.caches", caches);
-    StateLowering lowering(program);
+    StateLowering lowering(program, CpuTarget::get(vectorBits));
     bytes = std::max(bytes, lowering.lowerCaches());
+    if (ArrayAttr caches = lowering.describeCaches(); !caches.empty())
+      module->setAttr("mod.caches", caches);
+    lowering.lowerTemporaryCaches();
     lowering.lowerTrace();
   }
   module->setAttr("mod.caches_bytes", builder.getI64IntegerAttr(bytes));
+  updateBudget(module);
+}
+
+//===----------------------------------------------------------------------===//
+// Places
+//===----------------------------------------------------------------------===//
+
+/// A cache that nothing attends to is one head.
+Panels StateLowering::getPanels(Value handle) {
+  auto type = cast<KVCacheType>(handle.getType());
+  int64_t kvHeads = 1;
+  for (Operation *user : handle.getUsers())
+    if (auto attention = dyn_cast<CachedAttentionOp>(user))
+      kvHeads = attention.getKvHeads();
+  return Panels::get(target, type.getElementType(), kvHeads,
+                     type.getWidth() / kvHeads, type.getLength());
+}
+
+ArrayAttr StateLowering::describeCaches() {
+  SmallVector<Attribute> caches;
+  for (const CachePlace &place : places) {
+    NamedAttribute length(
+        "length", builder.getI64IntegerAttr(place.panels.values.getDimSize(2)));
+    NamedAttribute bytes(
+        "row_bytes", builder.getI64IntegerAttr(place.panels.getTokenBytes()));
+    caches.push_back(builder.getDictionaryAttr({length, bytes}));
+  }
+  return builder.getArrayAttr(caches);
 }
 
 int64_t StateLowering::lowerCaches() {
-  SmallVector<CachePlace> places;
   SmallVector<BlockArgument> handles;
   int64_t bytes = 0;
   for (BlockArgument argument : program.getArguments()) {
-    auto type = dyn_cast<KVCacheType>(argument.getType());
-    if (!type)
+    if (!isa<KVCacheType>(argument.getType()))
       continue;
-    CachePlace place{type, int64_t(places.size()), bytes};
-    bytes += 2 * place.getBufferBytes();
-    places.push_back(place);
+    places.push_back({getPanels(argument), int64_t(places.size()), bytes});
+    bytes = places.back().getEnd();
     handles.push_back(argument);
   }
   if (places.empty())
@@ -122,19 +176,36 @@ int64_t StateLowering::lowerCaches() {
   lengths = addArgument(
       program, MemRefType::get({int64_t(places.size())}, builder.getI64Type()),
       role::kLengths);
-  for (auto [place, handle] : llvm::zip_equal(places, handles))
-    for (Operation *user : llvm::make_early_inc_range(handle.getUsers())) {
-      builder.setInsertionPoint(user);
-      if (auto append = dyn_cast<CacheAppendOp>(user))
-        lower(append, place);
-      else
-        lower(cast<CachedAttentionOp>(user), place);
-    }
   llvm::BitVector dead(program.getNumArguments());
-  for (BlockArgument handle : handles)
+  for (auto [place, handle] : llvm::zip_equal(places, handles)) {
+    lowerUsers(handle, place);
     dead.set(handle.getArgNumber());
+  }
   (void)program.eraseArguments(dead);
   return bytes;
+}
+
+void StateLowering::lowerUsers(Value handle, const CachePlace &place) {
+  for (Operation *user : llvm::make_early_inc_range(handle.getUsers())) {
+    builder.setInsertionPoint(user);
+    CacheBuffers buffers = viewPlace(user->getLoc(), place);
+    if (auto append = dyn_cast<CacheAppendOp>(user)) {
+      storeLength(append, buffers.first, place);
+      lower(append, buffers);
+    } else {
+      lower(cast<CachedAttentionOp>(user), buffers, buffers.first);
+    }
+  }
+}
+
+CacheBuffers StateLowering::viewPlace(Location loc, const CachePlace &place) {
+  auto view = [&](MemRefType type, int64_t offset) -> Value {
+    return memref::ViewOp::create(builder, loc, type, memory,
+                                  constant(loc, offset), ValueRange());
+  };
+  return {view(place.panels.keys, place.keysOffset),
+          view(place.panels.values, place.getValuesOffset()),
+          loadLength(loc, place)};
 }
 
 Value StateLowering::loadLength(Location loc, const CachePlace &place) {
@@ -144,49 +215,67 @@ Value StateLowering::loadLength(Location loc, const CachePlace &place) {
                                     length);
 }
 
-/// Rows `start .. start + rows` of a cache's keys or values.
-Value StateLowering::viewRows(Location loc, const CachePlace &place,
-                              bool values, OpFoldResult start,
-                              OpFoldResult rows) {
-  int64_t offset = place.offset + (values ? place.getBufferBytes() : 0);
-  auto type =
-      MemRefType::get({1, place.type.getLength(), place.type.getWidth()},
-                      place.type.getElementType());
-  Value all = memref::ViewOp::create(builder, loc, type, memory,
-                                     constant(loc, offset), ValueRange());
-  OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
-  OpFoldResult width = builder.getIndexAttr(place.type.getWidth());
-  return memref::SubViewOp::create(builder, loc, all,
-                                   ArrayRef<OpFoldResult>{zero, start, zero},
-                                   ArrayRef<OpFoldResult>{one, rows, width},
-                                   ArrayRef<OpFoldResult>{one, one, one});
-}
-
-void StateLowering::lower(CacheAppendOp op, const CachePlace &place) {
+void StateLowering::storeLength(CacheAppendOp op, Value first,
+                                const CachePlace &place) {
   Location loc = op.getLoc();
-  Value length = loadLength(loc, place);
-  OpFoldResult rows = memref::getMixedSize(builder, loc, op.getKey(), 1);
-  memref::CopyOp::create(builder, loc, op.getKey(),
-                         viewRows(loc, place, false, length, rows));
-  memref::CopyOp::create(builder, loc, op.getValue(),
-                         viewRows(loc, place, true, length, rows));
-  Value grown = arith::AddIOp::create(
-      builder, loc, length,
-      getValueOrCreateConstantIndexOp(builder, loc, rows));
+  Value rows = memref::DimOp::create(builder, loc, op.getKey(), 1);
+  Value grown = arith::AddIOp::create(builder, loc, first, rows);
   grown = arith::IndexCastOp::create(builder, loc, builder.getI64Type(), grown);
   memref::StoreOp::create(builder, loc, grown, lengths,
                           constant(loc, place.index));
+}
+
+/// Each has the tokens of one append.
+void StateLowering::lowerTemporaryCaches() {
+  SmallVector<TemporaryCacheOp> caches;
+  program.walk([&](TemporaryCacheOp op) { caches.push_back(op); });
+  for (TemporaryCacheOp cache : caches) {
+    Location loc = cache.getLoc();
+    builder.setInsertionPoint(cache);
+    Panels panels = getPanels(cache);
+    CacheBuffers buffers{memref::AllocOp::create(builder, loc, panels.keys),
+                         memref::AllocOp::create(builder, loc, panels.values),
+                         constant(loc, 0)};
+    for (Operation *user : llvm::make_early_inc_range(cache->getUsers())) {
+      builder.setInsertionPoint(user);
+      if (auto append = dyn_cast<CacheAppendOp>(user)) {
+        lower(append, buffers);
+        continue;
+      }
+      auto attention = cast<CachedAttentionOp>(user);
+      lower(attention, buffers,
+            memref::DimOp::create(builder, loc, attention.getQuery(), 1));
+    }
+    cache.erase();
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Ops on caches
+//===----------------------------------------------------------------------===//
+
+void StateLowering::lower(CacheAppendOp op, CacheBuffers buffers) {
+  AppendPanelsOp::create(builder, op.getLoc(), op.getKey(), op.getValue(),
+                         buffers.first, op.getPositions(), op.getThetaAttr(),
+                         buffers.keys, buffers.values);
   op.erase();
 }
 
-void StateLowering::lower(CachedAttentionOp op, const CachePlace &place) {
-  Location loc = op.getLoc();
-  Value length = loadLength(loc, place);
-  OpFoldResult start = builder.getIndexAttr(0);
-  Value keys = viewRows(loc, place, false, start, length);
-  Value values = viewRows(loc, place, true, start, length);
-  AttentionOp::create(builder, loc, TypeRange(), op.getQuery(), keys, values,
-                      op.getHeadsAttr(), op.getKvHeadsAttr(), op.getInto());
+void StateLowering::lower(CachedAttentionOp op, CacheBuffers buffers,
+                          Value count) {
+  Panels panels{cast<MemRefType>(buffers.keys.getType()),
+                cast<MemRefType>(buffers.values.getType())};
+  int64_t headDim = panels.keys.getDimSize(2), splits = panels.getSplits();
+  bool isSingle = cast<ShapedType>(op.getQuery().getType()).getDimSize(1) == 1;
+  Value partials;
+  if (isSingle && splits > 1)
+    partials = memref::AllocOp::create(
+        builder, op.getLoc(),
+        MemRefType::get({int64_t(op.getHeads()), splits, headDim + 2},
+                        builder.getF32Type()));
+  PanelAttentionOp::create(builder, op.getLoc(), op.getQuery(), buffers.keys,
+                           buffers.values, count, op.getHeadsAttr(), partials,
+                           op.getInto());
   op.erase();
 }
 

@@ -277,9 +277,10 @@ def LowerCachesPass : Pass<"mod-lower-caches", "::mlir::ModuleOp"> {
   let description = [{
     Replaces the `!mod.kv_cache` arguments of each bufferized program by two:
     `caches`, the bytes of all caches, and `lengths`, the rows in use of each.
-    Every cache has a place of its own on a page boundary, keys before values.
-    `mod.cache_append` becomes copies behind the rows in use;
-    `mod.cached_attention` becomes `mod.attention` over the rows in use.
+    Every cache has a place of its own on a page boundary, keys before values,
+    in panels for the vectors of the target. `mod.cache_append` becomes
+    `mod.append_panels` behind the rows in use, `mod.cached_attention` becomes
+    `mod.panel_attention` over these. A `mod.temporary_cache` becomes buffers.
 
     A `!mod.trace` argument becomes a memref and a flag that says whether the
     caller wants it; `mod.trace_routing` becomes stores that the flag guards.
@@ -296,11 +297,16 @@ def LowerCachesPass : Pass<"mod-lower-caches", "::mlir::ModuleOp"> {
     becomes
 
     ```mlir
-    %keys = memref.view %caches[%c0][] : memref<8192xi8> to memref<1x32x8xf32>
-    %rows = memref.subview %keys[0, %length, 0] [1, 1, 8] [1, 1, 1] : ...
-    memref.copy %k, %rows : ...
+    %keys = memref.view %caches[%c0][] : memref<8192xi8> to memref<1x2x8x16xf32>
+    %values = memref.view %caches[%c4096][]
+        : memref<8192xi8> to memref<1x1x32x8xf32>
+    mod.append_panels %k, %v at(%length) into(%keys, %values) : ...
     ```
   }];
+  let options = [
+    Option<"vectorBits", "vector-bits", "unsigned", "256",
+           "bits of one vector: 128, 256 or 512">
+  ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
     "::mlir::scf::SCFDialect"

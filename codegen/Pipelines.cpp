@@ -55,6 +55,7 @@ static void buildDerived(OpPassManager &pm, const PhaseOptions &options) {
   // Before fusion, so that each program is fused for its own shapes.
   DeriveProgramsPassOptions derive;
   derive.decodeRouting = options.decodeRouting;
+  derive.kvDtype = options.kvDtype;
   pm.addPass(createDeriveProgramsPass(derive));
   addCleanup(pm);
 }
@@ -65,6 +66,8 @@ static void buildFused(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createFuseProjectionsPass());
   // Once products are joined: the weight of all is multiplied by a scale once.
   pm.addNestedPass<func::FuncOp>(createFoldNormsPass());
+  // Keys are rotated where they are written.
+  pm.addNestedPass<func::FuncOp>(createFuseRopePass());
   // Routed blocks become select, gather, update, scatter, or a branch.
   pm.addNestedPass<func::FuncOp>(createFuseRoutingPass());
   // Once there are scatters, and gathers that norms no longer read.
@@ -85,7 +88,7 @@ static void buildPacked(OpPassManager &pm, const PhaseOptions &options) {
   addCleanup(pm);
 }
 
-static void buildBufferized(OpPassManager &pm) {
+static void buildBufferized(OpPassManager &pm, const PhaseOptions &options) {
   // Prepared weights become views of memory that the caller maps.
   pm.addPass(createBindWeightsPass());
   // Elementwise arithmetic on tensors takes its destination from an operand
@@ -101,7 +104,9 @@ static void buildBufferized(OpPassManager &pm) {
   // Copies of a buffer to itself and branches that yield one buffer.
   addCleanup(pm);
   // Handles of state become views, once tensors are memrefs.
-  pm.addPass(createLowerCachesPass());
+  LowerCachesPassOptions caches;
+  caches.vectorBits = options.vectorBits;
+  pm.addPass(createLowerCachesPass(caches));
   addCleanup(pm);
 }
 
@@ -161,7 +166,7 @@ void mod::buildPhase(OpPassManager &pm, Phase phase,
   case Phase::packed:
     return buildPacked(pm, options);
   case Phase::bufferized:
-    return buildBufferized(pm);
+    return buildBufferized(pm, options);
   case Phase::lowered:
     return buildLowered(pm, options);
   case Phase::llvm:

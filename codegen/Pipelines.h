@@ -40,6 +40,9 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
   Option<std::string> decodeRouting{
       *this, "decode-routing",
       llvm::cl::desc("predictor, router or always; empty for the model's own")};
+  Option<std::string> kvDtype{
+      *this, "kv-dtype",
+      llvm::cl::desc("what KV caches hold: f32 or bf16; empty for f32")};
   Option<unsigned> vectorBits{*this, "vector-bits",
                               llvm::cl::desc("bits of one vector"),
                               llvm::cl::init(256)};

@@ -38,6 +38,7 @@ def Mod_Hidden : Mod_Shaped<[AnyFloat], [3], 2>;    // [batch, tokens, width]
 def Mod_Vector : Mod_Shaped<[AnyFloat], [1], 0>;    // [width]
 def Mod_Matrix : Mod_Shaped<[AnyFloat], [2], 0>;    // [out, in]
 def Mod_Weight : Mod_Shaped<[AnyFloat], [2, 3], 0>; // [out, in] or packed
+def Mod_Panels : MemRefRankOf<[AnyFloat], [4]>;    // see mod.append_panels
 def Mod_PerToken : Mod_Shaped<[AnyFloat, I32], [2, 3], 2>;
 
 /// An op with the three forms that the dialect's description lists. Its memory

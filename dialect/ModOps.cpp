@@ -242,6 +242,12 @@ void CachedAttentionOp::build(OpBuilder &builder, OperationState &state,
         /*into=*/Value());
 }
 
+void CacheAppendOp::build(OpBuilder &builder, OperationState &state,
+                          Value cache, Value key, Value value) {
+  build(builder, state, cache, key, value, /*positions=*/Value(),
+        /*heads=*/IntegerAttr(), /*theta=*/FloatAttr());
+}
+
 void RouterOp::build(OpBuilder &builder, OperationState &state, Value x,
                      Value weight, Value bias) {
   build(builder, state, perToken(x, builder.getF32Type()), x, weight, bias,
@@ -288,6 +294,10 @@ unsigned LinearOp::getSizeOperand(unsigned dim) {
 int64_t LinearOp::getNumInputs() { return getDim(getWeight(), 1); }
 
 int64_t AttentionOp::getHeadDim() { return getDim(getQuery(), 2) / getHeads(); }
+
+int64_t PanelAttentionOp::getKvHeads() { return getDim(getKeys(), 0); }
+
+int64_t PanelAttentionOp::getHeadDim() { return getDim(getKeys(), 2); }
 
 int64_t SelectOp::getMaxCount() {
   return getDim(getInto() ? getInto() : getIndices(), 1);
@@ -371,6 +381,18 @@ void ScatterOp::getEffects(Effects &effects) {
   addEffects(*this, /*written=*/nullptr, effects);
   if (isa<MemRefType>(getX().getType()))
     effects.emplace_back(MemoryEffects::Write::get(), &getXMutable());
+}
+
+void AppendPanelsOp::getEffects(Effects &effects) {
+  addEffects(*this, /*written=*/nullptr, effects);
+  for (OpOperand *panels : {&getKeysMutable(), &getValuesMutable()})
+    effects.emplace_back(MemoryEffects::Write::get(), panels);
+}
+
+void PanelAttentionOp::getEffects(Effects &effects) {
+  addEffects(*this, &getIntoMutable(), effects);
+  for (OpOperand &partials : getPartialsMutable())
+    effects.emplace_back(MemoryEffects::Write::get(), &partials);
 }
 
 //===----------------------------------------------------------------------===//

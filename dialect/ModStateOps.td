@@ -1,6 +1,6 @@
 //===- ModStateOps.td - State that outlives a run ----------*- tablegen -*-===//
 //
-// KV caches and traces.
+// KV caches, the panels that they are kept in, and traces.
 //
 //===----------------------------------------------------------------------===//
 
@@ -9,25 +9,56 @@
 
 include "dialect/ModOpBase.td"
 
+def Mod_TemporaryCacheOp : Mod_Op<"temporary_cache", [
+    MemoryEffects<[MemAlloc]>]> {
+  let summary = "a cache that lasts as long as one run of a program";
+  let description = [{
+    An empty cache for one attention whose keys are those of one append: what
+    attends among the tokens of a program reads keys and values as what
+    attends over a session's.
+
+    Example:
+
+    ```mlir
+    %cache = mod.temporary_cache : !mod.kv_cache<2048x768xf32>
+    ```
+  }];
+  let arguments = (ins);
+  let results = (outs Mod_KVCacheType:$cache);
+  let assemblyFormat = "attr-dict `:` qualified(type($cache))";
+}
+
 def Mod_CacheAppendOp : Mod_Op<"cache_append", [
     MemoryEffects<[MemWrite, MemRead]>]> {
   let summary = "add the keys and values of new tokens to a cache";
   let description = [{
     Writes the rows of `key` and `value` behind those in use and grows the
-    number in use by as many.
+    number in use by as many. Keys may be rotated on their way, as `mod.rope`
+    does. A cache of narrower floats rounds what is written to it.
 
     Example:
 
     ```mlir
     mod.cache_append %cache, %k, %v : !mod.kv_cache<2048x768xf32>,
         tensor<1x?x768xf32>, tensor<1x?x768xf32>
+    mod.cache_append %cache, %k, %v rotated(%positions heads(12) theta(1.0e4))
+        : !mod.kv_cache<2048x768xf32>, tensor<1x?x768xf32>,
+          tensor<1x?x768xf32>, tensor<1x?xi32>
     ```
   }];
-  let arguments = (ins Mod_KVCacheType:$cache, Mod_Hidden:$key, Mod_Hidden:$value);
+  let arguments = (ins Mod_KVCacheType:$cache, Mod_Hidden:$key, Mod_Hidden:$value,
+                       Optional<Mod_Ids>:$positions,
+                       OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$heads,
+                       OptionalAttr<F64Attr>:$theta);
   let assemblyFormat = [{
-    $cache `,` $key `,` $value attr-dict
+    $cache `,` $key `,` $value
+    (`rotated` `(` $positions^ `heads` `(` $heads `)`
+     `theta` `(` custom<Float>($theta) `)` `)`)? attr-dict
     `:` qualified(type($cache)) `,` type($key) `,` type($value)
+    (`,` type($positions)^)?
   }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$cache, "::mlir::Value":$key,
+                                 "::mlir::Value":$value)>];
   let hasVerifier = 1;
 }
 
@@ -60,6 +91,80 @@ def Mod_CachedAttentionOp : Mod_Op<"cached_attention", [
   }];
   let builders = [OpBuilder<(ins "::mlir::Value":$query, "::mlir::Value":$cache,
                                  "int64_t":$heads, "int64_t":$kvHeads)>];
+  let hasVerifier = 1;
+}
+
+def Mod_AppendPanelsOp : Mod_Op<"append_panels", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "write the keys and values of new tokens into panels";
+  let description = [{
+    The buffer form of `mod.cache_append`: writes the rows of `key` and `value`
+    to the tokens `first`, `first + 1`, ... of
+
+    | buffer | shape | element `[h][p][i][j]` |
+    |---|---|---|
+    | `keys` | `[kv_heads][tokens / panel][head_dim][panel]` | element `i` of the key of token `p * panel + j` |
+    | `values` | `[kv_heads][head_dim / panel][tokens][panel]` | element `p * panel + j` of the value of token `i` |
+
+    Numbers of panels are rounded up; each buffer has a panel of its own width.
+    Elements of values beyond `head_dim` are written as zero.
+
+    Example:
+
+    ```mlir
+    mod.append_panels %k, %v at(%first)
+        rotated(%positions theta(1.0e4)) into(%keys, %values)
+        : memref<1x?x256xf32>, memref<1x?x256xf32>,
+          memref<4x128x64x16xf32>, memref<4x4x2048x16xf32>, memref<1x?xi32>
+    ```
+  }];
+  let arguments = (ins Mod_Hidden:$key, Mod_Hidden:$value, Index:$first,
+                       Optional<Mod_Ids>:$positions, OptionalAttr<F64Attr>:$theta,
+                       Mod_Panels:$keys, Mod_Panels:$values);
+  let assemblyFormat = [{
+    $key `,` $value `at` `(` $first `)`
+    (`rotated` `(` $positions^ `theta` `(` custom<Float>($theta) `)` `)`)?
+    `into` `(` $keys `,` $values `)` attr-dict
+    `:` type($key) `,` type($value) `,` type($keys) `,` type($values)
+    (`,` type($positions)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def Mod_PanelAttentionOp : Mod_Op<"panel_attention", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "causal attention over keys and values in panels";
+  let description = [{
+    The buffer form of `mod.cached_attention`, over the first `count` tokens of
+    panels that `mod.append_panels` describes. The query's tokens are the last
+    of these.
+
+    A single query may share its keys out among tasks: `partials`, `[heads]
+    [splits][head_dim + 2]`, is memory for what each makes of its part.
+
+    Example:
+
+    ```mlir
+    mod.panel_attention %q, %keys, %values of(%count) heads(12) into(%a)
+        : memref<1x?x768xf32>, memref<4x128x64x16xf32>, memref<4x4x2048x16xf32>,
+          memref<1x?x768xf32>
+    ```
+  }];
+  let arguments = (ins Mod_Hidden:$query, Mod_Panels:$keys, Mod_Panels:$values,
+                       Index:$count, ConfinedAttr<I64Attr, [IntPositive]>:$heads,
+                       Optional<MemRefRankOf<[F32], [3]>>:$partials,
+                       Mod_Hidden:$into);
+  let assemblyFormat = [{
+    $query `,` $keys `,` $values `of` `(` $count `)` `heads` `(` $heads `)`
+    (`partials` `(` $partials^ `)`)? `into` `(` $into `)` attr-dict
+    `:` type($query) `,` type($keys) `,` type($values) `,` type($into)
+    (`,` type($partials)^)?
+  }];
+  let extraClassDeclaration = [{
+    /// The heads of keys and values, and the width of one head.
+    int64_t getKvHeads();
+    int64_t getHeadDim();
+  }];
   let hasVerifier = 1;
 }
 

@@ -4,32 +4,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialect/ModOps.h"
+#include "dialect/Verifiers.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace mlir::mod;
+using namespace mlir::mod::detail;
 
 #include "dialect/ModInterfaces.cpp.inc"
-
-static ShapedType shaped(Value value) {
-  return cast<ShapedType>(value.getType());
-}
-
-/// The value that holds the op's output: its destination or its result.
-static ShapedType getOutputType(Operation *op) {
-  if (Value into = cast<DestinationOpInterface>(op).getInto())
-    return shaped(into);
-  return shaped(op->getResult(0));
-}
-
-/// Checks that an op is on tensors or on memrefs, not on both.
-static LogicalResult verifyOneForm(Operation *op) {
-  if (llvm::any_of(op->getOperandTypes(), llvm::IsaPred<MemRefType>) &&
-      llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>))
-    return op->emitOpError("mixes tensors and memrefs");
-  return success();
-}
 
 LogicalResult mod::detail::verifyDestinationOp(Operation *op) {
   if (failed(verifyOneForm(op)))
@@ -52,68 +34,6 @@ LogicalResult mod::detail::verifyDestinationOp(Operation *op) {
   return success();
 }
 
-/// Whether two dimensions may be equal at run time.
-static bool compatible(int64_t a, int64_t b) {
-  return a == b || ShapedType::isDynamic(a) || ShapedType::isDynamic(b);
-}
-
-/// Checks that the output holds `element`s in `shape`, whose dimensions may be
-/// dynamic.
-static LogicalResult verifyOutput(Operation *op, ArrayRef<int64_t> shape,
-                                  Type element) {
-  ShapedType output = getOutputType(op);
-  if (output.getElementType() == element &&
-      output.getRank() == int64_t(shape.size()) &&
-      llvm::equal(output.getShape(), shape, compatible))
-    return success();
-  return op->emitOpError("gives values like ")
-         << RankedTensorType::get(shape, element) << ", not " << output;
-}
-
-/// Checks that the output is like the operand `x`.
-static LogicalResult verifyOutputLike(Operation *op, Value x) {
-  return verifyOutput(op, shaped(x).getShape(), shaped(x).getElementType());
-}
-
-/// Checks that the output is one f32 for each token of `x`.
-static LogicalResult verifyScores(Operation *op, Value x) {
-  return verifyOutput(op, shaped(x).getShape().take_front(2),
-                      Float32Type::get(op->getContext()));
-}
-
-/// Checks one dimension of an operand, named in the error.
-static LogicalResult verifyDim(Operation *op, StringRef name, Value value,
-                               unsigned dim, int64_t expected) {
-  int64_t actual = shaped(value).getDimSize(dim);
-  if (compatible(actual, expected))
-    return success();
-  return op->emitOpError() << name << " has " << actual << " in dimension "
-                           << dim << ", expected " << expected;
-}
-
-static int64_t getDim(Value value, unsigned dim) {
-  return shaped(value).getDimSize(dim);
-}
-
-/// Checks that two operands have the same batch and tokens.
-static LogicalResult verifySameTokens(Operation *op, StringRef name,
-                                      Value value, Value like) {
-  for (unsigned dim : {0, 1})
-    if (failed(verifyDim(op, name, value, dim, getDim(like, dim))))
-      return failure();
-  return success();
-}
-
-/// Checks that two operands have the same elements.
-static LogicalResult verifySameElements(Operation *op, StringRef name,
-                                        Value value, Type expected) {
-  Type actual = shaped(value).getElementType();
-  if (actual == expected)
-    return success();
-  return op->emitOpError() << name << " has elements of " << actual
-                           << ", expected " << expected;
-}
-
 static LogicalResult verifyCapacity(Operation *op, Attribute capacity) {
   if (auto count = dyn_cast<IntegerAttr>(capacity)) {
     if (count.getInt() < 1)
@@ -125,15 +45,6 @@ static LogicalResult verifyCapacity(Operation *op, Attribute capacity) {
   if (!(ratio > 0.0 && ratio <= 1.0))
     return op->emitOpError("capacity as a ratio must be in (0, 1], not ")
            << ratio;
-  return success();
-}
-
-/// Checks that a width is that of `heads` heads.
-static LogicalResult verifyHeads(Operation *op, StringRef name, Value value,
-                                 int64_t heads) {
-  if (getDim(value, 2) % heads)
-    return op->emitOpError() << name << " of width " << getDim(value, 2)
-                             << " cannot be cut into " << heads << " heads";
   return success();
 }
 
@@ -245,21 +156,6 @@ LogicalResult RopeOp::verify() {
   if (getTheta().convertToDouble() <= 0)
     return emitOpError("theta must be positive");
   return verifyOutputLike(*this, getX());
-}
-
-/// Checks queries against keys and values of `kvWidth`.
-static LogicalResult verifyGroups(Operation *op, Value query, int64_t kvWidth,
-                                  int64_t heads, int64_t kvHeads) {
-  if (heads % kvHeads)
-    return op->emitOpError() << heads << " heads cannot share " << kvHeads
-                             << " key and value heads evenly";
-  if (failed(verifyHeads(op, "query", query, heads)))
-    return failure();
-  if (kvWidth != getDim(query, 2) / heads * kvHeads)
-    return op->emitOpError("key has width ")
-           << kvWidth << ", expected " << kvHeads << " heads of "
-           << getDim(query, 2) / heads;
-  return verifyOutputLike(op, query);
 }
 
 /// The query's tokens are the last of the key's.
@@ -438,54 +334,4 @@ LogicalResult ScatterOp::verify() {
     return failure();
   return verifySameElements(*this, "update", getUpdate(),
                             shaped(getX()).getElementType());
-}
-
-//===----------------------------------------------------------------------===//
-// State
-//===----------------------------------------------------------------------===//
-
-/// Checks rows that are written to or attend to a cache: those of the one
-/// sequence that it belongs to.
-static LogicalResult verifyCacheRows(Operation *op, StringRef name, Value rows,
-                                     KVCacheType cache) {
-  int64_t tokens = getDim(rows, 1);
-  if (!ShapedType::isDynamic(tokens) && tokens > cache.getLength())
-    return op->emitOpError()
-           << name << " has " << tokens << " tokens, the cache holds "
-           << cache.getLength();
-  if (failed(verifyDim(op, name, rows, 0, 1)))
-    return failure();
-  return verifySameElements(op, name, rows, cache.getElementType());
-}
-
-LogicalResult CacheAppendOp::verify() {
-  KVCacheType cache = getCache().getType();
-  if (failed(verifyOneForm(*this)) ||
-      failed(verifySameTokens(*this, "value", getValue(), getKey())) ||
-      failed(verifyCacheRows(*this, "key", getKey(), cache)) ||
-      failed(verifyCacheRows(*this, "value", getValue(), cache)) ||
-      failed(verifyDim(*this, "key", getKey(), 2, cache.getWidth())))
-    return failure();
-  return verifyDim(*this, "value", getValue(), 2, cache.getWidth());
-}
-
-LogicalResult CachedAttentionOp::verify() {
-  KVCacheType cache = getCache().getType();
-  if (failed(verifyCacheRows(*this, "query", getQuery(), cache)))
-    return failure();
-  return verifyGroups(*this, getQuery(), cache.getWidth(), getHeads(),
-                      getKvHeads());
-}
-
-LogicalResult TraceRoutingOp::verify() {
-  if (getOrdinal() >= uint64_t(getTrace().getType().getLayers()))
-    return emitOpError("ordinal ")
-           << getOrdinal() << " is not a row of " << getTrace().getType();
-  if (failed(verifyOneForm(*this)) ||
-      failed(verifyDim(*this, "scores", getScores(), 0, 1)) ||
-      failed(verifySameTokens(*this, "tested", getTested(), getScores())))
-    return failure();
-  if (getSelected())
-    return verifyDim(*this, "selected", getSelected(), 0, 1);
-  return success();
 }

@@ -28,8 +28,9 @@ enum class Program { forward, prefill, decode };
 class ProgramCloner : public ShapeCloner {
 public:
   ProgramCloner(OpBuilder &builder, func::FuncOp model, Program kind,
-                std::optional<Causal> routing)
-      : ShapeCloner(builder), model(model), kind(kind), routing(routing) {}
+                std::optional<Causal> routing, Type cacheType)
+      : ShapeCloner(builder), model(model), kind(kind), routing(routing),
+        cacheType(cacheType) {}
 
   LogicalResult run();
 
@@ -48,6 +49,7 @@ private:
   LogicalResult checkDim(tensor::DimOp op);
   int64_t getRoutedTokens(RoutedOp) override;
   LogicalResult finishRouted(RoutedOp routed) override;
+  KVCacheType getCacheType(AttentionOp op);
   void cloneAttention(AttentionOp op);
   void sliceTail(Value value);
   void cloneReturn(func::ReturnOp op);
@@ -55,6 +57,7 @@ private:
   func::FuncOp model;
   Program kind;
   std::optional<Causal> routing;
+  Type cacheType; // of what a session's caches hold; null: as computed
   func::FuncOp program;
   Value count;               // valid tokens; null in decode
   Value rows;                // prefill: rows of logits
@@ -89,6 +92,13 @@ static SmallVector<AttentionOp> getAttentionOps(func::FuncOp model) {
   return ops;
 }
 
+KVCacheType ProgramCloner::getCacheType(AttentionOp op) {
+  auto key = cast<RankedTensorType>(op.getKey().getType());
+  return KVCacheType::get(builder.getContext(), getContext(), key.getDimSize(2),
+                          isCausal() && cacheType ? cacheType
+                                                  : key.getElementType());
+}
+
 /// Adds arguments in the order of the table in docs/architecture.md.
 void ProgramCloner::addArguments() {
   int64_t tokens = isDecode() ? 1 : getContext();
@@ -105,13 +115,8 @@ void ProgramCloner::addArguments() {
     addArgument(TraceType::get(builder.getContext(), layers, getContext()),
                 role::kTrace);
   if (isCausal())
-    for (AttentionOp op : getAttentionOps(model)) {
-      auto key = cast<RankedTensorType>(op.getKey().getType());
-      caches.push_back(
-          addArgument(KVCacheType::get(builder.getContext(), getContext(),
-                                       key.getDimSize(2), key.getElementType()),
-                      role::kCache));
-    }
+    for (AttentionOp op : getAttentionOps(model))
+      caches.push_back(addArgument(getCacheType(op), role::kCache));
   auto logits = cast<RankedTensorType>(model.getResultTypes()[0]);
   BlockArgument place = addArgument(
       logits.clone({1, tokens, logits.getDimSize(2)}), role::kLogits);
@@ -247,13 +252,19 @@ LogicalResult ProgramCloner::clone(Operation *op) {
     return mapping.map(old.getResult(), positions), success();
   if (old && isCausal())
     return old.emitOpError("must be those of the model's tokens");
-  if (auto attention = dyn_cast<AttentionOp>(op); attention && isCausal())
+  if (auto attention = dyn_cast<AttentionOp>(op))
     return cloneAttention(attention), success();
   return ShapeCloner::clone(op);
 }
 
+/// All programs attend over caches, so that keys are written once in the form
+/// in which they are read often.
 void ProgramCloner::cloneAttention(AttentionOp op) {
-  Value cache = caches[nextCache++];
+  Value cache;
+  if (isCausal())
+    cache = caches[nextCache++];
+  else
+    cache = TemporaryCacheOp::create(builder, op.getLoc(), getCacheType(op));
   CacheAppendOp::create(builder, op.getLoc(), cache,
                         mapping.lookup(op.getKey()),
                         mapping.lookup(op.getValue()));
@@ -360,6 +371,19 @@ static FailureOr<std::optional<Causal>> parseRouting(func::FuncOp model,
   return causal;
 }
 
+/// The type of a session's caches that an option asks for, null where it asks
+/// for none; failure where it is none.
+static FailureOr<Type> parseCacheType(func::FuncOp model, StringRef text) {
+  Builder builder(model.getContext());
+  if (text.empty())
+    return Type();
+  if (text == "f32")
+    return Type(builder.getF32Type());
+  if (text == "bf16")
+    return Type(builder.getBF16Type());
+  return model.emitOpError("kv-dtype '") << text << "' is not f32 or bf16";
+}
+
 static LogicalResult checkModel(func::FuncOp model) {
   auto tokens = cast<RankedTensorType>(model.getArgumentTypes()[0]);
   if (!tokens.hasStaticShape())
@@ -376,11 +400,13 @@ void DeriveProgramsPass::runOnOperation() {
   if (failed(model) || failed(checkModel(*model)))
     return signalPassFailure();
   auto routing = parseRouting(*model, decodeRouting);
-  if (failed(routing))
+  auto cacheType = parseCacheType(*model, kvDtype);
+  if (failed(routing) || failed(cacheType))
     return signalPassFailure();
   OpBuilder builder(&getContext());
   for (Program kind : {Program::forward, Program::prefill, Program::decode})
-    if (failed(ProgramCloner(builder, *model, kind, *routing).run()))
+    if (failed(
+            ProgramCloner(builder, *model, kind, *routing, *cacheType).run()))
       return signalPassFailure();
   model->erase();
 }

@@ -66,9 +66,9 @@ def DeriveProgramsPass : Pass<"mod-derive-programs", "::mlir::ModuleOp"> {
 
     | program | tokens | attention | routing |
     |---|---|---|---|
-    | `@forward` | `tensor<1x?x...>`, up to `%count` | among themselves | as written |
-    | `@prefill` | `tensor<1x?x...>`, up to `%count` | over KV caches | causal |
-    | `@decode` | `tensor<1x1x...>` | over KV caches | causal |
+    | `@forward` | `tensor<1x?x...>`, up to `%count` | over caches of its own | as written |
+    | `@prefill` | `tensor<1x?x...>`, up to `%count` | over the session's caches | causal |
+    | `@decode` | `tensor<1x1x...>` | over the session's caches | causal |
 
     Their arguments carry a `mod.role`; see `docs/architecture.md`. The logits
     are written into an argument. `@prefill` computes those of the tokens from
@@ -76,7 +76,8 @@ def DeriveProgramsPass : Pass<"mod-derive-programs", "::mlir::ModuleOp"> {
     itself (the final norm and the head).
 
     `decode-routing` overrides the causal clause of every routed block:
-    `predictor`, `router` or `always`.
+    `predictor`, `router` or `always`. `kv-dtype` is what a session's caches
+    hold (`f32` or `bf16`) where this is not what is computed.
 
     An op that mixes tokens outside `mod.attention` cannot be run token by token
     and is an error, as is a batch other than 1.
@@ -99,7 +100,9 @@ def DeriveProgramsPass : Pass<"mod-derive-programs", "::mlir::ModuleOp"> {
   let options = [
     Option<"decodeRouting", "decode-routing", "std::string", "\"\"",
            "causal predicate of every routed block: predictor, router or "
-           "always; empty: as written">
+           "always; empty: as written">,
+    Option<"kvDtype", "kv-dtype", "std::string", "\"\"",
+           "what caches hold: f32 or bf16; empty: what is computed">
   ];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
@@ -339,6 +342,33 @@ def ExpandPredictorsPass
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"
   ];
+}
+
+def FuseRopePass : Pass<"mod-fuse-rope", "::mlir::func::FuncOp"> {
+  let summary = "rotate keys while they are written to their cache";
+  let description = [{
+    A `mod.cache_append` whose keys a `mod.rope` makes takes the keys as they
+    were and rotates them itself: they are read and written once less. The
+    `mod.rope` goes with its last use. One remark per append says whether its
+    keys were rotated before.
+
+    Example:
+
+    ```mlir
+    %r = mod.rope %k at(%p) heads(2) theta(1.0e4)
+        : (tensor<1x?x16xf32>, tensor<1x?xi32>) -> tensor<1x?x16xf32>
+    mod.cache_append %cache, %r, %v : !mod.kv_cache<32x16xf32>,
+        tensor<1x?x16xf32>, tensor<1x?x16xf32>
+    ```
+
+    becomes
+
+    ```mlir
+    mod.cache_append %cache, %k, %v rotated(%p heads(2) theta(1.0e4))
+        : !mod.kv_cache<32x16xf32>, tensor<1x?x16xf32>, tensor<1x?x16xf32>,
+          tensor<1x?xi32>
+    ```
+  }];
 }
 
 def InterpretPass : Pass<"mod-interpret", "::mlir::ModuleOp"> {

@@ -1,223 +1,194 @@
-//===- Attention.cpp - Kernels of causal attention ------------------------===//
+//===- Attention.cpp - The kernel of attention of many queries ------------===//
 //
-// Blocks of queries score blocks of transposed keys; a single query reads each
-// key and value once, as they lie.
+// Blocks of queries pass over blocks of keys; what the causal mask leaves of
+// these is known panel by panel.
 //
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/OnlineSoftmax.h"
-#include <cmath>
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mlir::mod;
 
-/// The scale of scores; log2(e) makes the softmax one of powers of two.
-static double getScale(AttentionOp op) {
-  return M_LOG2E / std::sqrt(double(op.getHeadDim()));
-}
-
-//===----------------------------------------------------------------------===//
-// Many queries
-//===----------------------------------------------------------------------===//
-
 namespace {
+/// How queries are shared out: tiles of rows of registers, and blocks of whole
+/// tiles that are one task.
+struct QueryTiling {
+  QueryTiling(CpuTarget target, PanelAttentionOp op);
+
+  /// Rows of a tile of scores, and of one of values, a multiple of it.
+  int64_t scoreRows, valueRows;
+  /// The most rows of a block: their state stays in the cache and on the stack.
+  int64_t mostRows;
+};
+
 /// A task is a block of queries of one head.
 struct QueryBlock {
-  using Keys = OnlineSoftmax::Keys;
-
-  QueryBlock(KernelBuilder &builder, AttentionOp op, Value head,
-             Value firstQuery);
+  QueryBlock(KernelBuilder &builder, PanelAttentionOp op, QueryTiling tiling,
+             Value head, Value firstQuery, Value rows);
   void emit();
 
-  /// Queries of one block, a multiple of the tile's rows.
-  static int64_t getQueries(CpuTarget target) {
-    int64_t rows = getTile(target).rows;
-    return 64 / rows * rows;
-  }
-  static RegisterTile getTile(CpuTarget target) {
-    int64_t vectors = target.getPanelVectors();
-    return {target.getTileRows(vectors), vectors};
-  }
-
 private:
-  void emitKeys(Keys keys);
-  void emitTranspose(Keys keys);
-  void emitScores(Value row);
-  void emitScoresAt(Value row, ArrayRef<Value> queries, Value key);
-  Value getQuery(Value row);
+  void emitQueries();
+  void emitKeys(Value firstKey);
+  void emitPanels(Value firstKey, Value count);
+  Values maskScores(ValueRange scores, Value row, Value key);
+  void emitValues(Value firstRow, Value firstKey, Value count);
+  Value getFirstRow(Value key);
+  Value getCount(Value row, Value firstKey, Value count);
 
   KernelBuilder &b;
-  AttentionOp op;
-  RegisterTile tile;
-  Value queries, keys, firstQuery, rows, queryColumn;
-  /// `[headDim][blockKeys]`: keys as columns, scaled.
-  Value transposed;
+  PanelAttentionOp op;
+  QueryTiling tiling;
+  Value queries, firstQuery, rows, column;
+  /// Rows with those that fill the last tile.
+  Value allRows;
+  /// Keys that are seen by queries before the block.
+  Value seen;
   OnlineSoftmax softmax;
 };
 } // namespace
 
-static Value getKeyHead(KernelBuilder &b, AttentionOp op, Value head) {
+QueryTiling::QueryTiling(CpuTarget target, PanelAttentionOp op) {
+  // State of a task: a part of the second level cache, and of a stack.
+  constexpr int64_t blockBytes = 160 * 1024, mostRowsOfAny = 96;
+  int64_t lanes = target.getLanes();
+  scoreRows = target.getTileRows(getStaticDim(op.getKeys(), 3) / lanes);
+  int64_t rows = target.getTileRows(getStaticDim(op.getValues(), 3) / lanes);
+  valueRows = std::max<int64_t>(rows / scoreRows, 1) * scoreRows;
+  int64_t fitting = blockBytes / OnlineSoftmax::getRowBytes(op);
+  mostRows =
+      std::max(std::min(fitting, mostRowsOfAny) / valueRows, int64_t(1)) *
+      valueRows;
+}
+
+static Value getKeyHead(KernelBuilder &b, PanelAttentionOp op, Value head) {
   return b.div(head, op.getHeads() / op.getKvHeads());
 }
 
-QueryBlock::QueryBlock(KernelBuilder &builder, AttentionOp op, Value head,
-                       Value firstQuery)
-    : b(builder), op(op), tile(getTile(b.target)),
-      queries(b.dim(op.getQuery(), 1)), keys(b.dim(op.getKey(), 1)),
-      firstQuery(firstQuery),
-      rows(b.min(b.index(getQueries(b.target)), b.sub(queries, firstQuery))),
-      queryColumn(b.mul(head, op.getHeadDim())),
-      transposed(b.scratch({op.getHeadDim(), OnlineSoftmax::blockKeys})),
-      softmax(b, op, getKeyHead(b, op, head), getQueries(b.target)) {}
+QueryBlock::QueryBlock(KernelBuilder &builder, PanelAttentionOp op,
+                       QueryTiling tiling, Value head, Value firstQuery,
+                       Value rows)
+    : b(builder), op(op), tiling(tiling), queries(b.dim(op.getQuery(), 1)),
+      firstQuery(firstQuery), rows(rows), column(b.mul(head, op.getHeadDim())),
+      allRows(b.mul(b.ceilDiv(rows, tiling.valueRows), tiling.valueRows)),
+      seen(b.add(b.sub(op.getCount(), queries), firstQuery)),
+      softmax(b, op, getKeyHead(b, op, head), tiling.mostRows) {}
 
 void QueryBlock::emit() {
-  // The last query of the block sees the keys before this one.
-  Value endKey = b.add(b.add(b.sub(keys, queries), firstQuery), rows);
-  int64_t blockKeys = OnlineSoftmax::blockKeys;
-  b.loop(b.index(0), endKey, blockKeys, [&](Value key) {
-    emitKeys({key, b.min(b.index(blockKeys), b.sub(endKey, key))});
-  });
+  emitQueries();
+  b.loop(b.index(0), b.add(seen, rows), OnlineSoftmax::getBlockKeys(op),
+         [&](Value key) { emitKeys(key); });
   b.loop(b.index(0), rows, 1, [&](Value row) {
-    softmax.emitResult(row, op.getInto(), b.add(firstQuery, row), queryColumn);
+    softmax.emitResult(row, b.add(firstQuery, row), column);
   });
 }
 
-void QueryBlock::emitKeys(Keys block) {
-  emitTranspose(block);
-  // Query i of m sees the keys before n - m + i + 1.
-  Value before = b.sub(keys, queries);
-  b.loop(b.index(0), rows, tile.rows, [&](Value row) {
-    emitScores(row);
-    for (int64_t i = 0; i < tile.rows; ++i) {
-      Value end = b.add(before, b.add(getQuery(b.add(row, i)), 1));
-      softmax.emitWeights(b.add(row, i), b.sub(end, block.first));
-    }
-    softmax.emitValues(row, tile, block);
+/// Rows that are beyond the last query repeat it; their results are dropped.
+void QueryBlock::emitQueries() {
+  Value last = b.sub(queries, b.index(1));
+  b.loop(b.index(0), allRows, 1, [&](Value row) {
+    softmax.emitQuery(row, b.min(b.add(firstQuery, row), last), column);
   });
 }
 
-/// The query of a row of the block. Rows of the last tile that are beyond the
-/// last query repeat it; their results are dropped.
-Value QueryBlock::getQuery(Value row) {
-  return b.min(b.add(firstQuery, row), b.sub(queries, b.index(1)));
+/// The first row of the first tile in which some query sees `key`.
+Value QueryBlock::getFirstRow(Value key) {
+  Value row = b.sub(key, b.min(key, seen));
+  return b.mul(b.div(row, tiling.valueRows), tiling.valueRows);
 }
 
-void QueryBlock::emitTranspose(Keys block) {
-  Value scale = b.f32(getScale(op));
-  b.loop(b.index(0), block.count, 1, [&](Value key) {
-    Value row = b.add(block.first, key);
-    b.loop(b.index(0), b.index(op.getHeadDim()), 1, [&](Value d) {
-      Value column = b.add(softmax.keyColumn, d);
-      Value x = b.load(op.getKey(), {b.index(0), row, column});
-      b.store(b.mulf(x, scale), transposed, {d, key});
+/// How many of `count` keys the last query of the tile at `row` sees.
+Value QueryBlock::getCount(Value row, Value firstKey, Value count) {
+  Value end = b.add(b.add(seen, row), tiling.valueRows);
+  return b.min(count, b.sub(end, firstKey));
+}
+
+void QueryBlock::emitKeys(Value firstKey) {
+  Value left = b.sub(b.add(seen, rows), firstKey);
+  Value count = b.min(b.index(OnlineSoftmax::getBlockKeys(op)), left);
+  Value firstRow = getFirstRow(firstKey);
+  softmax.emitBlock(firstRow, allRows);
+  emitPanels(firstKey, count);
+  emitValues(firstRow, firstKey, count);
+}
+
+void QueryBlock::emitPanels(Value firstKey, Value count) {
+  int64_t panelKeys = getStaticDim(op.getKeys(), 3);
+  b.loop(b.index(0), count, panelKeys, [&](Value key) {
+    Value absolute = b.add(firstKey, key);
+    Value panel = b.div(absolute, panelKeys);
+    b.loop(getFirstRow(absolute), allRows, tiling.scoreRows, [&](Value row) {
+      softmax.emitScores(
+          tiling.scoreRows, row, panel, key,
+          [&](ValueRange scores) { return maskScores(scores, row, absolute); });
     });
   });
 }
 
-/// The scores of a tile's rows with all keys of the block.
-void QueryBlock::emitScores(Value row) {
-  Values queries;
-  for (int64_t i = 0; i < tile.rows; ++i)
-    queries.push_back(getQuery(b.add(row, i)));
-  b.loop(b.index(0), b.index(OnlineSoftmax::blockKeys),
-         tile.vectors * b.target.getLanes(),
-         [&](Value key) { emitScoresAt(row, queries, key); });
+/// Masks the scores of a tile whose first row does not see all of the panel.
+Values QueryBlock::maskScores(ValueRange scores, Value row, Value key) {
+  RegisterTile tile{tiling.scoreRows, softmax.keyVectors};
+  Value end = b.add(b.add(seen, row), 1);
+  Value isCrossing = b.less(end, b.add(key, getStaticDim(op.getKeys(), 3)));
+  auto branch = scf::IfOp::create(b, TypeRange(scores), isCrossing,
+                                  /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  Values masked = softmax.emitMask(tile, scores, key,
+                                   [&](int64_t i) { return b.add(end, i); });
+  scf::YieldOp::create(b, masked);
+  b.setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(b, scores);
+  return Values(branch.getResults());
 }
 
-void QueryBlock::emitScoresAt(Value row, ArrayRef<Value> queries, Value key) {
-  int64_t lanes = b.target.getLanes();
-  Values products = emitProducts(
-      b, tile, b.index(0), b.index(op.getHeadDim()),
-      Values(tile.size(), b.splat(0.0)),
-      [&](int64_t i, Value d) {
-        Value column = b.add(queryColumn, d);
-        return b.load(op.getQuery(), {b.index(0), queries[i], column});
-      },
-      [&](int64_t j, Value d) {
-        return b.load(transposed, {d}, Columns{b.add(key, j * lanes)});
-      });
-  for (auto [number, product] : llvm::enumerate(products))
-    b.store(product, softmax.scores, {b.add(row, number / tile.vectors)},
-            Columns{b.add(key, number % tile.vectors * lanes)});
+void QueryBlock::emitValues(Value firstRow, Value firstKey, Value count) {
+  int64_t panelKeys = getStaticDim(op.getKeys(), 3);
+  b.loop(firstRow, allRows, tiling.valueRows, [&](Value tile) {
+    Value scored = getCount(tile, firstKey, count);
+    scored = b.mul(b.ceilDiv(scored, panelKeys), panelKeys);
+    b.loop(tile, b.add(tile, tiling.valueRows), 1,
+           [&](Value row) { softmax.emitWeights(row, scored); });
+  });
+  // Panels outside: a block of one stays in the first level cache.
+  b.loop(b.index(0), b.index(softmax.valuePanels), 1, [&](Value panel) {
+    b.loop(firstRow, allRows, tiling.valueRows, [&](Value row) {
+      softmax.emitValues(tiling.valueRows, row, panel, firstKey,
+                         getCount(row, firstKey, count));
+    });
+  });
+}
+
+/// Rows of one task, never none: few queries of few heads still make tasks for
+/// all threads.
+static Value getBlockRows(KernelBuilder &b, PanelAttentionOp op,
+                          QueryTiling tiling) {
+  constexpr int64_t wantedTasks = 32;
+  Value all = b.mul(b.dim(op.getQuery(), 1), op.getHeads());
+  Value tiles = b.add(b.div(all, wantedTasks * tiling.valueRows), 1);
+  return b.min(b.mul(tiles, tiling.valueRows), b.index(tiling.mostRows));
 }
 
 /// Tasks in descending order: the last queries see the most keys, and what
-/// takes longest should start first.
-static void emitQueryBlocks(KernelBuilder &b, AttentionOp op) {
-  int64_t blockQueries = QueryBlock::getQueries(b.target);
-  Value blocks = b.ceilDiv(b.dim(op.getQuery(), 1), blockQueries);
-  Value heads = b.index(op.getHeads());
+/// takes longest should start first. Heads that share keys follow each other.
+static void emitQueryBlocks(KernelBuilder &b, PanelAttentionOp op) {
+  QueryTiling tiling(b.target, op);
+  Value queries = b.dim(op.getQuery(), 1);
+  Value blockRows = getBlockRows(b, op, tiling);
+  Value one = b.index(1), heads = b.index(op.getHeads());
+  Value blocks = b.div(b.sub(b.add(queries, blockRows), one), blockRows);
   b.forall(b.mul(blocks, heads), [&](Value task) {
-    Value block = b.sub(b.sub(blocks, b.index(1)), b.div(task, heads));
-    Value first = b.mul(block, blockQueries);
-    QueryBlock(b, op, b.rem(task, heads), first).emit();
+    Value block = b.sub(b.sub(blocks, one), b.div(task, heads));
+    Value first = b.mul(block, blockRows);
+    Value rows = b.min(blockRows, b.sub(queries, first));
+    QueryBlock(b, op, tiling, b.rem(task, heads), first, rows).emit();
   });
 }
 
-//===----------------------------------------------------------------------===//
-// A single query
-//===----------------------------------------------------------------------===//
-
-/// Scores of the query's head that starts at `queryColumn` with the keys of a
-/// block.
-static void emitDots(KernelBuilder &b, OnlineSoftmax &softmax, Value row,
-                     Value queryColumn, OnlineSoftmax::Keys block) {
-  AttentionOp op = softmax.op;
-  Value zero = b.index(0), scale = b.f32(getScale(op));
-  b.loop(zero, block.count, 1, [&](Value key) {
-    Value keyRow = b.add(block.first, key);
-    Values sums = b.forColumns(
-        softmax.headDim, {b.splat(0.0)}, [&](Columns columns, ValueRange sums) {
-          Columns of{b.add(queryColumn, columns.index), columns.mask};
-          Columns with{b.add(softmax.keyColumn, columns.index), columns.mask};
-          Value q = b.load(op.getQuery(), {zero, zero}, of);
-          Value k = b.load(op.getKey(), {zero, keyRow}, with);
-          return Values{b.fma(q, k, sums[0])};
-        });
-    b.store(b.mulf(b.sum(sums[0]), scale), softmax.scores, {row, key});
-  });
-}
-
-/// Weighs and adds the values of a block for `rows` heads, tile by tile.
-static void emitGroupValues(KernelBuilder &b, OnlineSoftmax &softmax,
-                            int64_t rows, OnlineSoftmax::Keys block) {
-  int64_t vectors = b.target.getPanelVectors();
-  int64_t tileRows = b.target.getTileRows(vectors);
-  for (int64_t row = 0; row < rows; row += tileRows) {
-    int64_t left = std::min(rows - row, tileRows);
-    // Few rows leave registers for more columns.
-    int64_t wide = std::max(vectors, tileRows * vectors / left / 2);
-    softmax.emitValues(b.index(row), {left, wide}, block);
-  }
-}
-
-/// A task is the group of heads that share one head of keys.
-static void emitSingleQuery(KernelBuilder &b, AttentionOp op) {
-  int64_t rows = op.getHeads() / op.getKvHeads();
-  Value zero = b.index(0), keys = b.dim(op.getKey(), 1);
-  b.forall(b.index(op.getKvHeads()), [&](Value keyHead) {
-    OnlineSoftmax softmax(b, op, keyHead, rows);
-    Value firstColumn = b.mul(keyHead, rows * softmax.headDim);
-    auto getColumn = [&](Value row) {
-      return b.add(firstColumn, b.mul(row, softmax.headDim));
-    };
-    int64_t blockKeys = OnlineSoftmax::blockKeys;
-    b.loop(zero, keys, blockKeys, [&](Value key) {
-      Value count = b.min(b.index(blockKeys), b.sub(keys, key));
-      OnlineSoftmax::Keys block{key, count};
-      b.loop(zero, b.index(rows), 1, [&](Value row) {
-        emitDots(b, softmax, row, getColumn(row), block);
-        softmax.emitWeights(row, count);
-      });
-      emitGroupValues(b, softmax, rows, block);
-    });
-    b.loop(zero, b.index(rows), 1, [&](Value row) {
-      softmax.emitResult(row, op.getInto(), zero, getColumn(row));
-    });
-  });
-}
-
-void mod::emitKernel(KernelBuilder &b, AttentionOp op) {
+void mod::emitKernel(KernelBuilder &b, PanelAttentionOp op) {
   if (getStaticDim(op.getQuery(), 1) == 1)
     emitSingleQuery(b, op);
   else

@@ -15,7 +15,8 @@ namespace mlir::mod {
 // Each writes the loops that do what `op`, in the buffer form with a batch of
 // one, does, at the builder's insertion point.
 void emitKernel(KernelBuilder &builder, LinearOp op);
-void emitKernel(KernelBuilder &builder, AttentionOp op);
+void emitKernel(KernelBuilder &builder, AppendPanelsOp op);
+void emitKernel(KernelBuilder &builder, PanelAttentionOp op);
 void emitKernel(KernelBuilder &builder, RMSNormOp op);
 void emitKernel(KernelBuilder &builder, InverseRMSOp op);
 void emitKernel(KernelBuilder &builder, RopeOp op);
@@ -27,6 +28,9 @@ void emitKernel(KernelBuilder &builder, GatherOp op);
 void emitKernel(KernelBuilder &builder, ScatterOp op);
 /// Replaces the count.
 void emitKernel(KernelBuilder &builder, SelectOp op);
+
+/// The form of attention where there is one query.
+void emitSingleQuery(KernelBuilder &builder, PanelAttentionOp op);
 
 /// The dot product of two rows of `width` columns.
 Value emitDot(KernelBuilder &builder, Value a, ArrayRef<Value> aRow, Value b,

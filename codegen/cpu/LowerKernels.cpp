@@ -55,19 +55,19 @@ struct LowerKernelsPass : mod::impl::LowerKernelsPassBase<LowerKernelsPass> {
 /// has no kernel.
 static bool emitOp(KernelBuilder &builder, Operation *op) {
   return TypeSwitch<Operation *, bool>(op)
-      .Case<LinearOp, AttentionOp, RMSNormOp, InverseRMSOp, RopeOp, EmbeddingOp,
-            PositionsOp, RouterOp, PredictorOp, GatherOp, ScatterOp, SelectOp>(
-          [&](auto op) {
-            emitKernel(builder, op);
-            return true;
-          })
+      .Case<LinearOp, AppendPanelsOp, PanelAttentionOp, RMSNormOp, InverseRMSOp,
+            RopeOp, EmbeddingOp, PositionsOp, RouterOp, PredictorOp, GatherOp,
+            ScatterOp, SelectOp>([&](auto op) {
+        emitKernel(builder, op);
+        return true;
+      })
       .Default(false);
 }
 
 static bool hasKernel(Operation *op) {
-  return isa<LinearOp, AttentionOp, RMSNormOp, InverseRMSOp, RopeOp,
-             EmbeddingOp, PositionsOp, RouterOp, PredictorOp, GatherOp,
-             ScatterOp, SelectOp>(op);
+  return isa<LinearOp, AppendPanelsOp, PanelAttentionOp, RMSNormOp,
+             InverseRMSOp, RopeOp, EmbeddingOp, PositionsOp, RouterOp,
+             PredictorOp, GatherOp, ScatterOp, SelectOp>(op);
 }
 
 /// What a person would call the kernel: the op and its widths.
@@ -81,8 +81,11 @@ static std::string getName(Operation *op) {
   TypeSwitch<Operation *>(op)
       .Case(
           [&](LinearOp op) { append({op.getNumInputs(), op.getNumOutputs()}); })
-      .Case([&](AttentionOp op) {
+      .Case([&](PanelAttentionOp op) {
         append({int64_t(op.getHeads()), op.getHeadDim()});
+      })
+      .Case([&](AppendPanelsOp op) {
+        append({getStaticDim(op.getKeys(), 0), getStaticDim(op.getKeys(), 2)});
       })
       .Case([&](RopeOp op) {
         int64_t heads = op.getHeads();
@@ -132,12 +135,19 @@ void Kernels::lower(Operation *op) {
   op->erase();
 }
 
+/// Whether panels of keys and values may hold this.
+static bool isPanelElement(Type element) {
+  return element.isF32() || element.isBF16();
+}
+
 /// Checks that an operand is what kernels take: f32 or integers in memory, one
 /// sequence.
 static LogicalResult verifyOperand(Operation *op, ShapedType type) {
   if (!isa<MemRefType>(type))
     return op->emitOpError("must be in the buffer form, but has ") << type;
   Type element = type.getElementType();
+  if (type.getRank() == 4 && isPanelElement(element))
+    return success();
   if (isa<FloatType>(element) && !element.isF32())
     return op->emitOpError("has no kernel for ")
            << element << "; kernels compute in f32";
@@ -153,6 +163,20 @@ static LogicalResult verifyPanel(LinearOp op, CpuTarget target) {
          << " for vectors of " << target.vectorBits << " bits";
 }
 
+/// Checks panels of keys and values.
+static LogicalResult verifyPanels(Operation *op, Value keys, Value values,
+                                  CpuTarget target) {
+  int64_t keyPanel = getStaticDim(keys, 3),
+          valuePanel = getStaticDim(values, 3);
+  if (keyPanel == target.getPanel() && valuePanel <= keyPanel &&
+      valuePanel % target.getLanes() == 0)
+    return success();
+  return op->emitOpError("has panels of ")
+         << keyPanel << " keys and " << valuePanel << " columns, expected "
+         << target.getPanel() << " and up to as many for vectors of "
+         << target.vectorBits << " bits";
+}
+
 static LogicalResult verifyOp(Operation *op, CpuTarget target) {
   for (Type operand : op->getOperandTypes())
     if (auto type = dyn_cast<ShapedType>(operand))
@@ -164,6 +188,10 @@ static LogicalResult verifyOp(Operation *op, CpuTarget target) {
            << batch << "; kernels take one sequence";
   if (auto linear = dyn_cast<LinearOp>(op); linear && linear.isPacked())
     return verifyPanel(linear, target);
+  if (auto append = dyn_cast<AppendPanelsOp>(op))
+    return verifyPanels(op, append.getKeys(), append.getValues(), target);
+  if (auto attention = dyn_cast<PanelAttentionOp>(op))
+    return verifyPanels(op, attention.getKeys(), attention.getValues(), target);
   return success();
 }
 
@@ -177,6 +205,10 @@ void LowerKernelsPass::runOnOperation() {
   CpuTarget target = CpuTarget::get(vectorBits);
   SmallVector<Operation *> ops;
   WalkResult result = module.walk([&](Operation *op) {
+    if (isa<AttentionOp>(op))
+      return WalkResult(
+          op->emitOpError("has no kernel; expected attention over "
+                          "a cache"));
     if (!hasKernel(op))
       return WalkResult::advance();
     ops.push_back(op);

@@ -1,5 +1,4 @@
-//===- OnlineSoftmax.h - Attention block of keys by block of keys -*- C++
-//-*-===//
+//===- OnlineSoftmax.h - Attention, block of keys by block ------*- C++ -*-===//
 //
 // The state that attention keeps per row of scores while blocks of keys pass.
 //
@@ -13,48 +12,75 @@
 
 namespace mlir::mod {
 
-/// Softmax(scores) . value for some rows of scores with one head of keys, by
-/// the online algorithm (Dao, arXiv:2307.08691): scores never leave the cache.
+/// Softmax(query . key) . value for some rows of queries with one head of
+/// keys, by the online algorithm (Dao, arXiv:2307.08691): scores never leave
+/// the cache. Rows are queries of one head, or heads of one query.
 struct OnlineSoftmax {
-  /// Keys of one block.
-  static constexpr int64_t blockKeys = 64;
-
-  /// A block of keys: the first, and how many.
-  struct Keys {
-    Value first, count;
-  };
-
-  /// Makes the state of `rows` rows on the stack.
-  OnlineSoftmax(KernelBuilder &builder, AttentionOp op, Value keyHead,
+  /// Makes the state of `rows` rows on the stack of the task.
+  OnlineSoftmax(KernelBuilder &builder, PanelAttentionOp op, Value keyHead,
                 int64_t rows);
 
-  /// Turns the scores of `row`, of which `limit` are valid, into weights.
-  void emitWeights(Value row, Value limit);
-  /// Adds the weighted values to the sums of rows `row`, `row + 1`, ...
-  void emitValues(Value row, RegisterTile tile, Keys keys);
+  /// Keys of one block: scores of a block stay in the second level cache.
+  static int64_t getBlockKeys(PanelAttentionOp op);
+  /// Bytes of the state of one row.
+  static int64_t getRowBytes(PanelAttentionOp op);
+
+  /// Makes `row` the head of a query that starts at `column`.
+  void emitQuery(Value row, Value query, Value column);
+  /// Forgets the maxima of the scores of the block before.
+  void emitBlock(Value firstRow, Value endRow);
+
+  /// What scores become before they are stored: those of row `i` of a tile
+  /// with the keys in the lanes of vector `j`.
+  using Mask = function_ref<Values(ValueRange scores)>;
+  /// Scores of rows `row`, ... with one panel of keys, which starts at `key`
+  /// of the block.
+  void emitScores(int64_t rows, Value row, Value panel, Value key, Mask mask);
+  /// Turns the scores of `row` with the first `count` keys of the block, a
+  /// multiple of a panel, into weights.
+  void emitWeights(Value row, Value count);
+  /// Adds `count` weighted values from token `first` on to the sums of rows
+  /// `row`, ..., in the columns of one panel of values.
+  void emitValues(int64_t rows, Value row, Value panel, Value first,
+                  Value count);
   /// Writes what `row` sums up to behind `into[0, query, column]`.
-  void emitResult(Value row, Value into, Value query, Value column);
+  void emitResult(Value row, Value query, Value column);
+  /// Writes the sums of `row`, its maximum and its total to `partials`.
+  void emitPartial(Value row, Value head, Value split);
+
+  /// The scores `scores[i][j]` whose key `first + j * lanes + lane` is before
+  /// `end(i)`; others as low as can be.
+  Values emitMask(RegisterTile tile, ValueRange scores, Value first,
+                  function_ref<Value(int64_t)> end);
+
+  /// Less than any score, and finite: differences of it are no NaN.
+  static constexpr double lowest = -1.0e30;
+
+  /// Whether what is read is asked for a page ahead: keys and values that are
+  /// read once come from memory.
+  bool isStreaming = false;
 
   KernelBuilder &b;
-  AttentionOp op;
-  int64_t headDim;
-  /// The first column of the head in keys and values.
-  Value keyColumn;
-  /// `[rows][blockKeys]`: scores (in powers of two), then weights.
-  Value scores;
+  PanelAttentionOp op;
+  int64_t headDim, keyVectors, valueVectors, valuePanels;
 
 private:
-  void emitReset(int64_t rows);
-  std::pair<Values, Value> emitMasked(Value row, Value limit);
+  void emitReset(Value row);
+  void emitPrefetch(Value panels, ArrayRef<Value> row, Columns columns);
   void emitRescale(Value row, Value maximum, Value newMaximum, Value total);
-  void emitValueColumns(Value row, int64_t rows, Keys keys,
-                        ArrayRef<Columns> columns);
 
   int64_t lanes;
-  /// `[rows][headDim]`: weighted values so far.
+  Value keyHead;
+  /// `[rows][headDim]`, scaled so that scores are exponents of two.
+  Value queries;
+  /// `[rows][keys of a block]`: scores, then weights.
+  Value scores;
+  /// `[rows][valuePanels * valuePanel]`: weighted values so far.
   Value sums;
-  /// `[rows]`: the largest score so far, the total of weights relative to it,
-  /// and the factor by which the last block changed weights.
+  /// `[rows][lanes]`: the largest scores of the block, lane by lane.
+  Value blockMaxima;
+  /// `[rows]`: the largest score so far, rounded, the total of weights relative
+  /// to it, and the factor by which the last block changed weights.
   Value maxima, totals, factors;
 };
 

@@ -43,13 +43,31 @@ static Value emitScale(KernelBuilder &b, Value x, Value shifted) {
   return bitcast(b, b.floats(), bits);
 }
 
+/// 2^f for |f| <= 1/2.
+static Value emitExp2OfFraction(KernelBuilder &b, Value f) {
+  return emitPolynomial(
+      b, f, {1.0, 0.69314697, 0.2402212, 0.05550713, 0.00967554, 0.00132765});
+}
+
 Value mod::emitExp2(KernelBuilder &b, Value x) {
   x = b.maxf(x, b.splat(-126.0));
   auto [n, shifted] = emitRound(b, x);
-  Value p = emitPolynomial(
-      b, b.subf(x, n),
-      {1.0, 0.69314697, 0.2402212, 0.05550713, 0.00967554, 0.00132765});
-  return emitScale(b, p, shifted);
+  return emitScale(b, emitExp2OfFraction(b, b.subf(x, n)), shifted);
+}
+
+Exp2Base Exp2Base::get(KernelBuilder &b, Value exponent) {
+  Value magic = b.f32(roundingMagic);
+  Value rounded = b.subf(b.addf(exponent, magic), magic);
+  return {rounded, b.broadcast(b.subf(magic, rounded)),
+          b.broadcast(b.subf(rounded, b.f32(126.0)))};
+}
+
+Value mod::emitExp2(KernelBuilder &b, Value x, const Exp2Base &base) {
+  x = b.maxf(x, base.least);
+  // Its low bits are x - exponent, rounded: both numbers are integers.
+  Value shifted = b.addf(x, base.magic);
+  Value fraction = b.subf(x, b.subf(shifted, base.magic));
+  return emitScale(b, emitExp2OfFraction(b, fraction), shifted);
 }
 
 Value mod::emitExp(KernelBuilder &b, Value x) {

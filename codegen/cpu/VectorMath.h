@@ -15,6 +15,20 @@ namespace mlir::mod {
 /// 2^x for x <= 0, with a relative error of 2e-7; at least 2^-126.
 Value emitExp2(KernelBuilder &builder, Value x);
 
+/// The power of two that others are relative to.
+struct Exp2Base {
+  /// `exponent`, an f32 within 2^22 of 0, rounded to an integer.
+  Value exponent;
+  /// What `emitExp2` adds and subtracts, and the least that it takes.
+  Value magic, least;
+
+  static Exp2Base get(KernelBuilder &builder, Value exponent);
+};
+
+/// 2^(x - base), for x below the base's exponent or near to it; at least
+/// 2^-126. It takes less than a subtraction and `emitExp2`.
+Value emitExp2(KernelBuilder &builder, Value x, const Exp2Base &base);
+
 /// e^x, with a relative error of 2e-7 where the result is a normal number.
 Value emitExp(KernelBuilder &builder, Value x);
 

@@ -230,14 +230,19 @@ static void rotate(double *x, int64_t headDim, double position, double theta) {
   }
 }
 
+/// Rotates each of `heads` heads of each row.
+static void rotateHeads(InterpreterValue &x, const InterpreterValue &positions,
+                        int64_t heads, double theta) {
+  int64_t headDim = x.shape.back() / heads;
+  for (int64_t i = 0; i < x.getNumRows(); ++i)
+    for (int64_t h = 0; h < heads; ++h)
+      rotate(x.getRow(i) + h * headDim, headDim, positions.data[i], theta);
+}
+
 static LogicalResult evaluateOp(Evaluator &evaluator, RopeOp op) {
   InterpreterValue result = evaluator.get(op.getX());
-  const InterpreterValue &positions = evaluator.get(op.getPositions());
-  int64_t heads = op.getHeads(), headDim = result.shape.back() / heads;
-  for (int64_t i = 0; i < result.getNumRows(); ++i)
-    for (int64_t h = 0; h < heads; ++h)
-      rotate(result.getRow(i) + h * headDim, headDim, positions.data[i],
-             op.getTheta().convertToDouble());
+  rotateHeads(result, evaluator.get(op.getPositions()), op.getHeads(),
+              op.getTheta().convertToDouble());
   evaluator.set(op.getResult(), result);
   return success();
 }
@@ -415,10 +420,21 @@ static LogicalResult evaluateOp(Evaluator &evaluator, RoutedOp op) {
 // State
 //===----------------------------------------------------------------------===//
 
+static LogicalResult evaluateOp(Evaluator &evaluator, TemporaryCacheOp op) {
+  InterpreterValue value;
+  value.cache = std::make_shared<InterpreterCache>();
+  evaluator.set(op.getCache(), value);
+  return success();
+}
+
 static LogicalResult evaluateOp(Evaluator &evaluator, CacheAppendOp op) {
   KVCacheType type = op.getCache().getType();
   InterpreterCache &cache = *evaluator.get(op.getCache()).cache;
-  llvm::append_range(cache.keys, evaluator.get(op.getKey()).data);
+  InterpreterValue key = evaluator.get(op.getKey());
+  if (op.getPositions())
+    rotateHeads(key, evaluator.get(op.getPositions()), *op.getHeads(),
+                op.getTheta()->convertToDouble());
+  llvm::append_range(cache.keys, key.data);
   llvm::append_range(cache.values, evaluator.get(op.getValue()).data);
   if (int64_t(cache.keys.size()) > type.getLength() * type.getWidth())
     return op.emitError("the cache holds ") << type.getLength() << " rows";
@@ -464,7 +480,7 @@ std::optional<LogicalResult> mod::evaluateModOp(Evaluator &evaluator,
   return llvm::TypeSwitch<Operation *, std::optional<LogicalResult>>(op)
       .Case<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp, LinearOp, RopeOp,
             AttentionOp, RouterOp, PredictorOp, RoutedOp, SelectOp, GatherOp,
-            ScatterOp, CacheAppendOp, CachedAttentionOp, TraceRoutingOp>(
-          [&](auto op) { return evaluateOp(evaluator, op); })
+            ScatterOp, TemporaryCacheOp, CacheAppendOp, CachedAttentionOp,
+            TraceRoutingOp>([&](auto op) { return evaluateOp(evaluator, op); })
       .Default(std::nullopt);
 }

@@ -68,12 +68,15 @@ def attention(heads, dim, tokens):
 
 
 def append(heads, dim):
-    """Fills the cache: `x` holds the keys, `y` the values."""
+    """Fills the cache: `x` holds the keys, `y` the values. One query says what heads the cache has."""
     width, name = heads * dim, f"append_{heads}_{dim}_{TOKENS}"
-    x, cache = f"tensor<1x{TOKENS}x{width}xf32>", f"!mod.kv_cache<{TOKENS}x{width}xf32>"
-    body = f"mod.cache_append %cache, %x, %y : {cache}, {x}, {x}\n"
-    return name, (f"func.func @{name}(%x: {x} {{mod.role = \"x\"}}, %y: {x} {{mod.role = \"y\"}}, %cache: {cache} "
-                  f"{{mod.role = \"cache\"}}) attributes {{llvm.emit_c_interface}} {{\n{body}return\n}}\n")
+    x, one, cache = f"tensor<1x{TOKENS}x{width}xf32>", f"tensor<1x1x{width}xf32>", f"!mod.kv_cache<{TOKENS}x{width}xf32>"
+    slices = f"[0, 0, 0] [1, 1, {width}] [1, 1, 1] :"
+    body = (f"mod.cache_append %cache, %x, %y : {cache}, {x}, {x}\n"
+            f"%q = tensor.extract_slice %x{slices} {x} to {one}\n"
+            f"%p = mod.cached_attention %q over %cache heads({heads}) kv_heads({heads}) : ({one}, {cache}) -> {one}\n"
+            f"%r = tensor.insert_slice %p into %y{slices} {one} into {x}\n")
+    return name, program(name, f"%x: {x} {{mod.role = \"x\"}}, %cache: {cache} {{mod.role = \"cache\"}}", x, body)
 
 
 def write_weights(path, shapes):
@@ -140,7 +143,7 @@ def main():
     raw, weights, bits = options.folder / "raw.safetensors", options.folder / "weights.safetensors", f"=vector-bits={vector_bits()}"
     write_weights(raw, shapes)
     lowered = run(options.bin / "mod-opt", f"--mod-load-params=file={raw}", "--mod-to-fused", f"--mod-to-packed{bits}",
-                  f"--mod-prepare-weights=output={weights}", "--mod-to-bufferized", f"--mod-to-lowered{bits}",
+                  f"--mod-prepare-weights=output={weights}", f"--mod-to-bufferized{bits}", f"--mod-to-lowered{bits}",
                   "--mod-outline-parallel", "-", text=text)
     write_table(options.folder, lowered, [name for name, _ in programs])
     text = run(options.llvm / "mlir-opt", f"--pass-pipeline={TO_LLVM}", "--allow-unregistered-dialect", "-", text=lowered)

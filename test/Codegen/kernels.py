@@ -11,7 +11,8 @@ import sys
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "Inputs"))
-from run_kernels import Buffer, Module, pack  # noqa: E402
+from run_kernels import (Buffer, Module, from_bfloat16, pack,  # noqa: E402
+                         to_bfloat16)
 
 bits = int(sys.argv[1])
 lanes = bits // 32
@@ -163,29 +164,89 @@ def attend(q, k, v, heads, kv_heads):
     return result
 
 
-def attention(m, n, heads, kv_heads, d, dynamic=True, row=None, scale=1.0):
+def make_panels(kv_heads, d, tokens, value_vectors, dtype):
+    """Buffers of panels, full of what no kernel may use: NaN."""
+    width = value_vectors * lanes
+    shapes = ((kv_heads, -(-tokens // panel), d, panel),
+              (kv_heads, -(-d // width), tokens, width))
+    nan = np.float32(np.nan) if dtype == np.float32 else 0x7FC0
+    return [Buffer(np.full(shape, nan, dtype)) for shape in shapes]
+
+
+def rotate(x, positions, heads, theta):
+    m, d = x.shape[0], x.shape[1] // heads
+    x, half = x.reshape(m, heads, d), d // 2
+    frequency = (theta ** (-2.0 * np.arange(half) / d)).astype(np.float32)
+    angle = np.array(positions, np.float32)[:, None] * frequency
+    c, s = (f(angle.astype(float))[:, None] for f in (np.cos, np.sin))
+    low, high = x[..., :half], x[..., half:]
+    return np.concatenate([low * c - high * s, high * c + low * s],
+                          -1).reshape(m, heads * d)
+
+
+def attention(m, n, heads, kv_heads, d, dynamic=True, row=None, scale=1.0,
+              chunks=1, spare=0, splits=0, theta=None, dtype=np.float32,
+              value_vectors=1):
+    """`m` queries over `n` keys that are appended in `chunks` calls to panels
+    for `n + spare` tokens."""
     q, k, v = (normal(t, h * d, scale=s) for t, h, s in
                ((m, heads, scale), (n, kv_heads, scale), (n, kv_heads, 1)))
     y = out(1, m, heads * d, dynamic=(1,) if dynamic else (), row=row)
-    buffers = [Buffer(q[None], (1,) if dynamic else (), row),
-               Buffer(k[None], (1,), row), Buffer(v[None], (1,), row), y]
-    case(f"mod.attention {{0}}, {{1}}, {{2}} heads({heads}) kv_heads({kv_heads}) "
-         "into({3}) : ({types}) -> ()", buffers, [y],
-         [attend(q, k, v, heads, kv_heads)[None]], tolerance=1e-5)
+    keys, values = make_panels(kv_heads, d, n + spare, value_vectors, dtype)
+    panels = f"{keys.type()}, {values.type()}"
+    positions = random.permutation(5 * n)[:n].astype(np.int32)
+    text, arguments = [], [Buffer(q[None], (1,) if dynamic else (), row), keys,
+                           values, y]
+    for part in np.array_split(np.arange(n), chunks):
+        new = [Buffer(x[None, part], (1,), row) for x in (k, v)]
+        new += [Buffer(positions[None, part], (1,))] if theta else []
+        at = len(arguments)
+        names = [f"{{{at + 1 + i}}}" for i in range(len(new))]
+        rotated = f"rotated({names[2]} theta({theta:e})) " if theta else ""
+        text.append(f"mod.append_panels {names[0]}, {names[1]} at({{{at}}}) "
+                    f"{rotated}into({{1}}, {{2}}) : "
+                    + ", ".join([new[0].type(), new[1].type(), panels]
+                                + [b.type() for b in new[2:]]))
+        arguments += [int(part[0]), *new]
+    partials, types = "", f"{arguments[0].type()}, {panels}, {y.type()}"
+    if splits:
+        arguments.append(Buffer(np.full((heads, splits, d + 2), np.nan, np.float32)))
+        partials = f"partials({{{len(arguments) - 1}}}) "
+        types += ", " + arguments[-1].type()
+    arguments.append(n)
+    text.append(f"mod.panel_attention {{0}}, {{1}}, {{2}} of({{{len(arguments) - 1}}})"
+                f" heads({heads}) {partials}into({{3}}) : {types}")
+    if theta:
+        k = rotate(k, positions, kv_heads, theta).astype(np.float32)
+    if dtype != np.float32:
+        k, v = (from_bfloat16(to_bfloat16(x)) for x in (k, v))
+    # Rounding to bf16 may go the other way where a rotation is not exact.
+    case("\n  ".join(text), arguments, [y],
+         [attend(q, k, v, heads, kv_heads)[None]],
+         tolerance=1e-5 if dtype == np.float32 else 2e-3)
 
 
+attention(0, 5, 1, 1, 8)
 attention(1, 1, 1, 1, 8)
-attention(7, 7, 2, 1, 10)
-attention(64, 64, 2, 2, 16)
-attention(131, 131, 3, 1, 20, row=100)
-attention(61, 200, 4, 2, 64)
+attention(7, 7, 2, 1, 10, chunks=3)
+attention(64, 64, 2, 2, 16, value_vectors=2)
+attention(131, 131, 3, 1, 20, row=100, spare=9, theta=1e4)
+attention(61, 200, 4, 2, 64, value_vectors=2, chunks=2, theta=5e5)
 attention(3, 70, 2, 2, 36, scale=6)
-attention(150, 150, 1, 1, 128)
+attention(150, 150, 1, 1, 128, value_vectors=2)
+attention(40, 700, 2, 1, 24, chunks=5, spare=100, scale=4)
+attention(300, 300, 1, 1, 16)
+attention(600, 620, 1, 1, 8, spare=1)
+attention(70, 90, 2, 1, 18, theta=1e4, dtype=np.uint16)
 attention(1, 1, 2, 2, 8, dynamic=False)
-attention(1, 100, 6, 2, 10, dynamic=False)
-attention(1, 64, 8, 1, 64, dynamic=False, row=600)
-attention(1, 257, 3, 3, 128, dynamic=False, scale=5)
-attention(1, 65, 7, 1, 24, dynamic=False)
+attention(1, 100, 6, 2, 10, dynamic=False, spare=30)
+attention(1, 64, 8, 1, 64, dynamic=False, row=600, value_vectors=2)
+attention(1, 257, 3, 3, 128, dynamic=False, scale=5, chunks=2)
+attention(1, 65, 7, 1, 24, dynamic=False, theta=1e4)
+attention(1, 1100, 6, 2, 20, dynamic=False, splits=2, spare=40)
+attention(1, 900, 2, 1, 64, dynamic=False, splits=4, value_vectors=2, scale=4)
+attention(1, 3, 2, 2, 10, dynamic=False, splits=3, spare=2000)
+attention(1, 333, 15, 1, 20, dynamic=False, dtype=np.uint16, splits=2)
 
 
 def rms_norm(m, d, row=None):
@@ -211,19 +272,13 @@ for m, d, row in ((1, 64, None), (17, 40, None), (33, 7, 23), (2, 1000, None)):
 
 
 def rope(positions, heads, d, theta=10000.0, row=None):
-    m, half = len(positions), d // 2
-    x = normal(m, heads, d)
-    frequency = (theta ** (-2.0 * np.arange(half) / d)).astype(np.float32)
-    angle = np.array(positions, np.float32)[:, None] * frequency
-    c, s = (f(angle.astype(float))[:, None] for f in (np.cos, np.sin))
-    low, high = x[..., :half], x[..., half:]
-    want = np.concatenate([low * c - high * s, high * c + low * s], -1)
-    y = out(1, m, heads * d, dynamic=(1,), row=row)
+    x = normal(len(positions), heads * d)
+    y = out(1, *x.shape, dynamic=(1,), row=row)
     case(f"mod.rope {{0}} at({{1}}) heads({heads}) theta({theta:e}) into({{2}}) "
          ": ({types}) -> ()",
-         [Buffer(x.reshape(1, m, -1), (1,), row),
+         [Buffer(x[None], (1,), row),
           Buffer(np.array(positions, np.int32)[None], (1,)), y], [y],
-         [want.reshape(1, m, -1)])
+         [rotate(x, positions, heads, theta)[None]])
 
 
 rope(range(20), 3, 10)

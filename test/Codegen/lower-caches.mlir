@@ -1,46 +1,83 @@
-// Handles of caches become views of the session's memory: keys, then values,
-// each on a page of its own.
+// Handles of caches become views of the session's memory: panels of keys, then
+// of values, each on a page of its own.
 // RUN: mod-opt %s --mod-lower-caches --canonicalize | FileCheck %s
+// RUN: mod-opt %s --mod-lower-caches=vector-bits=512 --canonicalize \
+// RUN:   | FileCheck %s --check-prefix=WIDE
+// RUN: not mod-opt %s --mod-lower-caches=vector-bits=100 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=ERROR
 
-// Two caches of 2 x (32 x 8 floats = 1024 bytes, a page each).
+// ERROR: no vectors have 100 bits; expected 128, 256 or 512
+
+// Two caches of 1024 + 1024 bytes, a page each, and one of bf16 with 1100
+// tokens: 69 panels of keys of 16 tokens and 2 of values of 8 columns.
 // CHECK: module attributes {mod.caches = [
 // CHECK-SAME: {length = 32 : i64, row_bytes = 64 : i64}
-// CHECK-SAME: mod.caches_bytes = 16384 : i64
+// CHECK-SAME: {length = 32 : i64, row_bytes = 96 : i64}
+// CHECK-SAME: {length = 1100 : i64, row_bytes = 52 : i64}
+// CHECK-SAME: mod.caches_bytes = 77824 : i64
 // CHECK-LABEL: func.func @decode(
 // CHECK-SAME: %[[TRACE:[a-z0-9]+]]: memref<1x3x32xf32> {mod.role = "trace"}
-// CHECK-SAME: %[[CACHES:[a-z0-9]+]]: memref<16384xi8> {mod.role = "caches"}
-// CHECK-SAME: %[[LENGTHS:[a-z0-9]+]]: memref<2xi64> {mod.role = "lengths"}
+// CHECK-SAME: %[[CACHES:[a-z0-9]+]]: memref<77824xi8> {mod.role = "caches"}
+// CHECK-SAME: %[[LENGTHS:[a-z0-9]+]]: memref<3xi64> {mod.role = "lengths"}
 // CHECK-SAME: %[[PRESENT:[a-z0-9]+]]: i1 {mod.role = "has_trace"}
 func.func @decode(%tokens: memref<1x1xi32> {mod.role = "tokens"},
                   %start: index {mod.role = "start"},
                   %trace: !mod.trace<1x32> {mod.role = "trace"},
                   %first: !mod.kv_cache<32x8xf32> {mod.role = "cache"},
                   %second: !mod.kv_cache<32x8xf32> {mod.role = "cache"},
+                  %third: !mod.kv_cache<1100x10xbf16> {mod.role = "cache"},
                   %q: memref<1x1x16xf32>, %k: memref<1x1x8xf32>,
+                  %wide: memref<1x1x10xf32>, %positions: memref<1x1xi32>,
                   %out: memref<1x1x16xf32>, %r: memref<1x1xf32>) {
   // The second cache starts behind the two pages of the first.
   // CHECK-DAG: %[[C1:.*]] = arith.constant 1 : index
   // CHECK-DAG: %[[KEYS:.*]] = arith.constant 8192 : index
   // CHECK-DAG: %[[VALUES:.*]] = arith.constant 12288 : index
+  // CHECK: %[[ALLK:.*]] = memref.view %[[CACHES]][%[[KEYS]]][] : memref<77824xi8> to memref<2x2x4x16xf32>
+  // CHECK: %[[ALLV:.*]] = memref.view %[[CACHES]][%[[VALUES]]][] : memref<77824xi8> to memref<2x1x32x8xf32>
   // CHECK: %[[L:.*]] = memref.load %[[LENGTHS]][%[[C1]]]
   // CHECK: %[[N:.*]] = arith.index_cast %[[L]] : i64 to index
-  // CHECK: %[[ALLK:.*]] = memref.view %[[CACHES]][%[[KEYS]]][] : memref<16384xi8> to memref<1x32x8xf32>
-  // CHECK: %[[NEWK:.*]] = memref.subview %[[ALLK]][0, %[[N]], 0] [1, 1, 8]
-  // CHECK: memref.copy %{{.*}}, %[[NEWK]]
-  // CHECK: memref.view %[[CACHES]][%[[VALUES]]]
-  // CHECK: memref.copy
   // CHECK: %[[GROWN:.*]] = arith.addi %[[N]], %[[C1]]
   // CHECK: memref.store %{{.*}}, %[[LENGTHS]][%[[C1]]]
-  mod.cache_append %second, %k, %k
-      : !mod.kv_cache<32x8xf32>, memref<1x1x8xf32>, memref<1x1x8xf32>
-  // CHECK: %[[OLDK:.*]] = memref.subview %{{.*}}[0, 0, 0] [1, %{{.*}}, 8]
-  // CHECK: mod.attention %{{.*}}, %[[OLDK]], %{{.*}} heads(4) kv_heads(2)
+  // CHECK: mod.append_panels %{{.*}}, %{{.*}} at(%[[N]]) rotated(%{{.*}} theta(1.000000e+04)) into(%[[ALLK]], %[[ALLV]])
+  // WIDE: memref<2x1x4x64xf32>
+  // WIDE: memref<2x1x32x16xf32>
+  mod.cache_append %second, %k, %k rotated(%positions heads(2) theta(1.0e4))
+      : !mod.kv_cache<32x8xf32>, memref<1x1x8xf32>, memref<1x1x8xf32>, memref<1x1xi32>
+  // CHECK: %[[M:.*]] = arith.index_cast %{{.*}} : i64 to index
+  // CHECK: mod.panel_attention %{{.*}}, %{{.*}}, %{{.*}} of(%[[M]]) heads(4) into(
   mod.cached_attention %q over %second heads(4) kv_heads(2) into(%out)
       : (memref<1x1x16xf32>, !mod.kv_cache<32x8xf32>, memref<1x1x16xf32>) -> ()
+  // A single query shares out the keys of a long cache.
+  // CHECK: mod.append_panels {{.*}} memref<1x69x10x16xbf16>, memref<1x2x1100x8xbf16>
+  mod.cache_append %third, %wide, %wide
+      : !mod.kv_cache<1100x10xbf16>, memref<1x1x10xf32>, memref<1x1x10xf32>
+  // CHECK: %[[PARTIALS:.*]] = memref.alloc() : memref<1x2x12xf32>
+  // CHECK: mod.panel_attention {{.*}} heads(1) partials(%[[PARTIALS]])
+  mod.cached_attention %wide over %third heads(1) kv_heads(1) into(%wide)
+      : (memref<1x1x10xf32>, !mod.kv_cache<1100x10xbf16>, memref<1x1x10xf32>) -> ()
   // The trace is written only for a caller who wants it.
   // CHECK: scf.if %[[PRESENT]]
   // CHECK: memref.store %{{.*}}, %[[TRACE]]
   mod.trace_routing 0 scores(%r) tested(%r) from %start to %trace
       : memref<1x1xf32>, memref<1x1xf32>, index, !mod.trace<1x32>
+  return
+}
+
+// A temporary cache is buffers that hold the tokens of one append.
+// CHECK-LABEL: func.func @forward(
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: memref<1x?x16xf32>, %[[K:[a-z0-9]+]]: memref<1x?x8xf32>
+func.func @forward(%tokens: memref<1x32xi32> {mod.role = "tokens"},
+                   %q: memref<1x?x16xf32>, %k: memref<1x?x8xf32>, %out: memref<1x?x16xf32>) {
+  // CHECK: %[[ZERO:.*]] = arith.constant 0 : index
+  // CHECK: %[[OWNK:.*]] = memref.alloc() : memref<2x2x4x16xf32>
+  // CHECK: %[[OWNV:.*]] = memref.alloc() : memref<2x1x32x8xf32>
+  // CHECK: mod.append_panels %[[K]], %[[K]] at(%[[ZERO]]) into(%[[OWNK]], %[[OWNV]])
+  // CHECK: %[[N:.*]] = memref.dim %[[Q]], %{{.*}}
+  // CHECK: mod.panel_attention %[[Q]], %[[OWNK]], %[[OWNV]] of(%[[N]]) heads(4) into(
+  %own = mod.temporary_cache : !mod.kv_cache<32x8xf32>
+  mod.cache_append %own, %k, %k : !mod.kv_cache<32x8xf32>, memref<1x?x8xf32>, memref<1x?x8xf32>
+  mod.cached_attention %q over %own heads(4) kv_heads(2) into(%out)
+      : (memref<1x?x16xf32>, !mod.kv_cache<32x8xf32>, memref<1x?x16xf32>) -> ()
   return
 }

@@ -33,3 +33,21 @@ func.func @batch(%x: memref<2x4x8xf32>, %g: memref<8xf32>) {
       : (memref<2x4x8xf32>, memref<8xf32>, memref<2x4x8xf32>) -> ()
   return
 }
+
+// -----
+
+func.func @attention(%q: memref<1x4x8xf32>) {
+  // expected-error @+1 {{has no kernel; expected attention over a cache}}
+  mod.attention %q, %q, %q heads(2) kv_heads(2) into(%q)
+      : (memref<1x4x8xf32>, memref<1x4x8xf32>, memref<1x4x8xf32>, memref<1x4x8xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @panels(%q: memref<1x4x8xf32>, %n: index, %keys: memref<2x2x4x24xf32>, %values: memref<2x1x48x8xf32>) {
+  // expected-error @+1 {{has panels of 24 keys and 8 columns, expected 16 and up to as many for vectors of 256 bits}}
+  mod.panel_attention %q, %keys, %values of(%n) heads(2) into(%q)
+      : memref<1x4x8xf32>, memref<2x2x4x24xf32>, memref<2x1x48x8xf32>, memref<1x4x8xf32>
+  return
+}

@@ -34,16 +34,16 @@ func.func @cache_append(%c: !mod.kv_cache<32x8xf32>, %k: tensor<2x4x8xf32>, %v: 
 
 // -----
 
-func.func @cache_append(%c: !mod.kv_cache<32x8xbf16>, %k: tensor<1x4x8xf32>, %v: tensor<1x4x8xf32>) {
-  // expected-error @below {{key has elements of 'f32', expected 'bf16'}}
-  mod.cache_append %c, %k, %v : !mod.kv_cache<32x8xbf16>, tensor<1x4x8xf32>, tensor<1x4x8xf32>
+func.func @cache_append(%c: !mod.kv_cache<32x8xf64>, %k: tensor<1x4x8xf32>, %v: tensor<1x4x8xf32>) {
+  // expected-error @below {{key has elements of 'f32', which cannot be kept as 'f64'}}
+  mod.cache_append %c, %k, %v : !mod.kv_cache<32x8xf64>, tensor<1x4x8xf32>, tensor<1x4x8xf32>
   return
 }
 
 // -----
 
 func.func @cache_append(%c: !mod.kv_cache<32x8xf32>, %k: tensor<1x4x8xf32>, %v: tensor<1x4x8xbf16>) {
-  // expected-error @below {{value has elements of 'bf16', expected 'f32'}}
+  // expected-error @below {{value has elements of 'bf16', which cannot be kept as 'f32'}}
   mod.cache_append %c, %k, %v : !mod.kv_cache<32x8xf32>, tensor<1x4x8xf32>, tensor<1x4x8xbf16>
   return
 }
@@ -82,9 +82,9 @@ func.func @cached_attention(%q: tensor<2x4x16xf32>, %c: !mod.kv_cache<32x8xf32>)
 
 // -----
 
-func.func @cached_attention(%q: tensor<1x4x16xf32>, %c: !mod.kv_cache<32x8xbf16>) {
-  // expected-error @below {{query has elements of 'f32', expected 'bf16'}}
-  %0 = mod.cached_attention %q over %c heads(4) kv_heads(2) : (tensor<1x4x16xf32>, !mod.kv_cache<32x8xbf16>) -> tensor<1x4x16xf32>
+func.func @cached_attention(%q: tensor<1x4x16xf32>, %c: !mod.kv_cache<32x8xf64>) {
+  // expected-error @below {{query has elements of 'f32', which cannot be kept as 'f64'}}
+  %0 = mod.cached_attention %q over %c heads(4) kv_heads(2) : (tensor<1x4x16xf32>, !mod.kv_cache<32x8xf64>) -> tensor<1x4x16xf32>
   return
 }
 
@@ -163,3 +163,75 @@ func.func private @type(!mod.kv_cache<32x8xi32>)
 
 // expected-error @below {{expected two dimensions}}
 func.func private @type(!mod.trace<4x32x8>)
+
+// -----
+
+func.func @cache_append(%c: !mod.kv_cache<32x8xf32>, %k: tensor<1x4x8xf32>, %p: tensor<1x3xi32>) {
+  // expected-error @below {{positions has 3 in dimension 1, expected 4}}
+  mod.cache_append %c, %k, %k rotated(%p heads(2) theta(1.0e4)) : !mod.kv_cache<32x8xf32>, tensor<1x4x8xf32>, tensor<1x4x8xf32>, tensor<1x3xi32>
+  return
+}
+
+// -----
+
+func.func @cache_append(%c: !mod.kv_cache<32x8xf32>, %k: tensor<1x4x8xf32>, %p: tensor<1x4xi32>) {
+  // expected-error @below {{rotates pairs, but a head has 1 elements}}
+  mod.cache_append %c, %k, %k rotated(%p heads(8) theta(1.0e4)) : !mod.kv_cache<32x8xf32>, tensor<1x4x8xf32>, tensor<1x4x8xf32>, tensor<1x4xi32>
+  return
+}
+
+// -----
+
+func.func @cache_append(%c: !mod.kv_cache<32x8xf32>, %k: tensor<1x4x8xf32>, %p: tensor<1x4xi32>) {
+  // expected-error @below {{theta must be positive}}
+  mod.cache_append %c, %k, %k rotated(%p heads(2) theta(0.0)) : !mod.kv_cache<32x8xf32>, tensor<1x4x8xf32>, tensor<1x4x8xf32>, tensor<1x4xi32>
+  return
+}
+
+// -----
+
+func.func @cache_append(%c: !mod.kv_cache<32x8xf32>, %k: tensor<1x4x8xf32>) {
+  // expected-error @below {{rotates keys with positions, heads and theta only}}
+  mod.cache_append %c, %k, %k {theta = 1.0e4} : !mod.kv_cache<32x8xf32>, tensor<1x4x8xf32>, tensor<1x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @append_panels(%k: memref<1x4x8xf32>, %n: index, %keys: memref<3x2x4x16xf32>, %values: memref<3x1x30x8xf32>) {
+  // expected-error @below {{key has 8 in dimension 2, expected 12}}
+  mod.append_panels %k, %k at(%n) into(%keys, %values) : memref<1x4x8xf32>, memref<1x4x8xf32>, memref<3x2x4x16xf32>, memref<3x1x30x8xf32>
+  return
+}
+
+// -----
+
+func.func @append_panels(%k: memref<1x4x8xf32>, %n: index, %keys: memref<2x2x4x16xf32>, %values: memref<2x1x33x8xf32>) {
+  // expected-error @below {{panels of values 'memref<2x1x33x8xf32>' do not fit those of keys 'memref<2x2x4x16xf32>'}}
+  mod.append_panels %k, %k at(%n) into(%keys, %values) : memref<1x4x8xf32>, memref<1x4x8xf32>, memref<2x2x4x16xf32>, memref<2x1x33x8xf32>
+  return
+}
+
+// -----
+
+func.func @append_panels(%k: memref<1x4x8xf32>, %n: index, %keys: memref<2x?x4x16xf32>, %values: memref<2x1x30x8xf32>) {
+  // expected-error @below {{panels must have a static shape}}
+  mod.append_panels %k, %k at(%n) into(%keys, %values) : memref<1x4x8xf32>, memref<1x4x8xf32>, memref<2x?x4x16xf32>, memref<2x1x30x8xf32>
+  return
+}
+
+// -----
+
+func.func @panel_attention(%q: memref<1x4x12xf32>, %n: index, %keys: memref<2x2x4x16xf32>, %values: memref<2x1x30x8xf32>) {
+  // expected-error @below {{3 heads cannot share 2 key and value heads evenly}}
+  mod.panel_attention %q, %keys, %values of(%n) heads(3) into(%q) : memref<1x4x12xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x4x12xf32>
+  return
+}
+
+// -----
+
+func.func @panel_attention(%q: memref<1x4x8xf32>, %n: index, %keys: memref<2x2x4x16xf32>, %values: memref<2x1x30x8xf32>, %p: memref<2x3x5xf32>) {
+  // expected-error @below {{partials has 5 in dimension 2, expected 6}}
+  mod.panel_attention %q, %keys, %values of(%n) heads(2) partials(%p) into(%q) : memref<1x4x8xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x4x8xf32>, memref<2x3x5xf32>
+  return
+}

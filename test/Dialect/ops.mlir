@@ -213,6 +213,29 @@ func.func @cache(%c: !mod.kv_cache<32x8xf32>, %q: tensor<1x?x16xf32>, %k: tensor
   return
 }
 
+// CHECK-LABEL: func @temporary_cache
+func.func @temporary_cache(%k: tensor<1x?x8xf32>, %p: tensor<1x?xi32>) {
+  // CHECK: mod.temporary_cache : !mod.kv_cache<32x8xbf16>
+  %c = mod.temporary_cache : !mod.kv_cache<32x8xbf16>
+  // CHECK: mod.cache_append %{{.*}}, %{{.*}}, %{{.*}} rotated(%{{.*}} heads(2) theta(1.000000e+04)) : !mod.kv_cache<32x8xbf16>, tensor<1x?x8xf32>, tensor<1x?x8xf32>, tensor<1x?xi32>
+  mod.cache_append %c, %k, %k rotated(%p heads(2) theta(1.0e4)) : !mod.kv_cache<32x8xbf16>, tensor<1x?x8xf32>, tensor<1x?x8xf32>, tensor<1x?xi32>
+  return
+}
+
+// CHECK-LABEL: func @panels
+func.func @panels(%q: memref<1x1x16xf32>, %k: memref<1x1x8xf32>, %p: memref<1x1xi32>, %n: index,
+                  %keys: memref<2x2x4x16xf32>, %values: memref<2x1x30x8xf32>, %partials: memref<4x3x6xf32>) {
+  // CHECK: mod.append_panels %{{.*}}, %{{.*}} at(%{{.*}}) into(%{{.*}}, %{{.*}}) : memref<1x1x8xf32>, memref<1x1x8xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>
+  mod.append_panels %k, %k at(%n) into(%keys, %values) : memref<1x1x8xf32>, memref<1x1x8xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>
+  // CHECK: mod.append_panels %{{.*}}, %{{.*}} at(%{{.*}}) rotated(%{{.*}} theta(1.000000e+04)) into(%{{.*}}, %{{.*}}) : memref<1x1x8xf32>, memref<1x1x8xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x1xi32>
+  mod.append_panels %k, %k at(%n) rotated(%p theta(1.0e4)) into(%keys, %values) : memref<1x1x8xf32>, memref<1x1x8xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x1xi32>
+  // CHECK: mod.panel_attention %{{.*}}, %{{.*}}, %{{.*}} of(%{{.*}}) heads(4) into(%{{.*}}) : memref<1x1x16xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x1x16xf32>
+  mod.panel_attention %q, %keys, %values of(%n) heads(4) into(%q) : memref<1x1x16xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x1x16xf32>
+  // CHECK: mod.panel_attention %{{.*}} heads(4) partials(%{{.*}}) into(%{{.*}}) : {{.*}}, memref<1x1x16xf32>, memref<4x3x6xf32>
+  mod.panel_attention %q, %keys, %values of(%n) heads(4) partials(%partials) into(%q) : memref<1x1x16xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x1x16xf32>, memref<4x3x6xf32>
+  return
+}
+
 // CHECK-LABEL: func @trace_routing
 func.func @trace_routing(%r: tensor<1x?xf32>, %l: tensor<1x?xf32>, %i: tensor<1x?xi32>, %s: index, %trace: !mod.trace<4x32>,
                          %rm: memref<1x1xf32>, %i_m: memref<1x1xi32>) {

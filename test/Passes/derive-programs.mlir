@@ -1,10 +1,13 @@
 // RUN: mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs | FileCheck %s
 // RUN: mod-opt %S/Inputs/model.mlir --mod-specialize \
 // RUN:   --mod-derive-programs=decode-routing=always | FileCheck %s --check-prefix=ALWAYS
+// RUN: mod-opt %S/Inputs/model.mlir --mod-specialize \
+// RUN:   --mod-derive-programs=kv-dtype=bf16 | FileCheck %s --check-prefix=BF16
 // RUN: mod-opt %s --mod-specialize --mod-derive-programs --split-input-file \
 // RUN:   | FileCheck %s --check-prefix=TAIL
 
-// The whole window: valid tokens only, attention among themselves, routing as written.
+// The whole window: valid tokens only, attention over a cache of its own,
+// routing as written.
 
 // CHECK-DAG: #[[MIN:.*]] = affine_map<()[s0] -> (s0, 9)>
 // CHECK-DAG: #[[REST:.*]] = affine_map<()[s0, s1] -> (s0 - s1, 9)>
@@ -16,7 +19,9 @@
 // CHECK: %[[N:.*]] = affine.min #[[MIN]]()[%[[COUNT]]]
 // CHECK: %[[VALID:.*]] = tensor.extract_slice %[[TOKENS]][0, 0] [1, %[[N]]] [1, 1] : tensor<1x9xi32> to tensor<1x?xi32>
 // CHECK: mod.embedding %[[VALID]]
-// CHECK: mod.attention {{.*}} -> tensor<1x?x6xf32>
+// CHECK: %[[OWN:.*]] = mod.temporary_cache : !mod.kv_cache<9x3xf32>
+// CHECK: mod.cache_append %[[OWN]], %[[OK:.*]], %[[OK]] : {{.*}}<9x3xf32>, tensor<1x?x3xf32>, tensor<1x?x3xf32>
+// CHECK: mod.cached_attention %{{.*}} over %[[OWN]] {{.*}} -> tensor<1x?x6xf32>
 // CHECK: select(expert_choice, capacity = 5.000000e-01)
 // CHECK-NEXT: ^bb0(%{{.*}}: tensor<1x?x6xf32>, %{{.*}}: tensor<1x?xi32>):
 // CHECK: %[[NORM:.*]] = mod.rms_norm
@@ -60,6 +65,16 @@
 // CHECK: return %[[L]]
 
 // ALWAYS-COUNT-3: causal(always)
+
+// Caches of a session may be narrower than what is computed.
+
+// BF16-LABEL: func.func @forward(
+// BF16: mod.temporary_cache : !mod.kv_cache<9x3xf32>
+// BF16-LABEL: func.func @prefill(
+// BF16-SAME: !mod.kv_cache<9x3xbf16>
+// BF16-LABEL: func.func @decode(
+// BF16-SAME: !mod.kv_cache<9x3xbf16>
+// BF16: mod.cached_attention {{.*}} !mod.kv_cache<9x3xbf16>) -> tensor<1x1x6xf32>
 
 // Where the logits come from an op that is not token by token in the dialect,
 // they are cut behind it and copied.

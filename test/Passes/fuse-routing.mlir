@@ -21,7 +21,9 @@
 // CHECK: %[[T:.*]] = mod.gather %[[X]] at(%[[I]])
 // CHECK: %[[P:.*]] = mod.gather %{{.*}} at(%[[I]]) : (tensor<1x?xi32>, tensor<1x?xi32>) -> tensor<1x?xi32>
 // CHECK: %[[Q:.*]] = mod.rope %[[T]] at(%[[P]])
-// CHECK: %[[U:.*]] = mod.attention %[[Q]], %[[Q]], %[[T]]
+// CHECK: %[[C:.*]] = mod.temporary_cache
+// CHECK: mod.cache_append %[[C]], %[[Q]], %[[T]]
+// CHECK: %[[U:.*]] = mod.cached_attention %[[Q]] over %[[C]]
 // CHECK: mod.scatter %[[U]] into %[[X]] at(%[[I]]) gate(raw) by(%[[R]])
 // CHECK-NOT: mod.routed
 

@@ -108,6 +108,7 @@ Compilation::Compilation(const CommandLine &line, StringRef program)
   options.context = line.context;
   options.batch = line.batch;
   options.decodeRouting = line.decodeRouting;
+  options.kvDtype = line.kvDtype;
 }
 
 bool Compilation::load() {

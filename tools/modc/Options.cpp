@@ -132,6 +132,9 @@ struct Parser {
       "decode-routing",
       cl::desc("Route causally by predictor, router or always"),
       cl::value_desc("HOW"), cl::cat(category)};
+  cl::opt<std::string> kvDtype{
+      "kv-dtype", cl::desc("What KV caches hold: f32 (default) or bf16"),
+      cl::value_desc("TYPE"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> weights{
       "weights",
       cl::desc("Weights inside (embed) or beside (external) the "
@@ -160,6 +163,7 @@ bool Parser::read(CommandLine &line) {
   line.verbose = verbose;
   line.timing = timing;
   line.decodeRouting = decodeRouting;
+  line.kvDtype = kvDtype;
   if (line.model.empty())
     return usageError("no MODEL given; see modc --help");
   if (!parseCount(context, line.context) || !parseCount(batch, line.batch))
@@ -170,6 +174,8 @@ bool Parser::read(CommandLine &line) {
   StringRef ignored;
   if (!parseChoice<StringRef>("target", target, ignored, {{"cpu", "cpu"}}) ||
       !parseChoice<StringRef>("dtype", dtype, ignored, {{"f32", "f32"}}) ||
+      !parseChoice<StringRef>("kv-dtype", kvDtype, ignored,
+                              {{"f32", ""}, {"bf16", ""}}) ||
       !parseChoice<bool>("weights", weights, line.externalWeights,
                          {{"embed", false}, {"external", true}}))
     return false;

@@ -25,6 +25,7 @@ struct CommandLine {
   int64_t context = 0;
   int64_t batch = 1;
   std::string decodeRouting;
+  std::string kvDtype;
   bool externalWeights = false;
   ReportKind report = ReportKind::none;
   bool verbose = false;

@@ -42,7 +42,7 @@ class Buffer:
             self.wide, self.array = wide, wide[..., first:first + array.shape[-1]]
 
     def type(self):
-        element = {"f": "f32", "i": "i32"}[self.array.dtype.kind]
+        element = {"f": "f32", "i": "i32", "u": "bf16"}[self.array.dtype.kind]
         dims = ["?" if i in self.dynamic else str(n)
                 for i, n in enumerate(self.array.shape)]
         layout = ""
@@ -122,6 +122,16 @@ class Compiled:
             if isinstance(argument, Buffer):
                 argument.check_guards()
         return count
+
+
+def to_bfloat16(x):
+    """The upper halves of floats, rounded to the nearest, as integers."""
+    bits = x.astype(np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
+
+
+def from_bfloat16(x):
+    return (x.astype(np.uint32) << 16).view(np.float32)
 
 
 def pack(weight, panel):

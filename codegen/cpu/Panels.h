@@ -1,0 +1,33 @@
+//===- Panels.h - How keys and values lie in memory -------------*- C++ -*-===//
+//
+// The buffers of `mod.append_panels` for the vectors of a CPU.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_CODEGEN_CPU_PANELS_H
+#define MOD_CODEGEN_CPU_PANELS_H
+
+#include "codegen/cpu/Target.h"
+#include "mlir/IR/BuiltinTypes.h"
+
+namespace mlir::mod {
+
+/// The buffers for the keys and the values of `tokens` tokens.
+struct Panels {
+  MemRefType keys, values;
+
+  static Panels get(CpuTarget target, Type element, int64_t kvHeads,
+                    int64_t headDim, int64_t tokens);
+
+  static int64_t getBytes(MemRefType type) {
+    return type.getNumElements() * type.getElementTypeBitWidth() / 8;
+  }
+  /// Bytes of the key and the value of one token, in all heads.
+  int64_t getTokenBytes() const;
+  /// Tasks among which a single query shares out the keys of one head.
+  int64_t getSplits() const;
+};
+
+} // namespace mlir::mod
+
+#endif // MOD_CODEGEN_CPU_PANELS_H

@@ -1,0 +1,68 @@
+//===- RotaryAngles.cpp - Angles of rotary position embeddings ------------===//
+//
+// The cosines and sines of one token, shared by all heads of its row.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/RotaryAngles.h"
+#include "codegen/cpu/VectorMath.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::mod;
+
+/// theta^(-2 i / headDim) for i < headDim / 2.
+static SmallVector<float> getFrequencies(double theta, int64_t headDim) {
+  return llvm::map_to_vector(
+      llvm::seq<int64_t>(0, headDim / 2), [&](int64_t i) {
+        return float(std::pow(theta, -2.0 * double(i) / double(headDim)));
+      });
+}
+
+RotaryAngles::RotaryAngles(KernelBuilder &builder, Operation *op, double theta,
+                           int64_t headDim)
+    : b(builder), half(headDim / 2) {
+  auto kernel = op->getParentOfType<FunctionOpInterface>();
+  auto type = MemRefType::get({half}, b.getF32Type());
+  auto values = DenseElementsAttr::get(
+      RankedTensorType::get(type.getShape(), type.getElementType()),
+      ArrayRef(getFrequencies(theta, headDim)));
+  std::string name = kernel.getName().str() + ".frequencies";
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(kernel);
+    memref::GlobalOp::create(b, name, b.getStringAttr("private"), type, values,
+                             /*constant=*/true, /*alignment=*/IntegerAttr());
+  }
+  frequencies = memref::GetGlobalOp::create(b, type, name);
+}
+
+void RotaryAngles::allocate() {
+  cosines = b.scratch({half});
+  sines = b.scratch({half});
+}
+
+void RotaryAngles::emitAngles(Value position) {
+  Value scalar = arith::SIToFPOp::create(b, b.getF32Type(), position);
+  Value angle = b.broadcast(scalar);
+  b.forColumns(half, [&](Columns columns) {
+    Value frequency = b.load(frequencies, {}, columns);
+    auto [cosine, sine] = emitCosSin(b, b.mulf(angle, frequency));
+    b.store(cosine, cosines, {}, columns);
+    b.store(sine, sines, {}, columns);
+  });
+}
+
+void RotaryAngles::emitHead(function_ref<Value(Columns)> load,
+                            function_ref<void(Value, Columns)> store) {
+  b.forColumns(half, [&](Columns low) {
+    Columns high{b.add(low.index, half), low.mask};
+    Value x = load(low), y = load(high);
+    Value cosine = b.load(cosines, {}, low), sine = b.load(sines, {}, low);
+    Value negated = b.subf(b.splat(0.0), sine);
+    store(b.fma(x, cosine, b.mulf(y, negated)), low);
+    store(b.fma(y, cosine, b.mulf(x, sine)), high);
+  });
+}

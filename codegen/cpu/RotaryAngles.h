@@ -1,0 +1,37 @@
+//===- RotaryAngles.h - Angles of rotary position embeddings ----*- C++ -*-===//
+//
+// The cosines and sines of one token, shared by all heads of its row.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_CODEGEN_CPU_ROTARYANGLES_H
+#define MOD_CODEGEN_CPU_ROTARYANGLES_H
+
+#include "codegen/cpu/KernelBuilder.h"
+
+namespace mlir::mod {
+
+/// Rotates heads of `headDim` elements by the angles of tokens.
+class RotaryAngles {
+public:
+  /// Adds the module's table of frequencies for the kernel `op` is in.
+  RotaryAngles(KernelBuilder &builder, Operation *op, double theta,
+               int64_t headDim);
+
+  /// Makes the memory for the angles of one token, on the stack of the task.
+  void allocate();
+  /// Fills it for a token at `position`, an i32.
+  void emitAngles(Value position);
+  /// Rotates a head: `load` gives columns of it, `store` takes them.
+  void emitHead(function_ref<Value(Columns)> load,
+                function_ref<void(Value, Columns)> store);
+
+private:
+  KernelBuilder &b;
+  int64_t half;
+  Value frequencies, cosines, sines;
+};
+
+} // namespace mlir::mod
+
+#endif // MOD_CODEGEN_CPU_ROTARYANGLES_H

@@ -1,0 +1,140 @@
+//===- ModStateVerifiers.cpp - The rules of caches, panels and traces -----===//
+//
+// What ODS cannot say about ops on state that outlives a run.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialect/Verifiers.h"
+
+using namespace mlir;
+using namespace mlir::mod;
+using namespace mlir::mod::detail;
+
+/// Checks rows that are kept as `element`, which may be narrower.
+static LogicalResult verifyStored(Operation *op, StringRef name, Value rows,
+                                  Type element) {
+  Type given = shaped(rows).getElementType();
+  if (given == element ||
+      element.getIntOrFloatBitWidth() < given.getIntOrFloatBitWidth())
+    return success();
+  return op->emitOpError() << name << " has elements of " << given
+                           << ", which cannot be kept as " << element;
+}
+
+/// Checks rows that are written to or attend to a cache: those of the one
+/// sequence that it belongs to.
+static LogicalResult verifyCacheRows(Operation *op, StringRef name, Value rows,
+                                     KVCacheType cache) {
+  int64_t tokens = getDim(rows, 1);
+  if (!ShapedType::isDynamic(tokens) && tokens > cache.getLength())
+    return op->emitOpError()
+           << name << " has " << tokens << " tokens, the cache holds "
+           << cache.getLength();
+  if (failed(verifyDim(op, name, rows, 0, 1)))
+    return failure();
+  return verifyStored(op, name, rows, cache.getElementType());
+}
+
+/// Checks what tells a rotation of keys: all of it, or nothing.
+static LogicalResult verifyRotation(Operation *op, Value keys, Value positions,
+                                    std::optional<int64_t> heads,
+                                    std::optional<APFloat> theta) {
+  if (!positions && !heads && !theta)
+    return success();
+  if (!positions || !heads || !theta)
+    return op->emitOpError("rotates keys with positions, heads and theta only");
+  if (failed(verifyHeads(op, "key", keys, *heads)) ||
+      failed(verifySameTokens(op, "positions", positions, keys)))
+    return failure();
+  if (getDim(keys, 2) / *heads % 2)
+    return op->emitOpError("rotates pairs, but a head has ")
+           << getDim(keys, 2) / *heads << " elements";
+  if (theta->convertToDouble() <= 0)
+    return op->emitOpError("theta must be positive");
+  return success();
+}
+
+LogicalResult CacheAppendOp::verify() {
+  KVCacheType cache = getCache().getType();
+  if (failed(verifyOneForm(*this)) ||
+      failed(verifySameTokens(*this, "value", getValue(), getKey())) ||
+      failed(verifyCacheRows(*this, "key", getKey(), cache)) ||
+      failed(verifyCacheRows(*this, "value", getValue(), cache)) ||
+      failed(verifyDim(*this, "key", getKey(), 2, cache.getWidth())) ||
+      failed(verifyRotation(*this, getKey(), getPositions(), getHeads(),
+                            getTheta())))
+    return failure();
+  return verifyDim(*this, "value", getValue(), 2, cache.getWidth());
+}
+
+LogicalResult CachedAttentionOp::verify() {
+  KVCacheType cache = getCache().getType();
+  if (failed(verifyCacheRows(*this, "query", getQuery(), cache)))
+    return failure();
+  return verifyGroups(*this, getQuery(), cache.getWidth(), getHeads(),
+                      getKvHeads());
+}
+
+/// Checks panels of values against those of keys.
+static LogicalResult verifyPanels(Operation *op, Value keys, Value values) {
+  if (!shaped(keys).hasStaticShape() || !shaped(values).hasStaticShape())
+    return op->emitOpError("panels must have a static shape");
+  int64_t tokens = getDim(keys, 1) * getDim(keys, 3);
+  int64_t width = getDim(values, 1) * getDim(values, 3);
+  if (failed(verifyDim(op, "values", values, 0, getDim(keys, 0))) ||
+      failed(verifySameElements(op, "values", values,
+                                shaped(keys).getElementType())))
+    return failure();
+  if (width < getDim(keys, 2) || tokens < getDim(values, 2))
+    return op->emitOpError("panels of values ")
+           << values.getType() << " do not fit those of keys "
+           << keys.getType();
+  return success();
+}
+
+LogicalResult AppendPanelsOp::verify() {
+  Value keys = getKeys();
+  int64_t kvHeads = getDim(keys, 0), width = kvHeads * getDim(keys, 2);
+  std::optional<int64_t> heads;
+  if (getPositions())
+    heads = kvHeads;
+  if (failed(verifyPanels(*this, keys, getValues())) ||
+      failed(verifySameTokens(*this, "value", getValue(), getKey())) ||
+      failed(verifyDim(*this, "key", getKey(), 2, width)) ||
+      failed(verifyDim(*this, "value", getValue(), 2, width)) ||
+      failed(
+          verifyStored(*this, "key", getKey(), shaped(keys).getElementType())))
+    return failure();
+  return verifyRotation(*this, getKey(), getPositions(), heads, getTheta());
+}
+
+LogicalResult PanelAttentionOp::verify() {
+  if (failed(verifyPanels(*this, getKeys(), getValues())) ||
+      failed(verifyHeads(*this, "query", getQuery(), getHeads())) ||
+      failed(verifySameTokens(*this, "into", getInto(), getQuery())) ||
+      failed(verifyDim(*this, "into", getInto(), 2, getDim(getQuery(), 2))) ||
+      failed(
+          verifyDim(*this, "query", getQuery(), 2, getHeads() * getHeadDim())))
+    return failure();
+  if (getHeads() % getKvHeads())
+    return emitOpError() << getHeads() << " heads cannot share " << getKvHeads()
+                         << " key and value heads evenly";
+  if (!getPartials())
+    return success();
+  if (failed(verifyDim(*this, "partials", getPartials(), 0, getHeads())))
+    return failure();
+  return verifyDim(*this, "partials", getPartials(), 2, getHeadDim() + 2);
+}
+
+LogicalResult TraceRoutingOp::verify() {
+  if (getOrdinal() >= uint64_t(getTrace().getType().getLayers()))
+    return emitOpError("ordinal ")
+           << getOrdinal() << " is not a row of " << getTrace().getType();
+  if (failed(verifyOneForm(*this)) ||
+      failed(verifyDim(*this, "scores", getScores(), 0, 1)) ||
+      failed(verifySameTokens(*this, "tested", getTested(), getScores())))
+    return failure();
+  if (getSelected())
+    return verifyDim(*this, "selected", getSelected(), 0, 1);
+  return success();
+}
