@@ -17,7 +17,8 @@ def LowerKernelsPass : Pass<"mod-lower-kernels", "::mlir::ModuleOp"> {
     Work that may run in parallel is one `scf.forall` over tasks.
 
     Tiles follow from the vectors of the target: their width (`vector-bits`)
-    and how many registers there are of it.
+    and how many registers there are of it. Products of narrow numbers take an
+    instruction of x86 where it has one.
 
     Example:
 
@@ -34,11 +35,15 @@ def LowerKernelsPass : Pass<"mod-lower-kernels", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"vectorBits", "vector-bits", "unsigned", "256",
-           "bits of one vector: 128, 256 or 512">
+           "bits of one vector: 128, 256 or 512">,
+    Option<"bf16Dot", "bf16-dot", "bool", "false",
+           "the CPU multiplies and adds pairs of bf16 (AVX512_BF16)">,
+    Option<"byteDot", "byte-dot", "bool", "false",
+           "the CPU multiplies and adds fours of i8 (AVX512_VNNI)">
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
-    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
     "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
   ];
 }
@@ -141,13 +146,69 @@ def VectorizePass : Pass<"mod-vectorize"> {
   ];
 }
 
+def QuantizeWeightsPass
+    : Pass<"mod-quantize-weights", "::mlir::func::FuncOp"> {
+  let summary = "make products in bf16 or in integers";
+  let description = [{
+    Rewrites each `mod.linear` in f32 whose weight is computed from parameters
+    alone; equal weights are made narrow once. Everything else stays in f32:
+    norms, softmax, the residual, routers and predictors, embeddings.
+
+    | `dtype` | weight | input |
+    |---|---|---|
+    | `bf16` | rounded | as it is; with `narrow-inputs` rounded to bf16 |
+    | `i8` | integers up to 127, one scale for each output | integers up to 127, one scale for each token, as i16; with `narrow-inputs` as i8 |
+    | `i4` | integers from -8 to 7, one scale for each 32 inputs of an output, so that the input farthest from 0 is -8 | integers up to 32767, one scale for each token |
+
+    A remark names each weight and each product that stays as it is.
+
+    Example, with `dtype=i8`:
+
+    ```mlir
+    %y = mod.linear %x, %w
+        : (tensor<1x?x768xf32>, tensor<2048x768xf32>) -> tensor<1x?x2048xf32>
+    ```
+
+    becomes
+
+    ```mlir
+    %largest = linalg.generic ... ins(%w : tensor<2048x768xf32>)
+                                  outs(%zeros : tensor<2048xf32>) ...
+    %scales = arith.mulf %largest, %cst : tensor<2048xf32>
+    %integers = linalg.generic ... ins(%w, %scales : ...)
+                                   outs(%empty : tensor<2048x768xi8>) ...
+    %factors = mod.row_scales %x to(127)
+        : (tensor<1x?x768xf32>) -> tensor<1x?xf32>
+    %input = mod.quantize %x by(%factors)
+        : (tensor<1x?x768xf32>, tensor<1x?xf32>) -> tensor<1x?x768xi16>
+    %y = mod.linear %input, %integers scales(%scales) row_scales(%factors)
+        : (tensor<1x?x768xi16>, tensor<2048x768xi8>, tensor<2048xf32>,
+           tensor<1x?xf32>) -> tensor<1x?x2048xf32>
+    ```
+  }];
+  let options = [
+    Option<"dtype", "dtype", "std::string", "\"f32\"",
+           "type of products: f32, bf16, i8 or i4">,
+    Option<"narrowInputs", "narrow-inputs", "bool", "false",
+           "give products inputs as narrow as their weights">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def PackWeightsPass : Pass<"mod-pack-weights", "::mlir::func::FuncOp"> {
   let summary = "give the weights of products the layout that kernels read";
   let description = [{
     Packs the weight of each `mod.linear` that is computed from parameters
     alone: `panel` outputs side by side, the last panel filled with zeros. Equal
     weights are packed once. A product with `glu` gets panels with as many
-    outputs of the second half as of the first.
+    outputs of the second half as of the first. Of bf16 and integers several inputs
+    of one output lie together, as one instruction takes them: two of bf16 or
+    with inputs of i16, four with inputs of i8; weights whose scales are in
+    groups take four bits. Quantised inputs become as wide as their packed
+    weight.
 
     Example, with `panel=16`:
 

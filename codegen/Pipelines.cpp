@@ -46,6 +46,7 @@ static void buildSpecialized(OpPassManager &pm, const PhaseOptions &options) {
   SpecializePassOptions specialize;
   specialize.batch = options.batch;
   specialize.context = options.context;
+  specialize.dtype = options.dtype;
   pm.addPass(createSpecializePass(specialize));
   // Dimensions became constants.
   addCleanup(pm);
@@ -76,8 +77,20 @@ static void buildFused(OpPassManager &pm) {
   addCleanup(pm);
 }
 
+/// Whether the CPU has a feature of its widest vectors.
+static bool hasFeature(const PhaseOptions &options, StringRef feature) {
+  return options.vectorBits == 512 &&
+         llvm::is_contained(llvm::split(options.features, ','), feature);
+}
+
 static void buildPacked(OpPassManager &pm, const PhaseOptions &options) {
-  // Their weights are packed too. Not before: a router decides in f32.
+  // After fusion: what is one product has one type.
+  QuantizeWeightsPassOptions quantize;
+  quantize.dtype = options.dtype;
+  quantize.narrowInputs =
+      options.dtype == "bf16" && hasFeature(options, "avx512bf16");
+  pm.addNestedPass<func::FuncOp>(createQuantizeWeightsPass(quantize));
+  // The weights of predictors are packed too, but routing is decided in f32.
   pm.addNestedPass<func::FuncOp>(createExpandPredictorsPass());
   // After fusion: the fused weights are packed as one.
   PackWeightsPassOptions pack;
@@ -117,6 +130,8 @@ static void buildLowered(OpPassManager &pm, const PhaseOptions &options) {
   // Ops of the dialect first: their kernels are loops over vectors already.
   LowerKernelsPassOptions kernels;
   kernels.vectorBits = options.vectorBits;
+  kernels.bf16Dot = hasFeature(options, "avx512bf16");
+  kernels.byteDot = hasFeature(options, "avx512vnni");
   pm.addPass(createLowerKernelsPass(kernels));
   // What is left is elementwise work and copies, much the same in each layer.
   pm.addPass(createOutlineElementwisePass());

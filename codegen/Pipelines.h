@@ -43,6 +43,8 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
   Option<std::string> kvDtype{
       *this, "kv-dtype",
       llvm::cl::desc("what KV caches hold: f32 or bf16; empty for f32")};
+  Option<std::string> dtype{*this, "dtype", llvm::cl::desc("type of products"),
+                            llvm::cl::init("f32")};
   Option<unsigned> vectorBits{*this, "vector-bits",
                               llvm::cl::desc("bits of one vector"),
                               llvm::cl::init(256)};

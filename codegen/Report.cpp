@@ -61,8 +61,10 @@ void mod::printReport(const llvm::json::Object &report, llvm::raw_ostream &os) {
   os << llvm::formatv("  parameters {0}, stored in {1}\n",
                       getField(report, "parameters"),
                       mebibytes(getField(report, "parameter_bytes")));
-  os << llvm::formatv("  weights    {0}, as the programs read them\n",
-                      mebibytes(getField(report, "weights_bytes")));
+  os << llvm::formatv("  weights    {0}, as the programs read them; products "
+                      "are in {1}\n",
+                      mebibytes(getField(report, "weights_bytes")),
+                      report.getString("dtype").value_or("f32"));
   os << llvm::formatv("  arena      {0}\n",
                       mebibytes(getField(report, "arena_bytes")));
   os << llvm::formatv("  KV caches  {0} at most, touched as tokens arrive\n",

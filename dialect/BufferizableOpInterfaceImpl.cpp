@@ -180,9 +180,10 @@ void mod::registerBufferizableOpInterfaceExternalModels(
     DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, ModDialect *) {
     attachBufferModels<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp,
-                       LinearOp, RopeOp, AttentionOp, RouterOp, PredictorOp,
-                       SelectOp, GatherOp, ScatterOp, CacheAppendOp,
-                       CachedAttentionOp, TraceRoutingOp>(context);
+                       LinearOp, RowScalesOp, QuantizeOp, RopeOp, AttentionOp,
+                       RouterOp, PredictorOp, SelectOp, GatherOp, ScatterOp,
+                       CacheAppendOp, CachedAttentionOp, TraceRoutingOp>(
+        context);
     RoutedOp::attachInterface<RoutedModel>(*context);
     // Bufferization creates ops of these.
     context->loadDialect<memref::MemRefDialect>();

@@ -37,7 +37,9 @@ def Mod_Scores : Mod_Shaped<[F32], [2], 2>;         // [batch, tokens]
 def Mod_Hidden : Mod_Shaped<[AnyFloat], [3], 2>;    // [batch, tokens, width]
 def Mod_Vector : Mod_Shaped<[AnyFloat], [1], 0>;    // [width]
 def Mod_Matrix : Mod_Shaped<[AnyFloat], [2], 0>;    // [out, in]
-def Mod_Weight : Mod_Shaped<[AnyFloat], [2, 3], 0>; // [out, in] or packed
+def Mod_Input : Mod_Shaped<[AnyFloat, I8, I16], [3], 2>;       // Mod_Hidden
+def Mod_Weight : Mod_Shaped<[AnyFloat, I8, I32], [2, 3, 4], 0>; // or packed
+def Mod_Scales : Mod_Shaped<[F32], [1, 2, 3], 0>;    // of a Mod_Weight
 def Mod_Panels : MemRefRankOf<[AnyFloat], [4]>;    // see mod.append_panels
 def Mod_PerToken : Mod_Shaped<[AnyFloat, I32], [2, 3], 2>;
 

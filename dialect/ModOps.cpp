@@ -213,10 +213,23 @@ void InverseRMSOp::build(OpBuilder &builder, OperationState &state, Value x,
 void LinearOp::build(OpBuilder &builder, OperationState &state, Value input,
                      Value weight, Value bias) {
   build(builder, state, perToken(input, getElement(input), getDim(weight, 0)),
-        input, weight, /*rows=*/Value(), /*row_scales=*/Value(), bias,
+        input, weight, /*rows=*/Value(), /*scales=*/Value(),
+        /*row_scales=*/Value(), bias,
         /*glu=*/ActivationAttr(), /*addend=*/Value(), /*gate=*/GateAttr(),
         /*scores=*/Value(), /*accumulate=*/UnitAttr(), /*into=*/Value(),
         /*indices=*/Value());
+}
+
+void RowScalesOp::build(OpBuilder &builder, OperationState &state, Value x,
+                        Value rows, int64_t limit) {
+  build(builder, state, perToken(rows ? rows : x, builder.getF32Type()), x,
+        rows, builder.getI64IntegerAttr(limit), /*into=*/Value());
+}
+
+void QuantizeOp::build(OpBuilder &builder, OperationState &state, Value x,
+                       Value rows, Value scales, Type element, int64_t width) {
+  build(builder, state, perToken(rows ? rows : x, element, width), x, rows,
+        scales, /*into=*/Value());
 }
 
 void RopeOp::build(OpBuilder &builder, OperationState &state, Value x,
@@ -273,8 +286,22 @@ void GatherOp::build(OpBuilder &builder, OperationState &state, Value x,
 // Questions
 //===----------------------------------------------------------------------===//
 
-bool LinearOp::isPacked() {
-  return cast<ShapedType>(getWeight().getType()).getRank() == 3;
+static int64_t getRank(Value value) {
+  return cast<ShapedType>(value.getType()).getRank();
+}
+
+bool LinearOp::isPacked() { return getRank(getWeight()) > 2; }
+
+bool LinearOp::isFourBit() { return getElement(getWeight()).isInteger(32); }
+
+int64_t LinearOp::getPanel() {
+  return getDim(getWeight(), isFourBit() ? 3 : 2);
+}
+
+int64_t LinearOp::getInputsTogether() {
+  if (isFourBit())
+    return kGroup;
+  return getRank(getWeight()) == 4 ? getDim(getWeight(), 3) : 1;
 }
 
 int64_t LinearOp::getNumOutputs() {
@@ -291,7 +318,7 @@ unsigned LinearOp::getSizeOperand(unsigned dim) {
   return dim == 1 && getRows() ? 2 : 0;
 }
 
-int64_t LinearOp::getNumInputs() { return getDim(getWeight(), 1); }
+int64_t LinearOp::getNumInputs() { return getDim(getInput(), 2); }
 
 int64_t AttentionOp::getHeadDim() { return getDim(getQuery(), 2) / getHeads(); }
 
@@ -362,6 +389,8 @@ MOD_DESTINATION_EFFECTS(EmbeddingOp)
 MOD_DESTINATION_EFFECTS(PositionsOp)
 MOD_DESTINATION_EFFECTS(RMSNormOp)
 MOD_DESTINATION_EFFECTS(InverseRMSOp)
+MOD_DESTINATION_EFFECTS(RowScalesOp)
+MOD_DESTINATION_EFFECTS(QuantizeOp)
 MOD_DESTINATION_EFFECTS(RopeOp)
 MOD_DESTINATION_EFFECTS(AttentionOp)
 MOD_DESTINATION_EFFECTS(CachedAttentionOp)

@@ -126,9 +126,22 @@ def Mod_LinearOp : Mod_DestinationOp<"linear", [
     `result[b, s, n] = sum_k input[b, s, k] * weight[n, k] + bias[n]`, with the
     weight stored `[out, in]` as checkpoints do.
 
-    A weight of rank 3 is *packed*: `[ceil(out / panel), in, panel]`, element
-    `[p, k, j]` being `weight[p * panel + j, k]`, zero beyond `out`. The number
-    of outputs is then taken from the result (or destination).
+    A weight of rank 3 or 4 is *packed* in panels of outputs, zero beyond the
+    last output or input:
+
+    | elements | shape | what |
+    |---|---|---|
+    | f32 | `[ceil(out / panel), in, panel]` | `[p, k, j]` is `weight[p * panel + j, k]` |
+    | bf16, i8 | `[ceil(out / panel), ceil(in / g), panel, g]` | `[p, q, j, i]` is `weight[p * panel + j, q * g + i]` |
+    | i32 | `[ceil(out / panel), ceil(in / 32), 4, panel]` | `[p, q, e, j]` holds inputs `q * 32 + e * 8 + i`, i < 8, in four bits each, from bit `i % 2 * 16 + i / 2 * 4` on |
+
+    The number of outputs is then taken from the result (or destination).
+
+    Integers of a weight stand for numbers by a factor: `scales[n]` for output
+    `n`, or `scales[n, k / 32]` for 32 inputs each, which four bits need; packed
+    these are `[ceil(out / panel), ceil(in / 32), panel]`. Integers of an input,
+    which `mod.quantize` makes, have theirs among the `row_scales`. Sums of
+    products are made in f32, of integers in i32. A narrow input gives f32.
 
     Example:
 
@@ -147,6 +160,7 @@ def Mod_LinearOp : Mod_DestinationOp<"linear", [
     | clause | what |
     |---|---|
     | `rows(%rows)` | token `s` is row `rows[b, s]` of the input |
+    | `scales(%c)` | `y *= c[:]`, or the scales of groups |
     | `row_scales(%r)` | `y *= r[b, s]` |
     | `bias(%b)` | `y += b` |
     | `glu(silu)` | `y = silu(y[0 .. N]) * y[N .. 2 N]`, where the weight has 2 N outputs |
@@ -169,8 +183,9 @@ def Mod_LinearOp : Mod_DestinationOp<"linear", [
         -> tensor<1x?x768xf32>
     ```
   }];
-  let arguments = (ins Mod_Hidden:$input, Mod_Weight:$weight,
+  let arguments = (ins Mod_Input:$input, Mod_Weight:$weight,
                        Optional<Mod_Ids>:$rows,
+                       Optional<Mod_Scales>:$scales,
                        Optional<Mod_Scores>:$row_scales,
                        Optional<Mod_Vector>:$bias,
                        OptionalAttr<Mod_ActivationAttr>:$glu,
@@ -182,7 +197,7 @@ def Mod_LinearOp : Mod_DestinationOp<"linear", [
                        Optional<Mod_Ids>:$indices);
   let results = (outs Optional<Mod_Hidden>:$result);
   let assemblyFormat = [{
-    $input `,` $weight (`rows` `(` $rows^ `)`)?
+    $input `,` $weight (`rows` `(` $rows^ `)`)? (`scales` `(` $scales^ `)`)?
     (`row_scales` `(` $row_scales^ `)`)? (`bias` `(` $bias^ `)`)?
     (`glu` `(` custom<Activation>($glu)^ `)`)? (`plus` `(` $addend^ `)`)?
     (`gate` `(` custom<Gate>($gate)^ `)` `by` `(` $scores `)`)?
@@ -192,8 +207,17 @@ def Mod_LinearOp : Mod_DestinationOp<"linear", [
   let builders = [OpBuilder<(ins "::mlir::Value":$input, "::mlir::Value":$weight,
                                  CArg<"::mlir::Value", "{}">:$bias)>];
   let extraClassDeclaration = [{
-    /// Whether the weight has the packed layout.
+    /// Inputs of one output that share a scale, where scales are in groups.
+    static constexpr int64_t kGroup = 32;
+
+    /// Whether the weight has a packed layout.
     bool isPacked();
+    /// Whether the weight is packed in four bits.
+    bool isFourBit();
+    /// The outputs of one panel of a packed weight.
+    int64_t getPanel();
+    /// The inputs of one output that lie together in a packed weight.
+    int64_t getInputsTogether();
     /// Whether no clause makes a token's result depend on more than the token.
     bool isTokenwise();
     /// The number of outputs.
@@ -204,6 +228,73 @@ def Mod_LinearOp : Mod_DestinationOp<"linear", [
     int64_t getNumInputs();
     /// There are as many results as rows.
     unsigned getSizeOperand(unsigned dim);
+  }];
+  let hasVerifier = 1;
+}
+
+def Mod_RowScalesOp : Mod_DestinationOp<"row_scales", [AttrSizedOperandSegments]> {
+  let summary = "the factors by which tokens become integers";
+  let description = [{
+    `result[b, s] = max_k |x[b, s, k]| * (1 / limit)`, so that `x[b, s, :]` over
+    its factor fits the integers up to `limit`. With `rows`, token `s` is row
+    `rows[b, s]` of `x`.
+
+    Example:
+
+    ```mlir
+    %r = mod.row_scales %x to(127) : (tensor<1x?x768xf32>) -> tensor<1x?xf32>
+    ```
+  }];
+  let arguments = (ins Mod_Hidden:$x, Optional<Mod_Ids>:$rows,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$limit,
+                       Optional<Mod_Scores>:$into);
+  let results = (outs Optional<Mod_Scores>:$result);
+  let assemblyFormat = [{
+    $x (`rows` `(` $rows^ `)`)? `to` `(` $limit `)` (`into` `(` $into^ `)`)?
+    attr-dict `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$x, "::mlir::Value":$rows,
+                                 "int64_t":$limit)>];
+  let extraClassDeclaration = [{
+    /// There are as many results as rows.
+    unsigned getSizeOperand(unsigned dim) {
+      return dim == 1 && getRows() ? 1 : 0;
+    }
+  }];
+  let hasVerifier = 1;
+}
+
+def Mod_QuantizeOp : Mod_DestinationOp<"quantize", [AttrSizedOperandSegments]> {
+  let summary = "tokens in a narrower type";
+  let description = [{
+    Integers: `result[b, s, k] = round(x[b, s, k] * (1 / scales[b, s]))`, ties
+    to even; 0 where the scale is. bf16, without scales: `x` rounded, ties to
+    even. With `rows`, token `s` is row `rows[b, s]` of `x`. The result may be
+    wider than `x`, and is zero there.
+
+    Example:
+
+    ```mlir
+    %q = mod.quantize %x by(%r)
+        : (tensor<1x?x765xf32>, tensor<1x?xf32>) -> tensor<1x?x766xi16>
+    %h = mod.quantize %x : (tensor<1x?x768xf32>) -> tensor<1x?x768xbf16>
+    ```
+  }];
+  let arguments = (ins Mod_Hidden:$x, Optional<Mod_Ids>:$rows,
+                       Optional<Mod_Scores>:$scales, Optional<Mod_Input>:$into);
+  let results = (outs Optional<Mod_Input>:$result);
+  let assemblyFormat = [{
+    $x (`rows` `(` $rows^ `)`)? (`by` `(` $scales^ `)`)?
+    (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$x, "::mlir::Value":$rows,
+                                 "::mlir::Value":$scales,
+                                 "::mlir::Type":$element, "int64_t":$width)>];
+  let extraClassDeclaration = [{
+    /// There are as many results as rows.
+    unsigned getSizeOperand(unsigned dim) {
+      return dim == 1 && getRows() ? 1 : 0;
+    }
   }];
   let hasVerifier = 1;
 }

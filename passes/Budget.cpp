@@ -8,6 +8,7 @@
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "passes/Model.h"
 #include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -15,6 +16,18 @@ using namespace mlir::mod;
 static int64_t getBytes(Type type) {
   auto shaped = cast<ShapedType>(type);
   return shaped.getNumElements() * (shaped.getElementTypeBitWidth() / 8);
+}
+
+/// Bytes of the weight of a product once it is of `dtype`, with its scales.
+static int64_t getProductBytes(Type weight, StringRef dtype) {
+  auto shaped = cast<ShapedType>(weight);
+  int64_t outputs = shaped.getDimSize(0), inputs = shaped.getDimSize(1);
+  int64_t groups = llvm::divideCeil(inputs, LinearOp::kGroup);
+  return llvm::StringSwitch<int64_t>(dtype)
+      .Case("bf16", 2 * outputs * inputs)
+      .Case("i8", outputs * (inputs + 4))
+      .Case("i4", outputs * groups * (LinearOp::kGroup / 2 + 4))
+      .Default(getBytes(weight));
 }
 
 //===----------------------------------------------------------------------===//
@@ -25,8 +38,8 @@ namespace {
 /// Adds the ops of a model to its budget.
 class Accountant {
 public:
-  Accountant(Budget &budget, func::FuncOp forward)
-      : budget(budget), head(getHead(forward)) {}
+  Accountant(Budget &budget, func::FuncOp forward, StringRef dtype)
+      : budget(budget), head(getHead(forward)), dtype(dtype) {}
 
   void addBlock(Block &block, unsigned index);
 
@@ -41,6 +54,7 @@ private:
 
   Budget &budget;
   LinearOp head;
+  StringRef dtype;
   int64_t numCaches = 0;
   llvm::DenseMap<Value, bool> parameters;
 };
@@ -60,10 +74,13 @@ bool Accountant::isParameter(Value value) {
 }
 
 void Accountant::addWeights(Operation *op, int64_t &bytes, Values &seen) {
+  auto linear = dyn_cast<LinearOp>(op);
   for (Value operand : op->getOperands())
     if (isa<RankedTensorType>(operand.getType()) && isParameter(operand) &&
         seen.insert(operand).second)
-      bytes += getBytes(operand.getType());
+      bytes += linear && operand == linear.getWeight()
+                   ? getProductBytes(operand.getType(), dtype)
+                   : getBytes(operand.getType());
 }
 
 void Accountant::addAttention(AttentionOp op, Budget::Block &block) {
@@ -131,7 +148,7 @@ static void addParameters(ModuleOp module, Budget &budget) {
   }
 }
 
-FailureOr<Budget> Budget::compute(ModuleOp module) {
+FailureOr<Budget> Budget::compute(ModuleOp module, StringRef dtype) {
   FailureOr<func::FuncOp> forward = mod::getForward(module);
   if (failed(forward))
     return failure();
@@ -143,7 +160,7 @@ FailureOr<Budget> Budget::compute(ModuleOp module) {
   addParameters(module, budget);
   budget.blocks.emplace_back();
   budget.blocks[0].capacity = budget.context;
-  Accountant(budget, *forward).addBlock(forward->getBody().front(), 0);
+  Accountant(budget, *forward, dtype).addBlock(forward->getBody().front(), 0);
   return budget;
 }
 

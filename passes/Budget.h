@@ -54,8 +54,9 @@ struct Budget {
   /// head, the others for one routed block each, in program order.
   SmallVector<Block> blocks;
 
-  /// The budget of the static `@forward` of a module.
-  static FailureOr<Budget> compute(ModuleOp module);
+  /// The budget of the static `@forward` of a module whose products will have
+  /// weights of `dtype` (mod-quantize-weights).
+  static FailureOr<Budget> compute(ModuleOp module, StringRef dtype = "f32");
 
   /// A whole context with all its logits.
   Run getForward() const;

@@ -52,7 +52,9 @@ def SpecializePass : Pass<"mod-specialize", "::mlir::ModuleOp"> {
     Option<"context", "context", "int64_t", "0",
            "most tokens of a sequence; 0: as the module says">,
     Option<"capacity", "capacity", "std::string", "\"0\"",
-           "capacity of every routed block, a ratio or a count; 0: as written">
+           "capacity of every routed block, a ratio or a count; 0: as written">,
+    Option<"dtype", "dtype", "std::string", "\"f32\"",
+           "type that products will have, for the budget">
   ];
   let dependentDialects = [
     "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"

@@ -185,7 +185,7 @@ void SpecializePass::runOnOperation() {
       failed(stateVocabulary(*forward)) || failed(overrideCapacity(*forward)) ||
       failed(specialize(*forward)))
     return signalPassFailure();
-  FailureOr<Budget> budget = Budget::compute(module);
+  FailureOr<Budget> budget = Budget::compute(module, dtype);
   if (failed(budget))
     return signalPassFailure();
   module->setAttr(kBudgetAttr, budget->toAttribute(&getContext()));

@@ -15,6 +15,8 @@ namespace mlir::mod {
 // Each writes the loops that do what `op`, in the buffer form with a batch of
 // one, does, at the builder's insertion point.
 void emitKernel(KernelBuilder &builder, LinearOp op);
+void emitKernel(KernelBuilder &builder, RowScalesOp op);
+void emitKernel(KernelBuilder &builder, QuantizeOp op);
 void emitKernel(KernelBuilder &builder, AppendPanelsOp op);
 void emitKernel(KernelBuilder &builder, PanelAttentionOp op);
 void emitKernel(KernelBuilder &builder, RMSNormOp op);

@@ -7,7 +7,7 @@
 
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/LinearClauses.h"
-#include "codegen/cpu/RegisterTile.h"
+#include "codegen/cpu/Multipliers.h"
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -16,25 +16,6 @@ using namespace mlir::mod;
 static constexpr int64_t groupBytes = 128 * 1024;
 
 namespace {
-/// Rows of the input with one panel of weights, both f32.
-struct F32Multiplier : Multiplier {
-  F32Multiplier(KernelBuilder &builder, LinearOp op, Value panel,
-                ArrayRef<Value> rows)
-      : Multiplier(builder), op(op), panel(panel), rows(rows) {}
-
-  Values loadA(int64_t i, Value step) override {
-    return {b.broadcast(b.load(op.getInput(), {b.index(0), rows[i], step}))};
-  }
-  Values loadB(int64_t j, Value step) override {
-    Columns columns{b.index(j * b.target.getLanes())};
-    return {b.load(op.getWeight(), {panel, step}, columns)};
-  }
-
-  LinearOp op;
-  Value panel;
-  ArrayRef<Value> rows;
-};
-
 /// The kernel of one product, `M x K` by packed `K x N`.
 struct PackedLinear {
   PackedLinear(KernelBuilder &builder, LinearOp op);
@@ -61,7 +42,8 @@ private:
   KernelBuilder &b;
   LinearOp op;
   LinearClauses clauses;
-  int64_t k, n, panel, panels, groupPanels, vectors, tileRows, blockRows;
+  PackedWeight weight;
+  int64_t n, panel, panels, groupPanels, vectors, tileRows, blockRows;
   Value rows;
 };
 } // namespace
@@ -74,14 +56,19 @@ static int64_t getBlockRows(CpuTarget target, int64_t rowBytes,
   return std::clamp<int64_t>(tiles, 4, 32) * tileRows;
 }
 
+/// Bytes of one row of the input.
+static int64_t getRowBytes(LinearOp op) {
+  auto type = cast<ShapedType>(op.getInput().getType());
+  return op.getNumInputs() * type.getElementTypeBitWidth() / 8;
+}
+
 PackedLinear::PackedLinear(KernelBuilder &builder, LinearOp op)
-    : b(builder), op(op), clauses(builder, op), k(op.getNumInputs()),
-      n(op.getNumOutputs()), panel(getStaticDim(op.getWeight(), 2)),
+    : b(builder), op(op), clauses(builder, op), weight(builder, op),
+      n(op.getNumOutputs()), panel(op.getPanel()),
       panels(getStaticDim(op.getWeight(), 0)),
-      groupPanels(std::max<int64_t>(1, groupBytes / (4 * k * panel))),
-      vectors(panel / b.target.getLanes()),
-      tileRows(b.target.getTileRows(vectors)),
-      blockRows(getBlockRows(b.target, 4 * k, tileRows)),
+      groupPanels(std::max<int64_t>(1, groupBytes / getPanelBytes(op))),
+      vectors(panel / b.target.getLanes()), tileRows(getTileRows(b.target, op)),
+      blockRows(getBlockRows(b.target, getRowBytes(op), tileRows)),
       rows(clauses.getTokens()) {}
 
 /// A task is a block of rows and a group of panels.
@@ -126,10 +113,8 @@ void PackedLinear::emitTile(int64_t rows, Value panel, Value firstRow) {
     tokens.push_back(b.add(firstRow, i));
     inputRows.push_back(clauses.getInputRow(tokens.back()));
   }
-  F32Multiplier multiplier(b, op, panel, inputRows);
   Values sums =
-      emitProducts(b, tile, b.index(0), b.index(k),
-                   Values(tile.size(), multiplier.getZero()), multiplier);
+      LinearMultiplier::create(b, weight, panel, inputRows)->emitSums(tile);
   TileResult result{tile, sums, tokens, panel};
   int64_t width = op.getGlu() ? this->panel / 2 : this->panel;
   if (n % width == 0)

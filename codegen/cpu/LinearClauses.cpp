@@ -35,34 +35,42 @@ LinearClauses::Token LinearClauses::loadToken(Value index) {
   return token;
 }
 
+LinearClauses::Outputs::Half LinearClauses::loadHalf(Columns columns) {
+  Outputs::Half half;
+  // Scales of groups are in the sums.
+  if (Value scales = op.getScales(); scales && !op.isFourBit())
+    half.scale = b.load(scales, {}, columns);
+  if (Value bias = op.getBias())
+    half.bias = b.load(bias, {}, columns);
+  return half;
+}
+
 LinearClauses::Outputs LinearClauses::loadOutputs(Columns columns) {
-  Outputs outputs{columns};
-  Value bias = op.getBias();
-  if (!bias)
-    return outputs;
-  outputs.bias = b.load(bias, {}, columns);
-  if (op.getGlu()) {
-    Columns others{b.add(columns.index, op.getNumOutputs()), columns.mask};
-    outputs.otherBias = b.load(bias, {}, others);
-  }
+  Outputs outputs{columns, loadHalf(columns), {}};
+  if (op.getGlu())
+    outputs.otherHalf =
+        loadHalf({b.add(columns.index, op.getNumOutputs()), columns.mask});
   return outputs;
 }
 
-Value LinearClauses::scale(const Token &token, Value sums, Value bias) {
-  if (token.scale && bias)
-    return b.fma(sums, token.scale, bias);
+Value LinearClauses::scale(const Token &token, const Outputs::Half &half,
+                           Value sums) {
+  if (half.scale)
+    sums = b.mulf(sums, half.scale);
+  if (token.scale && half.bias)
+    return b.fma(sums, token.scale, half.bias);
   if (token.scale)
     return b.mulf(sums, token.scale);
-  return bias ? b.addf(sums, bias) : sums;
+  return half.bias ? b.addf(sums, half.bias) : sums;
 }
 
 void LinearClauses::store(const Token &token, const Outputs &outputs,
                           Value sums, Value otherSums) {
   Value zero = b.index(0);
-  Value y = scale(token, sums, outputs.bias);
+  Value y = scale(token, outputs.half, sums);
   if (op.getGlu())
     y = b.mulf(b.mulf(y, emitSigmoid(b, y)),
-               scale(token, otherSums, outputs.otherBias));
+               scale(token, outputs.otherHalf, otherSums));
   if (Value addend = op.getAddend())
     y = b.addf(y, b.load(addend, {zero, token.index}, outputs.columns));
   if (op.getAccumulate()) {

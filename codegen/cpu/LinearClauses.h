@@ -36,8 +36,12 @@ public:
   /// What all tokens share of some outputs.
   struct Outputs {
     Columns columns;
-    /// With `glu`, the second is that of the other half; null without a bias.
-    Value bias = {}, otherBias = {};
+    /// Of one half of the sums; null without a clause.
+    struct Half {
+      Value scale, bias;
+    };
+    /// The second is there with `glu` alone.
+    Half half, otherHalf;
   };
   Outputs loadOutputs(Columns columns);
 
@@ -47,7 +51,8 @@ public:
              Value otherSums = {});
 
 private:
-  Value scale(const Token &token, Value sums, Value bias);
+  Outputs::Half loadHalf(Columns columns);
+  Value scale(const Token &token, const Outputs::Half &half, Value sums);
 
   KernelBuilder &b;
   LinearOp op;

@@ -7,6 +7,7 @@
 #include "codegen/Passes.h"
 #include "codegen/cpu/Kernels.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Remarks.h"
@@ -55,9 +56,9 @@ struct LowerKernelsPass : mod::impl::LowerKernelsPassBase<LowerKernelsPass> {
 /// has no kernel.
 static bool emitOp(KernelBuilder &builder, Operation *op) {
   return TypeSwitch<Operation *, bool>(op)
-      .Case<LinearOp, AppendPanelsOp, PanelAttentionOp, RMSNormOp, InverseRMSOp,
-            RopeOp, EmbeddingOp, PositionsOp, RouterOp, PredictorOp, GatherOp,
-            ScatterOp, SelectOp>([&](auto op) {
+      .Case<LinearOp, RowScalesOp, QuantizeOp, AppendPanelsOp, PanelAttentionOp,
+            RMSNormOp, InverseRMSOp, RopeOp, EmbeddingOp, PositionsOp, RouterOp,
+            PredictorOp, GatherOp, ScatterOp, SelectOp>([&](auto op) {
         emitKernel(builder, op);
         return true;
       })
@@ -65,9 +66,10 @@ static bool emitOp(KernelBuilder &builder, Operation *op) {
 }
 
 static bool hasKernel(Operation *op) {
-  return isa<LinearOp, AppendPanelsOp, PanelAttentionOp, RMSNormOp,
-             InverseRMSOp, RopeOp, EmbeddingOp, PositionsOp, RouterOp,
-             PredictorOp, GatherOp, ScatterOp, SelectOp>(op);
+  return isa<LinearOp, RowScalesOp, QuantizeOp, AppendPanelsOp,
+             PanelAttentionOp, RMSNormOp, InverseRMSOp, RopeOp, EmbeddingOp,
+             PositionsOp, RouterOp, PredictorOp, GatherOp, ScatterOp, SelectOp>(
+      op);
 }
 
 /// What a person would call the kernel: the op and its widths.
@@ -91,7 +93,8 @@ static std::string getName(Operation *op) {
         int64_t heads = op.getHeads();
         append({heads, getStaticDim(op.getX(), 2) / heads});
       })
-      .Case<RMSNormOp, InverseRMSOp, RouterOp, PredictorOp, ScatterOp>(
+      .Case<RMSNormOp, InverseRMSOp, RouterOp, PredictorOp, ScatterOp,
+            RowScalesOp, QuantizeOp>(
           [&](auto op) { append({getStaticDim(op.getX(), 2)}); })
       .Case([&](EmbeddingOp op) {
         append(cast<ShapedType>(op.getTable().getType()).getShape());
@@ -141,25 +144,25 @@ static bool isPanelElement(Type element) {
 }
 
 /// Checks that an operand is what kernels take: f32 or integers in memory, one
-/// sequence.
+/// sequence; products know bf16 as well.
 static LogicalResult verifyOperand(Operation *op, ShapedType type) {
   if (!isa<MemRefType>(type))
     return op->emitOpError("must be in the buffer form, but has ") << type;
   Type element = type.getElementType();
   if (type.getRank() == 4 && isPanelElement(element))
     return success();
-  if (isa<FloatType>(element) && !element.isF32())
+  bool takesBF16 = isa<LinearOp, QuantizeOp>(op) && element.isBF16();
+  if (isa<FloatType>(element) && !element.isF32() && !takesBF16)
     return op->emitOpError("has no kernel for ")
            << element << "; kernels compute in f32";
   return success();
 }
 
 static LogicalResult verifyPanel(LinearOp op, CpuTarget target) {
-  int64_t panel = getStaticDim(op.getWeight(), 2);
-  if (panel == target.getPanel())
+  if (op.getPanel() == target.getPanel())
     return success();
   return op->emitOpError("has panels of ")
-         << panel << " columns, expected " << target.getPanel()
+         << op.getPanel() << " columns, expected " << target.getPanel()
          << " for vectors of " << target.vectorBits << " bits";
 }
 
@@ -177,6 +180,32 @@ static LogicalResult verifyPanels(Operation *op, Value keys, Value values,
          << target.vectorBits << " bits";
 }
 
+/// Checks that there is a kernel for the types of a product, and that narrow
+/// inputs are as wide as the weight.
+static LogicalResult verifyTypes(LinearOp op) {
+  Type x = cast<ShapedType>(op.getInput().getType()).getElementType();
+  Type w = cast<ShapedType>(op.getWeight().getType()).getElementType();
+  int64_t together = op.getInputsTogether();
+  bool isKnown = (x.isF32() && w.isF32()) ||
+                 (together == 2 && w.isBF16() && (x.isF32() || x.isBF16())) ||
+                 (together == 2 && w.isInteger(8) && x.isInteger(16)) ||
+                 (together == 4 && w.isInteger(8) && x.isInteger(8)) ||
+                 (op.isFourBit() && x.isInteger(16));
+  if (!isKnown)
+    return op->emitOpError("has no kernel for inputs of ")
+           << x << " and weights of " << op.getWeight().getType();
+  if (x.isF32() || op.getNumInputs() % together == 0)
+    return success();
+  return op->emitOpError("has ")
+         << op.getNumInputs() << " inputs, expected a multiple of " << together;
+}
+
+static LogicalResult verifyLinear(LinearOp op, CpuTarget target) {
+  if (failed(verifyTypes(op)))
+    return failure();
+  return op.isPacked() ? verifyPanel(op, target) : success();
+}
+
 static LogicalResult verifyOp(Operation *op, CpuTarget target) {
   for (Type operand : op->getOperandTypes())
     if (auto type = dyn_cast<ShapedType>(operand))
@@ -186,8 +215,8 @@ static LogicalResult verifyOp(Operation *op, CpuTarget target) {
   if (batch != 1)
     return op->emitOpError("has a batch of ")
            << batch << "; kernels take one sequence";
-  if (auto linear = dyn_cast<LinearOp>(op); linear && linear.isPacked())
-    return verifyPanel(linear, target);
+  if (auto linear = dyn_cast<LinearOp>(op))
+    return verifyLinear(linear, target);
   if (auto append = dyn_cast<AppendPanelsOp>(op))
     return verifyPanels(op, append.getKeys(), append.getValues(), target);
   if (auto attention = dyn_cast<PanelAttentionOp>(op))
@@ -203,6 +232,8 @@ void LowerKernelsPass::runOnOperation() {
     return signalPassFailure();
   }
   CpuTarget target = CpuTarget::get(vectorBits);
+  target.hasBF16Dot = bf16Dot;
+  target.hasByteDot = byteDot;
   SmallVector<Operation *> ops;
   WalkResult result = module.walk([&](Operation *op) {
     if (isa<AttentionOp>(op))

@@ -18,6 +18,10 @@ struct CpuTarget {
   unsigned registers = 16;
   /// Bytes of the second level cache of one core.
   int64_t level2Bytes = 512 * 1024;
+  /// Whether one instruction multiplies and adds, for each f32 or i32 of the
+  /// widest vectors, two of bf16 or four of i8.
+  bool hasBF16Dot = false;
+  bool hasByteDot = false;
 
   /// A CPU whose widest vectors have this many bits: x86-64 has 16 vector
   /// registers, with AVX-512 32; caches as the cores with such vectors commonly

@@ -7,6 +7,7 @@
 #ifndef MOD_DIALECT_INTERPRETER_EVALUATOR_H
 #define MOD_DIALECT_INTERPRETER_EVALUATOR_H
 
+#include "dialect/ModOps.h"
 #include "dialect/interpreter/Interpreter.h"
 #include "llvm/ADT/DenseMap.h"
 
@@ -41,10 +42,18 @@ private:
 
 /// Each runs an op of its kind, fails with an error, or does not know the op.
 std::optional<LogicalResult> evaluateModOp(Evaluator &evaluator, Operation *op);
+std::optional<LogicalResult> evaluateProductOp(Evaluator &evaluator,
+                                               Operation *op);
 std::optional<LogicalResult> evaluateElementwiseOp(Evaluator &evaluator,
                                                    Operation *op);
 std::optional<LogicalResult> evaluateTensorOp(Evaluator &evaluator,
                                               Operation *op);
+
+/// The rows of `x` that an op with a `rows` clause computes with.
+InterpreterValue getRows(Evaluator &evaluator, Value x, Value rows);
+
+/// The product of a linear, up to and including its bias.
+InterpreterValue multiply(Evaluator &evaluator, LinearOp op);
 
 } // namespace mlir::mod
 

@@ -89,8 +89,7 @@ static InterpreterValue gather(const InterpreterValue &x,
   return result;
 }
 
-/// The rows of `x` that an op with a `rows` clause computes with.
-static InterpreterValue getRows(Evaluator &evaluator, Value x, Value rows) {
+InterpreterValue mod::getRows(Evaluator &evaluator, Value x, Value rows) {
   if (!rows)
     return evaluator.get(x);
   return gather(evaluator.get(x), evaluator.get(rows));
@@ -104,46 +103,6 @@ static LogicalResult evaluateOp(Evaluator &evaluator, InverseRMSOp op) {
         inverseRMS(x.getRow(i), x.shape[2], op.getEps().convertToFloat());
   evaluator.set(op.getResult(), result);
   return success();
-}
-
-/// Where output `n` is in the panels of a packed weight, `[panel, column]`.
-static std::pair<int64_t, int64_t> getPacked(LinearOp op, int64_t n,
-                                             int64_t panel) {
-  if (!op.getGlu())
-    return {n / panel, n % panel};
-  int64_t outputs = op.getNumOutputs(), half = panel / 2, i = n % outputs;
-  return {i / half, n / outputs * half + i % half};
-}
-
-/// The rows `[out, in]` of a weight that may be packed.
-static InterpreterValue unpack(LinearOp op, const InterpreterValue &weight) {
-  if (!op.isPacked())
-    return weight;
-  int64_t inputs = weight.shape[1];
-  InterpreterValue result({op.getNumSums(), inputs});
-  for (int64_t n = 0; n < op.getNumSums(); ++n) {
-    auto [panel, column] = getPacked(op, n, weight.shape[2]);
-    for (int64_t k = 0; k < inputs; ++k)
-      result.getRow(n)[k] = weight.getRow(panel * inputs + k)[column];
-  }
-  return result;
-}
-
-/// The product, up to and including its bias.
-static InterpreterValue multiply(Evaluator &evaluator, LinearOp op) {
-  InterpreterValue input = getRows(evaluator, op.getInput(), op.getRows());
-  InterpreterValue weight = unpack(op, evaluator.get(op.getWeight()));
-  InterpreterValue result(withWidth(input, weight.shape[0]));
-  for (int64_t i = 0; i < result.getNumRows(); ++i)
-    for (int64_t n = 0; n < weight.shape[0]; ++n) {
-      float y = dot(input.getRow(i), weight.getRow(n), weight.shape[1]);
-      if (op.getRowScales())
-        y *= float(evaluator.get(op.getRowScales()).data[i]);
-      if (op.getBias())
-        y += float(evaluator.get(op.getBias()).data[n]);
-      result.getRow(i)[n] = y;
-    }
-  return result;
 }
 
 /// `silu(y[0 .. N]) * y[N .. 2 N]` of each row.

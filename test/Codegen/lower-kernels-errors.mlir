@@ -51,3 +51,21 @@ func.func @panels(%q: memref<1x4x8xf32>, %n: index, %keys: memref<2x2x4x24xf32>,
       : memref<1x4x8xf32>, memref<2x2x4x24xf32>, memref<2x1x48x8xf32>, memref<1x4x8xf32>
   return
 }
+
+// -----
+
+func.func @not_packed(%x: memref<1x4x8xi16>, %w: memref<20x8xi8>, %s: memref<20xf32>, %y: memref<1x4x20xf32>) {
+  // expected-error @+1 {{has no kernel for inputs of 'i16' and weights of 'memref<20x8xi8>'}}
+  mod.linear %x, %w scales(%s) into(%y)
+      : (memref<1x4x8xi16>, memref<20x8xi8>, memref<20xf32>, memref<1x4x20xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @odd(%x: memref<1x4x7xi16>, %w: memref<2x4x16x2xi8>, %s: memref<20xf32>, %y: memref<1x4x20xf32>) {
+  // expected-error @+1 {{has 7 inputs, expected a multiple of 2}}
+  mod.linear %x, %w scales(%s) into(%y)
+      : (memref<1x4x7xi16>, memref<2x4x16x2xi8>, memref<20xf32>, memref<1x4x20xf32>) -> ()
+  return
+}

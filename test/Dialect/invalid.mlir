@@ -51,7 +51,7 @@ func.func @rms_norm(%x: tensor<1x8x?xf32>, %g: tensor<16xf32>) {
 // -----
 
 func.func @linear(%x: tensor<1x8x16xf32>, %w: tensor<?x16xf32>) {
-  // expected-error @below {{operand #1 must be 2D/3D tensor or memref of floating-point values with a static shape}}
+  // expected-error @below {{operand #1 must be 2D/3D/4D tensor or memref of floating-point or 8-bit signless integer or 32-bit signless integer values with a static shape}}
   %0 = mod.linear %x, %w : (tensor<1x8x16xf32>, tensor<?x16xf32>) -> tensor<1x8x30xf32>
   return
 }

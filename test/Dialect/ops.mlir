@@ -247,3 +247,32 @@ func.func @trace_routing(%r: tensor<1x?xf32>, %l: tensor<1x?xf32>, %i: tensor<1x
   mod.trace_routing 0 scores(%rm) tested(%rm) selected(%i_m) from %s to %trace : memref<1x1xf32>, memref<1x1xf32>, memref<1x1xi32>, index, !mod.trace<4x32>
   return
 }
+
+// CHECK-LABEL: func @narrow
+func.func @narrow(%x: tensor<1x?x33xf32>, %i: tensor<1x?xi32>, %w: tensor<20x33xi8>, %s: tensor<20xf32>, %g: tensor<20x2xf32>,
+                  %p: tensor<2x2x4x16xi32>, %ps: tensor<2x2x16xf32>, %h: tensor<2x17x16x2xbf16>, %v: tensor<2x9x16x4xi8>) {
+  // CHECK: mod.row_scales %{{.*}} to(127) : (tensor<1x?x33xf32>) -> tensor<1x?xf32>
+  %r = mod.row_scales %x to(127) : (tensor<1x?x33xf32>) -> tensor<1x?xf32>
+  // CHECK: mod.row_scales %{{.*}} rows(%{{.*}}) to(32767) : (tensor<1x?x33xf32>, tensor<1x?xi32>) -> tensor<1x?xf32>
+  %rr = mod.row_scales %x rows(%i) to(32767) : (tensor<1x?x33xf32>, tensor<1x?xi32>) -> tensor<1x?xf32>
+  // CHECK: mod.quantize %{{.*}} by(%{{.*}}) : (tensor<1x?x33xf32>, tensor<1x?xf32>) -> tensor<1x?x33xi16>
+  %q = mod.quantize %x by(%r) : (tensor<1x?x33xf32>, tensor<1x?xf32>) -> tensor<1x?x33xi16>
+  // CHECK: mod.quantize %{{.*}} rows(%{{.*}}) by(%{{.*}}) : (tensor<1x?x33xf32>, tensor<1x?xi32>, tensor<1x?xf32>) -> tensor<1x?x64xi16>
+  %qr = mod.quantize %x rows(%i) by(%rr) : (tensor<1x?x33xf32>, tensor<1x?xi32>, tensor<1x?xf32>) -> tensor<1x?x64xi16>
+  // CHECK: mod.quantize %{{.*}} : (tensor<1x?x33xf32>) -> tensor<1x?x34xbf16>
+  %b = mod.quantize %x : (tensor<1x?x33xf32>) -> tensor<1x?x34xbf16>
+  %q8 = mod.quantize %x by(%r) : (tensor<1x?x33xf32>, tensor<1x?xf32>) -> tensor<1x?x36xi8>
+  // CHECK: mod.linear %{{.*}}, %{{.*}} scales(%{{.*}}) row_scales(%{{.*}}) : (tensor<1x?x33xi16>, tensor<20x33xi8>, tensor<20xf32>, tensor<1x?xf32>) -> tensor<1x?x20xf32>
+  %0 = mod.linear %q, %w scales(%s) row_scales(%r) : (tensor<1x?x33xi16>, tensor<20x33xi8>, tensor<20xf32>, tensor<1x?xf32>) -> tensor<1x?x20xf32>
+  // CHECK: (tensor<1x?x33xi16>, tensor<20x33xi8>, tensor<20x2xf32>) -> tensor<1x?x20xf32>
+  %1 = mod.linear %q, %w scales(%g) : (tensor<1x?x33xi16>, tensor<20x33xi8>, tensor<20x2xf32>) -> tensor<1x?x20xf32>
+  // CHECK: (tensor<1x?x64xi16>, tensor<2x2x4x16xi32>, tensor<2x2x16xf32>) -> tensor<1x?x20xf32>
+  %2 = mod.linear %qr, %p scales(%ps) : (tensor<1x?x64xi16>, tensor<2x2x4x16xi32>, tensor<2x2x16xf32>) -> tensor<1x?x20xf32>
+  // CHECK: (tensor<1x?x34xbf16>, tensor<2x17x16x2xbf16>) -> tensor<1x?x20xf32>
+  %3 = mod.linear %b, %h : (tensor<1x?x34xbf16>, tensor<2x17x16x2xbf16>) -> tensor<1x?x20xf32>
+  // CHECK: (tensor<1x?x33xf32>, tensor<2x17x16x2xbf16>) -> tensor<1x?x20xf32>
+  %4 = mod.linear %x, %h : (tensor<1x?x33xf32>, tensor<2x17x16x2xbf16>) -> tensor<1x?x20xf32>
+  // CHECK: (tensor<1x?x36xi8>, tensor<2x9x16x4xi8>, tensor<20xf32>) -> tensor<1x?x20xf32>
+  %5 = mod.linear %q8, %v scales(%s) : (tensor<1x?x36xi8>, tensor<2x9x16x4xi8>, tensor<20xf32>) -> tensor<1x?x20xf32>
+  return
+}

@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 import checkpoint
+from narrow import Products
 
 GATES = {
     "raw": lambda r: r,
@@ -109,9 +110,11 @@ class Layer:
 
 
 class Model:
-    """A model directory, with all arithmetic in `dtype`."""
+    """A model directory, with all arithmetic in `dtype` but that of products,
+    which is in `products`."""
 
-    def __init__(self, config, tensors, dtype=np.float64):
+    def __init__(self, config, tensors, dtype=np.float64, products="f32"):
+        self.multiply = Products(products)
         tensors = {name: tensor.astype(dtype) for name, tensor in tensors.items()}
         self.vocab = config["vocab_size"]
         self.heads = config["num_attention_heads"]
@@ -131,8 +134,8 @@ class Model:
         ]
 
     @classmethod
-    def load(cls, directory, dtype=np.float64):
-        return cls(*checkpoint.read_model(directory), dtype)
+    def load(cls, directory, dtype=np.float64, products="f32"):
+        return cls(*checkpoint.read_model(directory), dtype, products)
 
     @property
     def routed(self):
@@ -142,9 +145,12 @@ class Model:
     def margin(self):
         return min((routing.margin for routing in self.routed.values()), default=math.inf)
 
-    def rms_norm(self, x, weight):
+    def norm_factor(self, x):
         mean_square = (x * x).mean(-1, keepdims=True)
-        return x / np.sqrt(mean_square + self.epsilon) * weight
+        return 1 / np.sqrt(mean_square + self.epsilon)
+
+    def rms_norm(self, x, weight):
+        return x * self.norm_factor(x) * weight
 
     def frequencies(self):
         return self.theta ** (-np.arange(0, self.head_dim, 2) / self.head_dim)
@@ -186,23 +192,27 @@ def softmax(x):
 def attend(model, layer, x, positions):
     """Causal grouped-query attention over exactly the given tokens."""
     tokens, group = len(x), model.heads // model.kv_heads
-    q = (x @ layer.q.T + layer.q_bias).reshape(tokens, model.heads, -1)
-    k = (x @ layer.k.T + layer.k_bias).reshape(tokens, model.kv_heads, -1)
-    v = (x @ layer.v.T + layer.v_bias).reshape(tokens, model.kv_heads, -1)
+    norm = layer.input_norm, model.norm_factor(x)
+    q = model.multiply(x, layer.q, norm) + layer.q_bias
+    k = model.multiply(x, layer.k, norm) + layer.k_bias
+    v = model.multiply(x, layer.v, norm) + layer.v_bias
+    q = q.reshape(tokens, model.heads, -1)
+    k, v = (rows.reshape(tokens, model.kv_heads, -1) for rows in (k, v))
     q, k = rotate(model, q, positions), rotate(model, k, positions)
     k, v = np.repeat(k, group, axis=1), np.repeat(v, group, axis=1)
     scores = np.einsum("ihd,jhd->hij", q, k) / model.dtype(math.sqrt(model.head_dim))
     scores[:, np.triu(np.ones((tokens, tokens), bool), 1)] = -np.inf
     mixed = np.einsum("hij,jhd->ihd", softmax(scores), v).reshape(tokens, -1)
-    return mixed @ layer.o.T + layer.o_bias
+    return model.multiply(mixed, layer.o) + layer.o_bias
 
 
 def update(model, layer, x, positions):
     """f(x) = B(x) - x of a pre-norm decoder layer B."""
-    attention = attend(model, layer, model.rms_norm(x, layer.input_norm), positions)
-    h = model.rms_norm(x + attention, layer.mlp_norm)
-    mlp = (silu(h @ layer.gate.T) * (h @ layer.up.T)) @ layer.down.T
-    return attention + mlp
+    attention = attend(model, layer, x, positions)
+    h = x + attention
+    norm = layer.mlp_norm, model.norm_factor(h)
+    gate, up = (model.multiply(h, weight, norm) for weight in (layer.gate, layer.up))
+    return attention + model.multiply(silu(gate) * up, layer.down)
 
 
 def forward(model, tokens, routing):
@@ -216,4 +226,4 @@ def forward(model, tokens, routing):
         if len(chosen):
             gate = layer.routing.gate(layer.routing.score(x[chosen]))
             x[chosen] += gate[:, None] * update(model, layer, x[chosen], chosen)
-    return model.rms_norm(x, model.norm) @ model.head.T
+    return model.multiply(x, model.head, (model.norm, model.norm_factor(x)))

@@ -109,6 +109,7 @@ Compilation::Compilation(const CommandLine &line, StringRef program)
   options.batch = line.batch;
   options.decodeRouting = line.decodeRouting;
   options.kvDtype = line.kvDtype;
+  options.dtype = line.dtype;
 }
 
 bool Compilation::load() {
@@ -235,6 +236,7 @@ bool Compilation::printBudget() {
   FailureOr<llvm::json::Object> budget = makeReport(*module);
   if (failed(budget))
     return false;
+  (*budget)["dtype"] = line.dtype;
   std::string text;
   llvm::raw_string_ostream(text)
       << llvm::json::Value(llvm::json::Object(*budget));

@@ -126,8 +126,11 @@ struct Parser {
       cl::value_desc("N"), cl::cat(category)};
   cl::opt<std::string> batch{"batch", cl::desc("Sequences of a run: 1"),
                              cl::value_desc("B"), cl::cat(category)};
-  cl::opt<std::string> dtype{"dtype", cl::desc("Type of the arithmetic: f32"),
-                             cl::init("f32"), cl::cat(category)};
+  cl::opt<std::string> dtype{
+      "dtype",
+      cl::desc("Type of products: f32 (default), bf16, i8 or i4; all else is "
+               "f32"),
+      cl::value_desc("TYPE"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> decodeRouting{
       "decode-routing",
       cl::desc("Route causally by predictor, router or always"),
@@ -173,7 +176,9 @@ bool Parser::read(CommandLine &line) {
                       "' is a directory");
   StringRef ignored;
   if (!parseChoice<StringRef>("target", target, ignored, {{"cpu", "cpu"}}) ||
-      !parseChoice<StringRef>("dtype", dtype, ignored, {{"f32", "f32"}}) ||
+      !parseChoice<std::string>(
+          "dtype", dtype, line.dtype,
+          {{"f32", "f32"}, {"bf16", "bf16"}, {"i8", "i8"}, {"i4", "i4"}}) ||
       !parseChoice<StringRef>("kv-dtype", kvDtype, ignored,
                               {{"f32", ""}, {"bf16", ""}}) ||
       !parseChoice<bool>("weights", weights, line.externalWeights,

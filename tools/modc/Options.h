@@ -24,6 +24,7 @@ struct CommandLine {
   std::string cpu = "native";
   int64_t context = 0;
   int64_t batch = 1;
+  std::string dtype = "f32";
   std::string decodeRouting;
   std::string kvDtype;
   bool externalWeights = false;

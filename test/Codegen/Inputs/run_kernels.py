@@ -6,6 +6,7 @@ and upstream's passes, to one shared library. Parallel loops run in order.
 
 import ctypes
 import pathlib
+import re
 import subprocess
 import tempfile
 
@@ -22,7 +23,20 @@ PIPELINE = "builtin.module(" + ",".join([
     "convert-func-to-llvm", "convert-ub-to-llvm", "canonicalize", "cse",
     "reconcile-unrealized-casts"]) + ")"
 
+# NumPy has no bf16: u2 stands for its bits.
+ELEMENTS = {"f4": "f32", "u2": "bf16", "i4": "i32", "i2": "i16", "i1": "i8"}
 MARCH = {128: "x86-64", 256: "x86-64-v3", 512: "x86-64-v3"}
+
+
+EMULATED = pathlib.Path(__file__).with_name("emulated.ll")
+
+
+def emulate(text):
+    """Makes LLVM IR call functions for the instructions of AVX-512."""
+    lines = [line for line in text.splitlines()
+             if not re.match(r"declare .*@llvm.x86.avx512", line)]
+    text = "\n".join(lines).replace("@llvm.x86.avx512", "@emulated.x86.avx512")
+    return text + EMULATED.read_text() if "@emulated." in text else text
 
 
 class Buffer:
@@ -42,7 +56,7 @@ class Buffer:
             self.wide, self.array = wide, wide[..., first:first + array.shape[-1]]
 
     def type(self):
-        element = {"f": "f32", "i": "i32", "u": "bf16"}[self.array.dtype.kind]
+        element = ELEMENTS[self.array.dtype.str[1:]]
         dims = ["?" if i in self.dynamic else str(n)
                 for i, n in enumerate(self.array.shape)]
         layout = ""
@@ -102,6 +116,8 @@ class Module:
                          str(library), "-lm"]):
             text = subprocess.run(command, input=text, text=True, check=True,
                                   stdout=subprocess.PIPE).stdout
+            if command[0].startswith("mlir-translate"):
+                text = emulate(text)
         compiled = Compiled(ctypes.CDLL(str(library)))
         compiled.directory = directory
         return compiled

@@ -12,7 +12,7 @@ MAKE = ROOT / "examples/random-model/make.py"
 TRIES = 50
 
 
-def make_model(flags, number, work):
+def make_model(flags, number, work, products="f32"):
     """The directory of a random model, and a source of prompts for it."""
     directory = work / f"model-{number}"
     run([MAKE, directory, "--seed", number, *flags])
@@ -20,7 +20,8 @@ def make_model(flags, number, work):
     random = np.random.default_rng(number)
 
     def choose(length):
-        return choose_prompt(directory, (random.integers(0, vocab, length) for _ in range(TRIES)))
+        prompts = (random.integers(0, vocab, length) for _ in range(TRIES))
+        return choose_prompt(directory, prompts, products)
 
     return directory, choose
 

@@ -3,23 +3,28 @@
 
 Reads a file whose lines `MODEL: flags of make.py | prompt lengths [| flags of
 modc]` name the models. Each is compiled once and run on prompts of each length
-in three modes: top_k, causal, and causal token by token.
+in three modes: top_k, causal, and causal token by token. With --dtype=TYPE among the
+flags of modc the reference's products are in that type.
 """
 
 import sys
 
-from logits_check import check_logits, run
+from logits_check import NARROW_TOLERANCE, TOLERANCE, check_logits, run
 from model_lines import check_models, make_model
 
 
 def check_model(line, number, work):
     flags, lengths, *modc_flags = (part.split() for part in line.split("|"))
-    directory, choose = make_model(flags, number, work)
-    run(["modc", directory, "-o", directory / "exe", *sum(modc_flags, [])])
+    modc_flags = sum(modc_flags, [])
+    types = [flag.split("=")[1] for flag in modc_flags if flag.startswith("--dtype=")]
+    products = types[0] if types else "f32"
+    tolerance = TOLERANCE if products in ("f32", "bf16") else NARROW_TOLERANCE
+    directory, choose = make_model(flags, number, work, products)
+    run(["modc", directory, "-o", directory / "exe", *modc_flags])
     errors = []
     for length in map(int, lengths):
         tokens, expected = choose(length)
-        errors.append(check_logits(directory / "exe", tokens, expected, directory))
+        errors.append(check_logits(directory / "exe", tokens, expected, directory, tolerance))
     return max(errors)
 
 

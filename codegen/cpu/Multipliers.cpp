@@ -1,0 +1,340 @@
+//===- Multipliers.cpp - Products in each type ----------------------------===//
+//
+// Words of two or four narrow numbers meet words of as many weights of each
+// output.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/Multipliers.h"
+#include "codegen/cpu/Kernels.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+using namespace mlir::mod;
+
+/// How far ahead of what is multiplied memory is asked for.
+static constexpr int64_t prefetchBytes = 2048;
+
+static Type getElement(Value memref) {
+  return cast<MemRefType>(memref.getType()).getElementType();
+}
+
+static Value callIntrinsic(KernelBuilder &b, StringRef name, Value like,
+                           ValueRange arguments) {
+  return LLVM::CallIntrinsicOp::create(b, like.getType(), b.getStringAttr(name),
+                                       arguments)
+      .getResult(0);
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+PackedWeight::PackedWeight(KernelBuilder &builder, LinearOp op)
+    : op(op), panels(op.getWeight()), steps(getStaticDim(op.getWeight(), 1)) {
+  bool isGrouped = cast<MemRefType>(panels.getType()).getRank() == 4;
+  if (isGrouped && !op.isFourBit())
+    panels = memref::CollapseShapeOp::create(
+        builder, panels, SmallVector<ReassociationIndices>{{0}, {1}, {2, 3}});
+}
+
+Value LinearMultiplier::loadWord(int64_t i, Value first, int64_t count) {
+  auto type = VectorType::get(count, getElement(op.getInput()));
+  Value numbers = vector::LoadOp::create(
+      b, type, op.getInput(), ValueRange{b.index(0), rows[i], first});
+  auto word = VectorType::get(1, b.getI32Type());
+  Value bits = vector::BitCastOp::create(b, word, numbers);
+  return b.broadcast(vector::ExtractOp::create(b, bits, 0));
+}
+
+void LinearMultiplier::prefetch(ArrayRef<Value> indices, int64_t stepBytes) {
+  if (rows.size() > 1)
+    return;
+  Values ahead(indices);
+  ahead.back() = b.add(ahead.back(), prefetchBytes / stepBytes);
+  ahead.push_back(b.index(0));
+  memref::PrefetchOp::create(b, weight.panels, ahead, /*isWrite=*/false,
+                             /*localityHint=*/3, /*isDataCache=*/true);
+}
+
+Value LinearMultiplier::loadPanel(int64_t j, Value step, int64_t count) {
+  int64_t numbers = b.target.getLanes() * count;
+  auto panels = cast<MemRefType>(weight.panels.getType());
+  // In f32 the CPU sees far enough ahead by itself.
+  if (j == 0 && panels.getElementTypeBitWidth() < 32)
+    prefetch({panel, step},
+             panels.getShape().back() * panels.getElementTypeBitWidth() / 8);
+  auto type = VectorType::get(numbers, getElement(weight.panels));
+  return vector::LoadOp::create(b, type, weight.panels,
+                                ValueRange{panel, step, b.index(j * numbers)});
+}
+
+Values LinearMultiplier::getInits(RegisterTile tile) {
+  return Values(tile.size(), getZero());
+}
+
+Values LinearMultiplier::emitSums(RegisterTile tile) {
+  Values sums = emitProducts(b, tile, b.index(0), b.index(weight.steps),
+                             getInits(tile), *this);
+  for (Value &sum : sums)
+    sum = toFloat(sum);
+  return sums;
+}
+
+//===----------------------------------------------------------------------===//
+// Floating point numbers
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct F32Multiplier : LinearMultiplier {
+  using LinearMultiplier::LinearMultiplier;
+
+  Values loadA(int64_t i, Value step) override {
+    return {b.broadcast(b.load(op.getInput(), {b.index(0), rows[i], step}))};
+  }
+  Values loadB(int64_t j, Value step) override {
+    return {loadPanel(j, step, 1)};
+  }
+};
+
+/// Pairs of weights in bf16 with pairs of inputs in f32.
+struct BF16Multiplier : LinearMultiplier {
+  using LinearMultiplier::LinearMultiplier;
+
+  Values loadA(int64_t i, Value step) override;
+  Values loadB(int64_t j, Value step) override {
+    return split(loadPanel(j, step, 2));
+  }
+  Value multiplyAdd(ValueRange x, ValueRange w, Value sum) override {
+    return b.fma(x[1], w[1], b.fma(x[0], w[0], sum));
+  }
+
+protected:
+  /// The first and the second of pairs of bf16, as f32: it is their upper half.
+  Values split(Value pairs);
+};
+
+/// Pairs of bf16 on both sides.
+struct BF16PairMultiplier : BF16Multiplier {
+  using BF16Multiplier::BF16Multiplier;
+
+  Values loadA(int64_t i, Value step) override {
+    return split(loadWord(i, b.mul(step, 2), 2));
+  }
+};
+
+/// The same by one instruction.
+struct BF16DotMultiplier : LinearMultiplier {
+  using LinearMultiplier::LinearMultiplier;
+
+  Values loadA(int64_t i, Value step) override {
+    auto type = VectorType::get(2 * b.target.getLanes(), b.getBF16Type());
+    Value word = loadWord(i, b.mul(step, 2), 2);
+    return {vector::BitCastOp::create(b, type, word)};
+  }
+  Values loadB(int64_t j, Value step) override {
+    return {loadPanel(j, step, 2)};
+  }
+  Value multiplyAdd(ValueRange x, ValueRange w, Value sum) override {
+    return callIntrinsic(b, "llvm.x86.avx512bf16.dpbf16ps.512", sum,
+                         {sum, x[0], w[0]});
+  }
+};
+} // namespace
+
+/// An input beyond the last is multiplied with the weight's padding.
+Values BF16Multiplier::loadA(int64_t i, Value step) {
+  Value first = b.mul(step, 2), second = b.add(first, 1);
+  int64_t last = op.getNumInputs() - 1;
+  if (last % 2 == 0)
+    second = b.min(second, b.index(last));
+  Values result;
+  for (Value k : {first, second})
+    result.push_back(
+        b.broadcast(b.load(op.getInput(), {b.index(0), rows[i], k})));
+  return result;
+}
+
+Values BF16Multiplier::split(Value pairs) {
+  Value words = vector::BitCastOp::create(b, b.ints(), pairs);
+  Value first = arith::ShLIOp::create(b, words, b.splatInt(16));
+  Value second = arith::AndIOp::create(b, words, b.splatInt(0xFFFF0000));
+  return {arith::BitcastOp::create(b, b.floats(), first),
+          arith::BitcastOp::create(b, b.floats(), second)};
+}
+
+//===----------------------------------------------------------------------===//
+// Integers
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Pairs of i16; sums in i32.
+struct IntegerMultiplier : LinearMultiplier {
+  using LinearMultiplier::LinearMultiplier;
+
+  Value getZero() override { return b.splatInt(0); }
+  Value add(Value x, Value y) override {
+    return arith::AddIOp::create(b, x, y);
+  }
+  Value toFloat(Value sum) override {
+    return arith::SIToFPOp::create(b, b.floats(), sum);
+  }
+  Values loadA(int64_t i, Value step) override {
+    return {toShorts(loadWord(i, b.mul(step, 2), 2))};
+  }
+  Values loadB(int64_t j, Value step) override {
+    return {arith::ExtSIOp::create(b, shorts(), loadPanel(j, step, 2))};
+  }
+  Value multiplyAdd(ValueRange x, ValueRange w, Value sum) override {
+    for (auto [a, b] : llvm::zip_equal(x, w))
+      sum = addPairs(a, b, sum);
+    return sum;
+  }
+
+protected:
+  VectorType shorts() {
+    return VectorType::get(2 * b.target.getLanes(), b.getI16Type());
+  }
+  Value toShorts(Value words) {
+    return vector::BitCastOp::create(b, shorts(), words);
+  }
+  /// `sum[n] + x[2 n] * y[2 n] + x[2 n + 1] * y[2 n + 1]`
+  Value addPairs(Value x, Value y, Value sum);
+};
+
+/// Fours of i8; even and odd ones are pairs of i16.
+struct ByteMultiplier : IntegerMultiplier {
+  using IntegerMultiplier::IntegerMultiplier;
+
+  Values loadA(int64_t i, Value step) override {
+    return split(loadWord(i, b.mul(step, 4), 4));
+  }
+  Values loadB(int64_t j, Value step) override {
+    return split(loadPanel(j, step, 4));
+  }
+
+private:
+  Values split(Value bytes);
+};
+
+/// Weights in four bits: a step is a word of eight inputs of each output.
+struct NibbleMultiplier : IntegerMultiplier {
+  using IntegerMultiplier::IntegerMultiplier;
+
+  Values emitSums(RegisterTile tile) override;
+  Values loadA(int64_t i, Value step) override;
+  Values loadB(int64_t j, Value step) override;
+
+private:
+  Values emitGroup(RegisterTile tile, Value group, ValueRange sums);
+
+  /// The group that steps belong to.
+  Value group;
+};
+} // namespace
+
+Value IntegerMultiplier::addPairs(Value x, Value y, Value sum) {
+  StringRef name = b.target.vectorBits == 512   ? "llvm.x86.avx512.pmaddw.d.512"
+                   : b.target.vectorBits == 256 ? "llvm.x86.avx2.pmadd.wd"
+                                                : "llvm.x86.sse2.pmadd.wd";
+  return add(sum, callIntrinsic(b, name, sum, {x, y}));
+}
+
+Values ByteMultiplier::split(Value bytes) {
+  Value pairs = toShorts(bytes);
+  Value eight = arith::ConstantOp::create(
+      b, DenseElementsAttr::get(shorts(), int16_t(8)));
+  Value even =
+      arith::ShRSIOp::create(b, arith::ShLIOp::create(b, pairs, eight), eight);
+  return {even, arith::ShRSIOp::create(b, pairs, eight)};
+}
+
+Values NibbleMultiplier::loadA(int64_t i, Value step) {
+  Value first = b.add(b.mul(group, LinearOp::kGroup), b.mul(step, 8));
+  Values pairs;
+  for (int64_t pair = 0; pair < 4; ++pair)
+    pairs.push_back(toShorts(loadWord(i, b.add(first, 2 * pair), 2)));
+  return pairs;
+}
+
+/// Each four bits as the upper ones of an i16, shifted down with their sign.
+Values NibbleMultiplier::loadB(int64_t j, Value step) {
+  Value words = b.load(weight.panels, {panel, group, step},
+                       Columns{b.index(j * b.target.getLanes())});
+  auto shift = [&](int64_t bits) {
+    return arith::ConstantOp::create(
+        b, DenseElementsAttr::get(shorts(), int16_t(bits)));
+  };
+  if (j == 0)
+    prefetch({panel, group, step}, 4 * op.getPanel());
+  Values pairs;
+  for (int64_t pair = 0; pair < 4; ++pair) {
+    Value bits = toShorts(words);
+    if (pair < 3)
+      bits = arith::ShLIOp::create(b, bits, shift(12 - 4 * pair));
+    pairs.push_back(arith::ShRSIOp::create(b, bits, shift(12)));
+  }
+  return pairs;
+}
+
+/// The sums of one group are integers; by its scales they join the others.
+Values NibbleMultiplier::emitGroup(RegisterTile tile, Value group,
+                                   ValueRange sums) {
+  this->group = group;
+  tile.split = 1;
+  Values products =
+      emitProducts(b, tile, b.index(0), b.index(4), getInits(tile), *this);
+  Values scales, results;
+  for (int64_t j = 0; j < tile.vectors; ++j)
+    scales.push_back(b.load(op.getScales(), {panel, group},
+                            Columns{b.index(j * b.target.getLanes())}));
+  for (auto [number, product] : llvm::enumerate(products))
+    results.push_back(
+        b.fma(toFloat(product), scales[number % tile.vectors], sums[number]));
+  return results;
+}
+
+Values NibbleMultiplier::emitSums(RegisterTile tile) {
+  return b.loop(b.index(0), b.index(weight.steps), 1,
+                Values(tile.size(), b.splat(0.0)),
+                [&](Value group, ValueRange sums) {
+                  return emitGroup(tile, group, sums);
+                });
+}
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+std::unique_ptr<LinearMultiplier>
+LinearMultiplier::create(KernelBuilder &b, PackedWeight weight, Value panel,
+                         ArrayRef<Value> rows) {
+  Type w = getElement(weight.panels), x = getElement(weight.op.getInput());
+  if (weight.op.isFourBit())
+    return std::make_unique<NibbleMultiplier>(b, weight, panel, rows);
+  if (w.isInteger(8) && x.isInteger(16))
+    return std::make_unique<IntegerMultiplier>(b, weight, panel, rows);
+  if (w.isInteger(8))
+    return std::make_unique<ByteMultiplier>(b, weight, panel, rows);
+  if (x.isBF16() && b.target.hasBF16Dot)
+    return std::make_unique<BF16DotMultiplier>(b, weight, panel, rows);
+  if (x.isBF16())
+    return std::make_unique<BF16PairMultiplier>(b, weight, panel, rows);
+  if (w.isBF16())
+    return std::make_unique<BF16Multiplier>(b, weight, panel, rows);
+  return std::make_unique<F32Multiplier>(b, weight, panel, rows);
+}
+
+int64_t mod::getTileRows(CpuTarget target, LinearOp op) {
+  int64_t vectors = op.getPanel() / target.getLanes();
+  // Four bits have sums of a group beside those of all.
+  return op.isFourBit() ? std::max<int64_t>(1, target.getTileRows(2 * vectors))
+                        : target.getTileRows(vectors);
+}
+
+int64_t mod::getPanelBytes(LinearOp op) {
+  auto type = cast<MemRefType>(op.getWeight().getType());
+  return type.getNumElements() / type.getDimSize(0) *
+         type.getElementTypeBitWidth() / 8;
+}

@@ -1,0 +1,73 @@
+//===- Multipliers.h - Products in each type --------------------*- C++ -*-===//
+//
+// How a tile of tokens is multiplied with a panel of weights, by the types of
+// both.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_CODEGEN_CPU_MULTIPLIERS_H
+#define MOD_CODEGEN_CPU_MULTIPLIERS_H
+
+#include "codegen/cpu/RegisterTile.h"
+#include "dialect/ModOps.h"
+#include <memory>
+
+namespace mlir::mod {
+
+/// A packed weight as kernels read it.
+struct PackedWeight {
+  PackedWeight(KernelBuilder &builder, LinearOp op);
+
+  LinearOp op;
+  /// `[panels, steps, columns]`, with the inputs that lie together among the
+  /// columns, or the weight where those are one word.
+  Value panels;
+  /// Steps of the loop along the inputs.
+  int64_t steps;
+};
+
+/// Rows of the input with one panel of a weight.
+class LinearMultiplier : public Multiplier {
+public:
+  LinearMultiplier(KernelBuilder &builder, PackedWeight weight, Value panel,
+                   ArrayRef<Value> rows)
+      : Multiplier(builder), op(weight.op), weight(weight), panel(panel),
+        rows(rows) {}
+
+  /// The multiplier for the types of a product.
+  static std::unique_ptr<LinearMultiplier> create(KernelBuilder &builder,
+                                                  PackedWeight weight,
+                                                  Value panel,
+                                                  ArrayRef<Value> rows);
+
+  /// The sums of a tile, in f32; scales of groups are in them.
+  virtual Values emitSums(RegisterTile tile);
+
+protected:
+  /// What the sums begin with.
+  virtual Values getInits(RegisterTile tile);
+  virtual Value toFloat(Value sum) { return sum; }
+
+  /// `count` numbers of row `i` from `first` on as one word in every lane.
+  Value loadWord(int64_t i, Value first, int64_t count);
+  /// Asks for weights that follow those at `indices` in a while, where there is
+  /// one row: then it is memory that takes the time.
+  void prefetch(ArrayRef<Value> indices, int64_t stepBytes);
+  /// The numbers of `step` in vector `j`, `count` for each output.
+  Value loadPanel(int64_t j, Value step, int64_t count);
+
+  LinearOp op;
+  PackedWeight weight;
+  Value panel;
+  ArrayRef<Value> rows;
+};
+
+/// Rows of a tile that stays in registers.
+int64_t getTileRows(CpuTarget target, LinearOp op);
+
+/// Bytes of one panel of a packed weight.
+int64_t getPanelBytes(LinearOp op);
+
+} // namespace mlir::mod
+
+#endif // MOD_CODEGEN_CPU_MULTIPLIERS_H

@@ -1,0 +1,73 @@
+"""Products in narrow types, from the equations: numbers that are not exact are
+rounded, then multiplied exactly.
+
+    bf16  weights rounded to bf16
+    i8    weights up to 127 by the largest of each output, inputs by each token
+    i4    weights from -8 to 7 by the extreme of each 32 inputs of an output;
+          inputs up to 32767 by the largest of each token
+"""
+
+import numpy as np
+
+GROUP = 32
+
+
+def round_bf16(x):
+    word = np.ascontiguousarray(x, np.float32).view(np.uint32).astype(np.uint64)
+    return ((word + 0x7FFF + (word >> 16 & 1)) >> 16 << 16).astype(np.uint32).view(np.float32)
+
+
+def divide(x, scale):
+    """`x / scale` as f32 has it, 0 where the scale is 0."""
+    one = np.float32(1)
+    return x * np.divide(one, scale, out=np.zeros_like(scale), where=scale != 0)
+
+
+def round_bytes(weight):
+    scale = np.abs(weight).max(-1, keepdims=True) * np.float32(1 / 127)
+    return scale.astype(np.float64) * np.rint(divide(weight, scale))
+
+
+def round_nibbles(weight):
+    outputs, inputs = weight.shape
+    groups = np.pad(weight, ((0, 0), (0, -inputs % GROUP))).reshape(outputs, -1, GROUP)
+    extreme = np.take_along_axis(groups, np.abs(groups).argmax(-1)[..., None], -1)
+    scale = extreme * np.float32(-1 / 8)
+    integers = np.clip(np.rint(divide(groups, scale)), -8, 7)
+    return (scale.astype(np.float64) * integers).reshape(outputs, -1)[:, :inputs]
+
+
+def round_input(x, limit):
+    x = x.astype(np.float32)
+    scale = np.abs(x).max(-1, keepdims=True) * (np.float32(1) / np.float32(limit))
+    return scale.astype(np.float64) * np.rint(divide(x, scale))
+
+
+WEIGHTS = {"bf16": round_bf16, "i8": round_bytes, "i4": round_nibbles}
+LIMITS = {"i8": 127, "i4": 32767}
+
+
+class Products:
+    """Products with the weights of a model; each is made narrow once."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+        self.weights = {}
+
+    def narrow(self, weight, scale):
+        key = (id(weight), id(scale))
+        if key not in self.weights:
+            scaled = np.asarray(weight, np.float32)
+            if scale is not None:
+                scaled = scaled * np.asarray(scale, np.float32)
+            self.weights[key] = WEIGHTS[self.dtype](scaled).astype(np.float64)
+        return self.weights[key]
+
+    def __call__(self, x, weight, norm=None):
+        """`x W^T`, or with a norm's scale `g` and factors `r`, `r x (W g)^T`."""
+        scale, factor = norm or (None, 1.0)
+        if self.dtype == "f32":
+            return (x * factor * (1.0 if scale is None else scale)) @ weight.T
+        if self.dtype in LIMITS:
+            x = round_input(x, LIMITS[self.dtype])
+        return factor * (x @ self.narrow(weight, scale).T)
