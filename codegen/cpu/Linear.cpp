@@ -15,6 +15,10 @@ using namespace mlir::mod;
 /// Bytes of the panels of one task: enough to pay for handing it out.
 static constexpr int64_t groupBytes = 128 * 1024;
 
+/// Panels that are read at once where one row makes memory the limit: a core
+/// reads several streams faster than one.
+static constexpr int64_t streams = 4;
+
 namespace {
 /// The kernel of one product, `M x K` by packed `K x N`.
 struct PackedLinear {
@@ -27,23 +31,30 @@ private:
   struct Task {
     Value firstPanel, endPanel, firstRow, endRow;
   };
-  /// Sums of a tile, and where they belong.
+  /// Sums of a tile, and where those from vector `firstVector` on belong.
   struct TileResult {
     RegisterTile tile;
     ArrayRef<Value> sums, tokens;
+    int64_t firstVector;
     Value panel;
   };
 
   Task decode(Value task);
   void emitTask(Task task);
-  void emitTile(int64_t rows, Value panel, Value firstRow);
+  void emitTiles(Task task, Value panel, int64_t tilePanels);
+  void emitTile(int64_t rows, Value firstRow, Value panel, int64_t tilePanels);
+  void emitPanel(TileResult result);
   void emitEpilogue(TileResult result, int64_t valid);
 
   KernelBuilder &b;
   LinearOp op;
   LinearClauses clauses;
   PackedWeight weight;
-  int64_t n, panel, panels, groupPanels, vectors, tileRows, blockRows;
+  int64_t n, panel, panels, vectors, tileRows, blockRows;
+  /// Whether there is one row, whatever happens.
+  bool isRow;
+  /// Panels of one tile and of one task.
+  int64_t tilePanels, groupPanels;
   Value rows;
 };
 } // namespace
@@ -66,10 +77,14 @@ PackedLinear::PackedLinear(KernelBuilder &builder, LinearOp op)
     : b(builder), op(op), clauses(builder, op), weight(builder, op),
       n(op.getNumOutputs()), panel(op.getPanel()),
       panels(getStaticDim(op.getWeight(), 0)),
-      groupPanels(std::max<int64_t>(1, groupBytes / getPanelBytes(op))),
       vectors(panel / b.target.getLanes()), tileRows(getTileRows(b.target, op)),
       blockRows(getBlockRows(b.target, getRowBytes(op), tileRows)),
-      rows(clauses.getTokens()) {}
+      rows(clauses.getTokens()) {
+  isRow = getConstantIntValue(rows) == 1;
+  tilePanels = isRow ? std::min({streams, tileRows, panels}) : 1;
+  groupPanels = llvm::alignTo(
+      std::max<int64_t>(1, groupBytes / getPanelBytes(op)), tilePanels);
+}
 
 /// A task is a block of rows and a group of panels.
 PackedLinear::Task PackedLinear::decode(Value task) {
@@ -86,28 +101,40 @@ void PackedLinear::emit() {
   b.forall(tasks, [&](Value task) { emitTask(decode(task)); });
 }
 
+void PackedLinear::emitTask(Task task) {
+  Value count = b.sub(task.endPanel, task.firstPanel);
+  Value whole = b.mul(b.div(count, tilePanels), tilePanels);
+  Value endWhole = b.add(task.firstPanel, whole);
+  b.loop(task.firstPanel, endWhole, tilePanels,
+         [&](Value panel) { emitTiles(task, panel, tilePanels); });
+  if (panels % tilePanels)
+    b.loop(endWhole, task.endPanel, 1,
+           [&](Value panel) { emitTiles(task, panel, 1); });
+}
+
 /// The rows are dealt out to tiles as evenly as can be: a tile of a few rows
 /// would leave multiply-adds unused.
-void PackedLinear::emitTask(Task task) {
+void PackedLinear::emitTiles(Task task, Value panel, int64_t tilePanels) {
+  if (isRow)
+    return emitTile(1, b.index(0), panel, tilePanels);
   Value count = b.sub(task.endRow, task.firstRow);
   Value tiles = b.ceilDiv(count, tileRows);
   Value least = b.div(count, tiles), larger = b.rem(count, tiles);
-  Value one = b.index(1);
-  b.loop(task.firstPanel, task.endPanel, 1, [&](Value panel) {
-    b.loop(b.index(0), tiles, 1, [&](Value tile) {
-      Value before = b.add(b.mul(tile, least), b.min(tile, larger));
-      Value firstRow = b.add(task.firstRow, before);
-      Value isLarger = b.less(tile, larger);
-      Value size =
-          b.createOrFold<arith::SelectOp>(isLarger, b.add(least, one), least);
-      b.switchOn(size, tileRows,
-                 [&](int64_t rows) { emitTile(rows, panel, firstRow); });
+  b.loop(b.index(0), tiles, 1, [&](Value tile) {
+    Value before = b.add(b.mul(tile, least), b.min(tile, larger));
+    Value firstRow = b.add(task.firstRow, before);
+    Value isLarger = b.less(tile, larger);
+    Value size =
+        b.createOrFold<arith::SelectOp>(isLarger, b.add(least, 1), least);
+    b.switchOn(size, tileRows, [&](int64_t rows) {
+      emitTile(rows, firstRow, panel, tilePanels);
     });
   });
 }
 
-void PackedLinear::emitTile(int64_t rows, Value panel, Value firstRow) {
-  auto tile = RegisterTile::get(b.target, rows, vectors);
+void PackedLinear::emitTile(int64_t rows, Value firstRow, Value panel,
+                            int64_t tilePanels) {
+  auto tile = RegisterTile::get(b.target, rows, tilePanels * vectors);
   Values tokens, inputRows;
   for (int64_t i = 0; i < rows; ++i) {
     tokens.push_back(b.add(firstRow, i));
@@ -115,30 +142,37 @@ void PackedLinear::emitTile(int64_t rows, Value panel, Value firstRow) {
   }
   Values sums =
       LinearMultiplier::create(b, weight, panel, inputRows)->emitSums(tile);
-  TileResult result{tile, sums, tokens, panel};
-  int64_t width = op.getGlu() ? this->panel / 2 : this->panel;
+  for (int64_t i = 0; i < tilePanels; ++i)
+    emitPanel({tile, sums, tokens, i * vectors, b.add(panel, i)});
+}
+
+/// The last panel may have columns beyond the last output.
+void PackedLinear::emitPanel(TileResult result) {
+  int64_t width = op.getGlu() ? panel / 2 : panel;
   if (n % width == 0)
     return emitEpilogue(result, width);
   b.ifElse(
-      b.less(panel, b.index(panels - 1)), [&] { emitEpilogue(result, width); },
+      b.less(result.panel, b.index(panels - 1)),
+      [&] { emitEpilogue(result, width); },
       [&] { emitEpilogue(result, n % width); });
 }
 
-/// Finishes and stores the first `valid` outputs of a tile.
+/// Finishes and stores the first `valid` outputs of a panel.
 void PackedLinear::emitEpilogue(TileResult result, int64_t valid) {
-  int64_t lanes = b.target.getLanes(), sums = result.tile.vectors;
-  int64_t vectors = op.getGlu() ? sums / 2 : sums;
-  Value firstColumn = b.mul(result.panel, vectors * lanes);
+  int64_t lanes = b.target.getLanes();
+  int64_t outputVectors = op.getGlu() ? vectors / 2 : vectors;
+  Value firstColumn = b.mul(result.panel, outputVectors * lanes);
   auto tokens = llvm::map_to_vector(
       result.tokens, [&](Value token) { return clauses.loadToken(token); });
-  for (int64_t j = 0; j < vectors && j * lanes < valid; ++j) {
+  for (int64_t j = 0; j < outputVectors && j * lanes < valid; ++j) {
     Columns columns = b.columnsAt(j * lanes, valid);
     columns.index = b.add(firstColumn, j * lanes);
     LinearClauses::Outputs outputs = clauses.loadOutputs(columns);
-    for (auto [i, token] : llvm::enumerate(tokens))
-      clauses.store(token, outputs, result.sums[i * sums + j],
-                    op.getGlu() ? result.sums[i * sums + vectors + j]
-                                : Value());
+    for (auto [i, token] : llvm::enumerate(tokens)) {
+      int64_t sum = i * result.tile.vectors + result.firstVector + j;
+      clauses.store(token, outputs, result.sums[sum],
+                    op.getGlu() ? result.sums[sum + outputVectors] : Value());
+    }
   }
 }
 

@@ -61,13 +61,15 @@ void LinearMultiplier::prefetch(ArrayRef<Value> indices, int64_t stepBytes) {
 Value LinearMultiplier::loadPanel(int64_t j, Value step, int64_t count) {
   int64_t numbers = b.target.getLanes() * count;
   auto panels = cast<MemRefType>(weight.panels.getType());
+  auto [panel, vector] = locate(j);
   // In f32 the CPU sees far enough ahead by itself.
-  if (j == 0 && panels.getElementTypeBitWidth() < 32)
+  if (vector == 0 && panels.getElementTypeBitWidth() < 32)
     prefetch({panel, step},
              panels.getShape().back() * panels.getElementTypeBitWidth() / 8);
   auto type = VectorType::get(numbers, getElement(weight.panels));
-  return vector::LoadOp::create(b, type, weight.panels,
-                                ValueRange{panel, step, b.index(j * numbers)});
+  return vector::LoadOp::create(
+      b, type, weight.panels,
+      ValueRange{panel, step, b.index(vector * numbers)});
 }
 
 Values LinearMultiplier::getInits(RegisterTile tile) {
@@ -260,13 +262,14 @@ Values NibbleMultiplier::loadA(int64_t i, Value step) {
 
 /// Each four bits as the upper ones of an i16, shifted down with their sign.
 Values NibbleMultiplier::loadB(int64_t j, Value step) {
+  auto [panel, vector] = locate(j);
   Value words = b.load(weight.panels, {panel, group, step},
-                       Columns{b.index(j * b.target.getLanes())});
+                       Columns{b.index(vector * b.target.getLanes())});
   auto shift = [&](int64_t bits) {
     return arith::ConstantOp::create(
         b, DenseElementsAttr::get(shorts(), int16_t(bits)));
   };
-  if (j == 0)
+  if (vector == 0)
     prefetch({panel, group, step}, 4 * op.getPanel());
   Values pairs;
   for (int64_t pair = 0; pair < 4; ++pair) {
@@ -286,9 +289,11 @@ Values NibbleMultiplier::emitGroup(RegisterTile tile, Value group,
   Values products =
       emitProducts(b, tile, b.index(0), b.index(4), getInits(tile), *this);
   Values scales, results;
-  for (int64_t j = 0; j < tile.vectors; ++j)
+  for (int64_t j = 0; j < tile.vectors; ++j) {
+    auto [panel, vector] = locate(j);
     scales.push_back(b.load(op.getScales(), {panel, group},
-                            Columns{b.index(j * b.target.getLanes())}));
+                            Columns{b.index(vector * b.target.getLanes())}));
+  }
   for (auto [number, product] : llvm::enumerate(products))
     results.push_back(
         b.fma(toFloat(product), scales[number % tile.vectors], sums[number]));
@@ -308,22 +313,22 @@ Values NibbleMultiplier::emitSums(RegisterTile tile) {
 //===----------------------------------------------------------------------===//
 
 std::unique_ptr<LinearMultiplier>
-LinearMultiplier::create(KernelBuilder &b, PackedWeight weight, Value panel,
-                         ArrayRef<Value> rows) {
+LinearMultiplier::create(KernelBuilder &b, PackedWeight weight,
+                         Value firstPanel, ArrayRef<Value> rows) {
   Type w = getElement(weight.panels), x = getElement(weight.op.getInput());
   if (weight.op.isFourBit())
-    return std::make_unique<NibbleMultiplier>(b, weight, panel, rows);
+    return std::make_unique<NibbleMultiplier>(b, weight, firstPanel, rows);
   if (w.isInteger(8) && x.isInteger(16))
-    return std::make_unique<IntegerMultiplier>(b, weight, panel, rows);
+    return std::make_unique<IntegerMultiplier>(b, weight, firstPanel, rows);
   if (w.isInteger(8))
-    return std::make_unique<ByteMultiplier>(b, weight, panel, rows);
+    return std::make_unique<ByteMultiplier>(b, weight, firstPanel, rows);
   if (x.isBF16() && b.target.hasBF16Dot)
-    return std::make_unique<BF16DotMultiplier>(b, weight, panel, rows);
+    return std::make_unique<BF16DotMultiplier>(b, weight, firstPanel, rows);
   if (x.isBF16())
-    return std::make_unique<BF16PairMultiplier>(b, weight, panel, rows);
+    return std::make_unique<BF16PairMultiplier>(b, weight, firstPanel, rows);
   if (w.isBF16())
-    return std::make_unique<BF16Multiplier>(b, weight, panel, rows);
-  return std::make_unique<F32Multiplier>(b, weight, panel, rows);
+    return std::make_unique<BF16Multiplier>(b, weight, firstPanel, rows);
+  return std::make_unique<F32Multiplier>(b, weight, firstPanel, rows);
 }
 
 int64_t mod::getTileRows(CpuTarget target, LinearOp op) {

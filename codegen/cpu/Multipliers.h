@@ -26,18 +26,19 @@ struct PackedWeight {
   int64_t steps;
 };
 
-/// Rows of the input with one panel of a weight.
+/// Rows of the input with consecutive panels of a weight.
 class LinearMultiplier : public Multiplier {
 public:
-  LinearMultiplier(KernelBuilder &builder, PackedWeight weight, Value panel,
-                   ArrayRef<Value> rows)
-      : Multiplier(builder), op(weight.op), weight(weight), panel(panel),
-        rows(rows) {}
+  LinearMultiplier(KernelBuilder &builder, PackedWeight weight,
+                   Value firstPanel, ArrayRef<Value> rows)
+      : Multiplier(builder), op(weight.op), weight(weight),
+        panelVectors(op.getPanel() / b.target.getLanes()),
+        firstPanel(firstPanel), rows(rows) {}
 
   /// The multiplier for the types of a product.
   static std::unique_ptr<LinearMultiplier> create(KernelBuilder &builder,
                                                   PackedWeight weight,
-                                                  Value panel,
+                                                  Value firstPanel,
                                                   ArrayRef<Value> rows);
 
   /// The sums of a tile, in f32; scales of groups are in them.
@@ -55,10 +56,15 @@ protected:
   void prefetch(ArrayRef<Value> indices, int64_t stepBytes);
   /// The numbers of `step` in vector `j`, `count` for each output.
   Value loadPanel(int64_t j, Value step, int64_t count);
+  /// The panel that vector `j` belongs to, and which of the panel's it is.
+  std::pair<Value, int64_t> locate(int64_t j) {
+    return {b.add(firstPanel, j / panelVectors), j % panelVectors};
+  }
 
   LinearOp op;
   PackedWeight weight;
-  Value panel;
+  int64_t panelVectors;
+  Value firstPanel;
   ArrayRef<Value> rows;
 };
 
