@@ -7,6 +7,7 @@ configured site file this one loads it from build/.
 import importlib.util
 import pathlib
 import re
+import shutil
 
 import lit.formats
 
@@ -49,6 +50,9 @@ def configure(config, lit_config):
     # Missing where the libraries to compare with are not installed.
     if (binary / "test/Benchmarks/small-kernel-benchmarks").exists():
         config.available_features.add("kernel-benchmarks")
+    # Shows pages; large, so it is not installed for the tests alone.
+    if shutil.which("chromium", path="/usr/bin"):
+        config.available_features.add("chromium")
     if config.mod_sanitize:
         config.available_features.add("sanitize")
         # LLVM's shared library is not instrumented: its containers look

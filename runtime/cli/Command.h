@@ -16,6 +16,7 @@ namespace modrt {
 int generate(const Invocation &invocation);
 int score(const Invocation &invocation);
 int logits(const Invocation &invocation);
+int trace(const Invocation &invocation);
 int bench(const Invocation &invocation);
 int info(const Invocation &invocation);
 

@@ -25,6 +25,7 @@ static const Command commands[] = {
     {"generate", "continue a text", generate},
     {"score", "measure how well the model predicts a text", score},
     {"logits", "write the logits of tokens to a file", logits},
+    {"trace", "show which tokens took part in which block", trace},
     {"bench", "measure speed, and the machine's limits", bench},
     {"info", "print what the model is and needs", info},
 };

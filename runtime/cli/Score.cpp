@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "runtime/cli/Agreement.h"
 #include "runtime/cli/Command.h"
 #include "runtime/cli/Files.h"
 #include "runtime/cli/Json.h"
@@ -26,22 +27,6 @@ struct Options {
 
   Syntax syntax();
   bool isCausal() const { return routing == "causal"; }
-};
-
-/// How the causal choice of one layer compares with top-k.
-struct Agreement {
-  int64_t both = 0, topKOnly = 0, causalOnly = 0, neither = 0;
-  int64_t routedCausally = 0; // by the program whose loss is measured
-
-  int64_t tokens() const { return both + topKOnly + causalOnly + neither; }
-  double share(int64_t count) const {
-    return static_cast<double>(count) / std::max<int64_t>(tokens(), 1);
-  }
-  double accuracy() const { return share(both + neither); }
-  double f1() const {
-    int64_t positives = 2 * both + topKOnly + causalOnly;
-    return positives ? 2.0 * both / positives : 1.0;
-  }
 };
 
 struct Scoring {
@@ -121,9 +106,7 @@ void Scoring::compareRouting(int64_t count) {
     for (int64_t i = 0; i < count; ++i) {
       bool causal = traceOf(layer, 1)[i] > 0;
       bool topK = traceOf(layer, 2)[i] != 0;
-      ++(causal ? topK ? agreement.both : agreement.causalOnly
-         : topK ? agreement.topKOnly
-                : agreement.neither);
+      agreement.count(topK, causal);
       agreement.routedCausally += causal && !options.isCausal();
     }
   }
@@ -202,14 +185,9 @@ static void printJson(const Scoring &scoring) {
     json.null("bits_per_byte");
   json.beginArray("layers");
   for (size_t i = 0; i < scoring.layers.size(); ++i) {
-    const Agreement &layer = scoring.layers[i];
-    json.beginObject()
-        .member("layer", model.blocks[i + 1].layer)
-        .member("accuracy", layer.accuracy())
-        .member("f1", layer.f1())
-        .member("share_top_k", layer.share(layer.both + layer.topKOnly))
-        .member("share_causal", layer.share(layer.routedCausally))
-        .end();
+    json.beginObject().member("layer", model.blocks[i + 1].layer);
+    scoring.layers[i].addTo(json);
+    json.end();
   }
   json.end().end().print();
 }
@@ -222,17 +200,7 @@ static void printTable(const Scoring &scoring) {
          std::exp(scoring.loss()));
   if (areTokensBytes(model))
     printf("bits per byte  %.4f\n", scoring.loss() / std::log(2));
-  if (scoring.layers.empty())
-    return;
-  printf("\nrouted layer   causal = top-k      F1   top-k   causal\n");
-  for (size_t i = 0; i < scoring.layers.size(); ++i) {
-    const Agreement &layer = scoring.layers[i];
-    printf("%12lld %15.2f %% %7.4f %5.1f %% %6.1f %%\n",
-           static_cast<long long>(model.blocks[i + 1].layer),
-           100 * layer.accuracy(), layer.f1(),
-           100 * layer.share(layer.both + layer.topKOnly),
-           100 * layer.share(layer.routedCausally));
-  }
+  printAgreement(model, scoring.layers);
 }
 
 int modrt::score(const Invocation &invocation) {
