@@ -26,7 +26,7 @@ static OpOperand *getWritten(Operation *op) {
 /// Whether the op keeps some of what its destination holds.
 static bool readsWritten(Operation *op) {
   auto linear = dyn_cast<LinearOp>(op);
-  return isa<ScatterOp>(op) || (linear && linear.getAccumulate());
+  return isa<ScatterOp>(op) || (linear && linear.keepsRows());
 }
 
 /// The result that is a tensor, if any; select has a number beside it.
@@ -182,8 +182,8 @@ void mod::registerBufferizableOpInterfaceExternalModels(
     attachBufferModels<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp,
                        LinearOp, RowScalesOp, QuantizeOp, RopeOp, AttentionOp,
                        RouterOp, PredictorOp, SelectOp, GatherOp, ScatterOp,
-                       CacheAppendOp, CachedAttentionOp, TraceRoutingOp>(
-        context);
+                       SoftmaxOp, CacheAppendOp, CachedAttentionOp,
+                       TraceRoutingOp>(context);
     RoutedOp::attachInterface<RoutedModel>(*context);
     // Bufferization creates ops of these.
     context->loadDialect<memref::MemRefDialect>();

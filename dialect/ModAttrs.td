@@ -41,20 +41,48 @@ def Mod_CausalAttr : EnumAttr<Mod_Dialect, Mod_Causal, "causal"> {
   }];
 }
 
-def Mod_Gate : I32Enum<"Gate", "the weight of a routed block's update", [
+def Mod_GateKind : I32Enum<"GateKind", "what a gate makes of a score", [
   I32EnumCase<"raw", 0>,
   I32EnumCase<"sigmoid", 1>,
   I32EnumCase<"tanh", 2>,
-  I32EnumCase<"none", 3>
+  I32EnumCase<"none", 3>,
+  I32EnumCase<"softmax", 4>,
+  I32EnumCase<"softmax_topk", 5>
 ]> {
   let cppNamespace = "::mlir::mod";
 }
-def Mod_GateAttr : EnumAttr<Mod_Dialect, Mod_Gate, "gate"> {
+def Mod_GateAttr : AttrDef<Mod_Dialect, "Gate"> {
+  let mnemonic = "gate";
   let summary = "the weight of a routed block's update";
   let description = [{
-    The update of a token with router score `r` is multiplied by `r` (`raw`),
-    `sigmoid(r)`, `tanh(r)` or 1 (`none`).
+    The update of a token with router score `r` is multiplied by `scale * a +
+    bias`, where `a` is `r` (`raw`), `sigmoid(r)`, `tanh(r)`, 1 (`none`), or the
+    token's share in a softmax of the scores of the sequence (`softmax`) or of
+    its selected tokens (`softmax_topk`).
+
+    Clauses say it without the name: `gate(tanh, scale = 0.5, bias = 1.0)`.
+
+    Example: `#mod.gate<sigmoid, scale = 0.1>`
   }];
+  let parameters = (ins "::mlir::mod::GateKind":$kind, "::mlir::FloatAttr":$scale,
+                        "::mlir::FloatAttr":$bias);
+  let builders = [
+    AttrBuilder<(ins "::mlir::mod::GateKind":$kind, CArg<"double", "1.0">:$scale,
+                     CArg<"double", "0.0">:$bias)>
+  ];
+  let extraClassDeclaration = [{
+    /// Whether it weighs a token by what other tokens' scores are.
+    bool isSoftmax() const {
+      return getKind() == GateKind::softmax || getKind() == GateKind::softmax_topk;
+    }
+    double getScaleValue() const { return getScale().getValueAsDouble(); }
+    double getBiasValue() const { return getBias().getValueAsDouble(); }
+    /// The same scale and bias of something else.
+    GateAttr withKind(GateKind kind) const {
+      return get(getContext(), kind, getScaleValue(), getBiasValue());
+    }
+  }];
+  let hasCustomAssemblyFormat = 1;
 }
 
 def Mod_Activation : I32Enum<"Activation", "the activation of a gated product", [

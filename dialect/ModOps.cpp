@@ -1,10 +1,12 @@
 //===- ModOps.cpp - Operations of the mod dialect ---------------*- C++ -*-===//
 //
-// Builders, assembly, effects and bounds. The rules are in ModVerifiers.cpp.
+// Builders, effects and bounds. The rules are in ModVerifiers.cpp, the syntax
+// that TableGen cannot say is in Assembly.cpp.
 //
 //===----------------------------------------------------------------------===//
 
 #include "dialect/ModOps.h"
+#include "dialect/Assembly.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OpImplementation.h"
@@ -19,146 +21,6 @@ int64_t mod::getCapacityCount(Attribute capacity, int64_t tokens) {
     return std::min(count.getInt(), tokens);
   double ratio = cast<FloatAttr>(capacity).getValueAsDouble();
   return std::max<int64_t>(1, std::floor(ratio * double(tokens)));
-}
-
-//===----------------------------------------------------------------------===//
-// Assembly
-//===----------------------------------------------------------------------===//
-
-/// A float attribute without its type: `1.0e-5`.
-static ParseResult parseFloat(OpAsmParser &parser, FloatAttr &attr) {
-  double value;
-  if (parser.parseFloat(value))
-    return failure();
-  attr = parser.getBuilder().getF64FloatAttr(value);
-  return success();
-}
-
-static void printFloat(OpAsmPrinter &printer, Operation *, FloatAttr attr) {
-  printer.printAttributeWithoutType(attr);
-}
-
-/// A capacity: `0.125` is a ratio, `256` a count.
-static ParseResult parseCapacity(OpAsmParser &parser, Attribute &attr) {
-  int64_t count;
-  OptionalParseResult parsed = parser.parseOptionalInteger(count);
-  if (parsed.has_value()) {
-    attr = parser.getBuilder().getI64IntegerAttr(count);
-    return *parsed;
-  }
-  FloatAttr ratio;
-  if (parseFloat(parser, ratio))
-    return failure();
-  attr = ratio;
-  return success();
-}
-
-static void printCapacity(OpAsmPrinter &printer, Operation *, Attribute attr) {
-  printer.printAttributeWithoutType(attr);
-}
-
-/// Parses a case of an enum.
-template <typename Enum>
-static ParseResult parseEnum(OpAsmParser &parser, Enum &value,
-                             std::optional<Enum> (*symbolize)(StringRef)) {
-  StringRef keyword;
-  SMLoc loc = parser.getCurrentLocation();
-  if (parser.parseKeyword(&keyword))
-    return failure();
-  std::optional<Enum> parsed = symbolize(keyword);
-  if (!parsed)
-    return parser.emitError(loc, "unknown case '") << keyword << "'";
-  value = *parsed;
-  return success();
-}
-
-static ParseResult parseGate(OpAsmParser &parser, GateAttr &attr) {
-  Gate gate;
-  if (parseEnum<Gate>(parser, gate, symbolizeGate))
-    return failure();
-  attr = GateAttr::get(parser.getContext(), gate);
-  return success();
-}
-
-static void printGate(OpAsmPrinter &printer, Operation *, GateAttr attr) {
-  printer << stringifyGate(attr.getValue());
-}
-
-static ParseResult parseActivation(OpAsmParser &parser, ActivationAttr &attr) {
-  Activation activation;
-  if (parseEnum<Activation>(parser, activation, symbolizeActivation))
-    return failure();
-  attr = ActivationAttr::get(parser.getContext(), activation);
-  return success();
-}
-
-static void printActivation(OpAsmPrinter &printer, Operation *,
-                            ActivationAttr attr) {
-  printer << stringifyActivation(attr.getValue());
-}
-
-ParseResult RoutedOp::parse(OpAsmParser &parser, OperationState &state) {
-  OpAsmParser::UnresolvedOperand x, scores, logits;
-  Selection selection;
-  Gate gate;
-  Causal causal;
-  Attribute capacity;
-  Type type;
-  if (parser.parseOperand(x) || parser.parseKeyword("by") ||
-      parser.parseLParen() || parser.parseOperand(scores) ||
-      parser.parseRParen() || parser.parseKeyword("select") ||
-      parser.parseLParen() ||
-      parseEnum<Selection>(parser, selection, symbolizeSelection) ||
-      parser.parseComma() || parser.parseKeyword("capacity") ||
-      parser.parseEqual() || parseCapacity(parser, capacity) ||
-      parser.parseRParen() || parser.parseKeyword("gate") ||
-      parser.parseLParen() || parseEnum<Gate>(parser, gate, symbolizeGate) ||
-      parser.parseRParen() || parser.parseKeyword("causal") ||
-      parser.parseLParen() ||
-      parseEnum<Causal>(parser, causal, symbolizeCausal))
-    return failure();
-  bool hasLogits = succeeded(parser.parseOptionalComma());
-  if ((hasLogits && parser.parseOperand(logits)) || parser.parseRParen() ||
-      parser.parseOptionalAttrDictWithKeyword(state.attributes) ||
-      parser.parseRegion(*state.addRegion()) || parser.parseColonType(type))
-    return failure();
-
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  if (!tensor || tensor.getRank() != 3)
-    return parser.emitError(parser.getNameLoc(),
-                            "expected a [batch, tokens, width] tensor");
-  Builder &builder = parser.getBuilder();
-  Type scoresType = RankedTensorType::get(tensor.getShape().drop_back(),
-                                          builder.getF32Type());
-  if (parser.resolveOperand(x, type, state.operands) ||
-      parser.resolveOperand(scores, scoresType, state.operands) ||
-      (hasLogits && parser.resolveOperand(logits, scoresType, state.operands)))
-    return failure();
-
-  MLIRContext *context = builder.getContext();
-  auto &properties = state.getOrAddProperties<Properties>();
-  properties.selection = SelectionAttr::get(context, selection);
-  properties.capacity = capacity;
-  properties.gate = GateAttr::get(context, gate);
-  properties.causal = CausalAttr::get(context, causal);
-  state.addTypes(type);
-  return success();
-}
-
-void RoutedOp::print(OpAsmPrinter &printer) {
-  printer << " " << getX() << " by(" << getScores() << ") select("
-          << stringifySelection(getSelection()) << ", capacity = ";
-  printCapacity(printer, *this, getCapacity());
-  printer << ") gate(" << stringifyGate(getGate()) << ") causal("
-          << stringifyCausal(getCausal());
-  if (getLogits())
-    printer << ", " << getLogits();
-  printer << ")";
-  printer.printOptionalAttrDictWithKeyword(
-      (*this)->getAttrs(), {"selection", "capacity", "gate", "causal"});
-  printer << " ";
-  printer.printRegion(getBody());
-  printer << " : " << getX().getType();
 }
 
 #define GET_OP_CLASSES
@@ -230,6 +92,11 @@ void QuantizeOp::build(OpBuilder &builder, OperationState &state, Value x,
                        Value rows, Value scales, Type element, int64_t width) {
   build(builder, state, perToken(rows ? rows : x, element, width), x, rows,
         scales, /*into=*/Value());
+}
+
+void SoftmaxOp::build(OpBuilder &builder, OperationState &state, Value scores,
+                      Value indices) {
+  build(builder, state, scores.getType(), scores, indices, /*into=*/Value());
 }
 
 void RopeOp::build(OpBuilder &builder, OperationState &state, Value x,
@@ -309,6 +176,8 @@ int64_t LinearOp::getNumOutputs() {
 }
 
 int64_t LinearOp::getNumSums() { return getNumOutputs() * (getGlu() ? 2 : 1); }
+
+bool LinearOp::keepsRows() { return getAccumulate() || getIndices(); }
 
 bool LinearOp::isTokenwise() {
   return !getRows() && !getRowScales() && !getAddend() && !getInto();
@@ -398,11 +267,12 @@ MOD_DESTINATION_EFFECTS(RouterOp)
 MOD_DESTINATION_EFFECTS(PredictorOp)
 MOD_DESTINATION_EFFECTS(SelectOp)
 MOD_DESTINATION_EFFECTS(GatherOp)
+MOD_DESTINATION_EFFECTS(SoftmaxOp)
 #undef MOD_DESTINATION_EFFECTS
 
 void LinearOp::getEffects(Effects &effects) {
   addEffects(*this, getIntoOperand(), effects);
-  if (getAccumulate() && isa<MemRefType>(getInto().getType()))
+  if (keepsRows() && isa<MemRefType>(getInto().getType()))
     effects.emplace_back(MemoryEffects::Read::get(), getIntoOperand());
 }
 

@@ -70,7 +70,8 @@ def Mod_PredictorOp : Mod_DestinationOp<"predictor", [
 }
 
 def Mod_RoutedOp : Mod_Op<"routed", [
-    RecursiveMemoryEffects, SingleBlock, AllTypesMatch<["x", "result"]>]> {
+    AttrSizedOperandSegments, RecursiveMemoryEffects, SingleBlock,
+    AllTypesMatch<["x", "result"]>]> {
   let summary = "a block that only the selected tokens go through";
   let description = [{
     The region computes the update of the selected tokens from their values
@@ -81,6 +82,12 @@ def Mod_RoutedOp : Mod_Op<"routed", [
     ```
     y = x;  y[selected] += gate(scores[selected]) * update
     ```
+
+    With `replace` the product takes the place of the tokens: `y[selected] =
+    gate(scores[selected]) * update`. The gate reads the scores that order the
+    tokens, or those of its own `by`. A region that asks for them as a third
+    argument has them of its tokens, `[batch, capacity]`, so that it can gate a
+    part of the block; `gate(none)` then leaves the update as it is.
 
     `select(expert_choice)` selects the tokens with the k largest scores, ties
     to the lowest index; `capacity` says what k is: `max(1, floor(capacity * n))`
@@ -104,13 +111,21 @@ def Mod_RoutedOp : Mod_Op<"routed", [
   }];
   let arguments = (ins TensorRankOf<[AnyFloat], [3]>:$x,
                        TensorRankOf<[F32], [2]>:$scores,
+                       Optional<TensorRankOf<[F32], [2]>>:$gate_scores,
                        Optional<TensorRankOf<[F32], [2]>>:$logits,
                        Mod_SelectionAttr:$selection,
                        Mod_CapacityAttr:$capacity,
-                       Mod_GateAttr:$gate, Mod_CausalAttr:$causal);
+                       Mod_GateAttr:$gate, UnitAttr:$replace,
+                       Mod_CausalAttr:$causal);
   let results = (outs TensorRankOf<[AnyFloat], [3]>:$result);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
+  let extraClassDeclaration = [{
+    /// The scores that the gate reads.
+    ::mlir::Value getGatedBy() {
+      return getGateScores() ? getGateScores() : getScores();
+    }
+  }];
   let hasVerifier = 1;
   let hasRegionVerifier = 1;
 }
@@ -159,6 +174,32 @@ def Mod_SelectOp : Mod_Op<"select", [
   let hasVerifier = 1;
 }
 
+def Mod_SoftmaxOp : Mod_DestinationOp<"softmax", [AttrSizedOperandSegments]> {
+  let summary = "the shares of tokens in a softmax of their scores";
+  let description = [{
+    `result[b, s] = exp(scores[b, s]) / sum_i exp(scores[b, indices[b, i]])` for
+    the tokens that the indices name, 0 for the others. Without indices these
+    are all tokens. It is what the gates `softmax_topk` and `softmax` become.
+
+    Example:
+
+    ```mlir
+    %w = mod.softmax %scores over(%indices)
+        : (tensor<1x?xf32>, tensor<1x?xi32>) -> tensor<1x?xf32>
+    ```
+  }];
+  let arguments = (ins Mod_Scores:$scores, Optional<Mod_Ids>:$indices,
+                       Optional<Mod_Scores>:$into);
+  let results = (outs Optional<Mod_Scores>:$result);
+  let assemblyFormat = [{
+    $scores (`over` `(` $indices^ `)`)? (`into` `(` $into^ `)`)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$scores,
+                                 "::mlir::Value":$indices)>];
+  let hasVerifier = 1;
+}
+
 def Mod_GatherOp : Mod_DestinationOp<"gather"> {
   let summary = "the rows of the selected tokens";
   let description = [{
@@ -191,8 +232,8 @@ def Mod_ScatterOp : Mod_Op<"scatter", [
   let summary = "add gated updates to the rows of the selected tokens";
   let description = [{
     `result = x; result[b, indices[b, i], :] += gate(scores[b, indices[b, i]])
-    * update[b, i, :]`. Without indices, token `i` is row `i`. Indices are
-    unique. On memrefs, `x` is updated in place and there is no result; on
+    * update[b, i, :]`. With `replace` the row becomes the product, without what
+    it was. Without indices, token `i` is row `i`. Indices are unique. On memrefs, `x` is updated in place and there is no result; on
     tensors bufferization makes it so wherever `x` is not used again.
 
     Example:
@@ -204,12 +245,13 @@ def Mod_ScatterOp : Mod_Op<"scatter", [
     ```
   }];
   let arguments = (ins Mod_Hidden:$update, Mod_Hidden:$x,
-                       Optional<Mod_Ids>:$indices, Mod_Scores:$scores,
-                       Mod_GateAttr:$gate);
+                       Optional<Mod_Ids>:$indices, UnitAttr:$replace,
+                       Mod_Scores:$scores, Mod_GateAttr:$gate);
   let results = (outs Optional<Mod_Hidden>:$result);
   let assemblyFormat = [{
-    $update `into` $x (`at` `(` $indices^ `)`)? `gate` `(` custom<Gate>($gate) `)`
-    `by` `(` $scores `)` attr-dict `:` functional-type(operands, results)
+    $update `into` $x (`at` `(` $indices^ `)`)? (`replace` $replace^)?
+    `gate` `(` custom<Gate>($gate) `)` `by` `(` $scores `)` attr-dict
+    `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }

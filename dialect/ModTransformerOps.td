@@ -169,7 +169,7 @@ def Mod_LinearOp : Mod_DestinationOp<"linear", [
     | `accumulate` | the destination is added to, not overwritten |
     | `into(%d) at(%indices)` | row `indices[b, s]` of the destination is written, not row `s`; indices are unique and the other rows stay |
 
-    `gate` and `at` need `accumulate`, which needs `into`. A packed weight of a
+    `accumulate`, `gate` and `at` need `into`. A packed weight of a
     product with `glu` has, in each panel, `panel / 2` rows of the first half of
     the outputs and then the same of the second; the bias is not rearranged.
 
@@ -218,6 +218,8 @@ def Mod_LinearOp : Mod_DestinationOp<"linear", [
     int64_t getPanel();
     /// The inputs of one output that lie together in a packed weight.
     int64_t getInputsTogether();
+    /// Whether something of what the destination holds stays.
+    bool keepsRows();
     /// Whether no clause makes a token's result depend on more than the token.
     bool isTokenwise();
     /// The number of outputs.

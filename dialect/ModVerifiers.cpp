@@ -140,7 +140,8 @@ LogicalResult PredictorOp::verify() {
 
 LogicalResult RoutedOp::verify() {
   if (failed(verifyCapacity(*this, getCapacity())) ||
-      failed(verifySameTokens(*this, "scores", getScores(), getX())))
+      failed(verifySameTokens(*this, "scores", getScores(), getX())) ||
+      failed(verifySameTokens(*this, "gate_scores", getGatedBy(), getX())))
     return failure();
   auto count = dyn_cast<IntegerAttr>(getCapacity());
   int64_t tokens = getDim(getX(), 1);
@@ -197,10 +198,24 @@ static LogicalResult verifyOwnTokens(RoutedOp routed) {
   return failure(result.wasInterrupted());
 }
 
+/// Checks what a region says that it takes of each of its tokens.
+static LogicalResult verifyPerToken(RoutedOp routed, Block &block,
+                                    unsigned argument, StringRef name,
+                                    Type element) {
+  auto tokens = cast<RankedTensorType>(block.getArgument(0).getType());
+  auto type = dyn_cast<RankedTensorType>(block.getArgument(argument).getType());
+  if (type && type.getShape() == tokens.getShape().drop_back() &&
+      type.getElementType() == element)
+    return success();
+  return routed.emitOpError("region's ")
+         << name << " must be one " << element << " per token";
+}
+
 LogicalResult RoutedOp::verifyRegions() {
   Block &block = getBody().front();
-  if (block.getNumArguments() != 2)
-    return emitOpError("region takes the selected tokens and their positions");
+  if (block.getNumArguments() != 2 && block.getNumArguments() != 3)
+    return emitOpError("region takes the selected tokens, their positions and, "
+                       "if it asks for them, the scores of the gate");
   auto x = cast<RankedTensorType>(getX().getType());
   auto tokens = dyn_cast<RankedTensorType>(block.getArgument(0).getType());
   if (!tokens || tokens.getRank() != 3 ||
@@ -208,10 +223,12 @@ LogicalResult RoutedOp::verifyRegions() {
       !compatible(tokens.getDimSize(0), x.getDimSize(0)) ||
       tokens.getDimSize(2) != x.getDimSize(2))
     return emitOpError("region's tokens must be rows of ") << x;
-  auto positions = dyn_cast<RankedTensorType>(block.getArgument(1).getType());
-  if (!positions || positions.getShape() != tokens.getShape().drop_back() ||
-      !positions.getElementType().isInteger(32))
-    return emitOpError("region's positions must be one i32 per token");
+  if (failed(verifyPerToken(*this, block, 1, "positions",
+                            IntegerType::get(getContext(), 32))) ||
+      (block.getNumArguments() == 3 &&
+       failed(verifyPerToken(*this, block, 2, "scores",
+                             Float32Type::get(getContext())))))
+    return failure();
   auto yield = dyn_cast<YieldOp>(block.getTerminator());
   if (!yield)
     return emitOpError("region must end with 'mod.yield'");
@@ -242,6 +259,13 @@ LogicalResult SelectOp::verify() {
   return success();
 }
 
+LogicalResult SoftmaxOp::verify() {
+  if (getIndices() && failed(verifyDim(*this, "indices", getIndices(), 0,
+                                       getDim(getScores(), 0))))
+    return failure();
+  return verifyOutputLike(*this, getScores());
+}
+
 LogicalResult GatherOp::verify() {
   SmallVector<int64_t> shape(shaped(getX()).getShape());
   shape[1] = getDim(getIndices(), 1);
@@ -261,7 +285,8 @@ LogicalResult ScatterOp::verify() {
     return emitOpError("gives ")
            << getX().getType() << ", not " << getResult().getType();
   Value rows = getIndices() ? getIndices() : getX();
-  if (failed(verifySameTokens(*this, "update", getUpdate(), rows)) ||
+  if (failed(verifyOwnGate(*this, getGate())) ||
+      failed(verifySameTokens(*this, "update", getUpdate(), rows)) ||
       failed(verifySameTokens(*this, "scores", getScores(), getX())) ||
       failed(verifyDim(*this, "update", getUpdate(), 0, getDim(getX(), 0))) ||
       failed(verifyDim(*this, "update", getUpdate(), 2, getDim(getX(), 2))))

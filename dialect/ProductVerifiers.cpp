@@ -66,11 +66,13 @@ static LogicalResult verifyScales(LinearOp op, int64_t sums) {
 
 /// Checks that clauses that write into a destination have one.
 static LogicalResult verifyDestinationClauses(LinearOp op) {
-  if (op.getAccumulate() && !op.getInto())
-    return op.emitOpError("'accumulate' needs 'into'");
-  if (!op.getAccumulate() && (op.getGate() || op.getIndices()))
-    return op.emitOpError()
-           << (op.getGate() ? "'gate'" : "'at'") << " needs 'accumulate'";
+  if (!op.getInto() && (op.getGate() || op.keepsRows()))
+    return op.emitOpError() << (op.getGate()      ? "'gate'"
+                                : op.getIndices() ? "'at'"
+                                                  : "'accumulate'")
+                            << " needs 'into'";
+  if (op.getGate() && failed(verifyOwnGate(op, *op.getGate())))
+    return failure();
   if (op.getIndices())
     return verifySameTokens(op, "indices", op.getIndices(),
                             op.getRows() ? op.getRows() : op.getInput());

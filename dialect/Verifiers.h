@@ -82,6 +82,15 @@ inline LogicalResult verifySameTokens(Operation *op, StringRef name,
   return success();
 }
 
+/// Checks that a gate weighs each token by its own score.
+inline LogicalResult verifyOwnGate(Operation *op, GateAttr gate) {
+  if (!gate.isSoftmax())
+    return success();
+  return op->emitOpError("gates each token by its own score, which '")
+         << stringifyGateKind(gate.getKind())
+         << "' does not: expected mod.softmax and gate(raw)";
+}
+
 /// Checks that two operands have the same elements.
 inline LogicalResult verifySameElements(Operation *op, StringRef name,
                                         Value value, Type expected) {

@@ -8,6 +8,7 @@
 #include "dialect/Programs.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/IR/Remarks.h"
 #include "passes/Model.h"
 #include "passes/Passes.h"
 #include "passes/ShapeCloner.h"
@@ -49,6 +50,7 @@ private:
   LogicalResult checkDim(tensor::DimOp op);
   int64_t getRoutedTokens(RoutedOp) override;
   LogicalResult finishRouted(RoutedOp routed) override;
+  void dropSoftmax(RoutedOp routed);
   KVCacheType getCacheType(AttentionOp op);
   void cloneAttention(AttentionOp op);
   void sliceTail(Value value);
@@ -288,9 +290,23 @@ LogicalResult ProgramCloner::finishRouted(RoutedOp routed) {
     if (*routing != Causal::predictor)
       routed.getLogitsMutable().clear();
   }
-  if (isCausal())
+  if (isCausal()) {
     routed.setSelection(Selection::causal);
+    dropSoftmax(routed);
+  }
   return success();
+}
+
+/// A softmax over the tokens that are there, one, is 1.
+void ProgramCloner::dropSoftmax(RoutedOp routed) {
+  if (!routed.getGate().isSoftmax())
+    return;
+  remark::analysis(routed.getLoc(), remark::RemarkOpts::name("SoftmaxGate")
+                                        .category("mod-derive-programs")
+                                        .function(program.getName()))
+      << remark::metric("gate", "1")
+      << remark::reason("each token is alone where tokens arrive one by one");
+  routed.setGateAttr(routed.getGate().withKind(GateKind::none));
 }
 
 /// The rows from `from` on of a value of all tokens.

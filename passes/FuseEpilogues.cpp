@@ -238,17 +238,18 @@ void EpilogueFuser::fuseScatter(ScatterOp op) {
   if (!op.getResult())
     return;
   if (!linear)
-    return miss(op, "scatter", "the update is not a product of its own");
+    return miss(op, "scatter",
+                "the update is not a product of its own without a gate");
   remark::passed(op.getLoc(), remarkOpts())
       << remark::metric("clause", "scatter");
   replace(op, linear, [&, addend = addend](LinearOp fused) {
-    fused.setAccumulate(true);
+    fused.setAccumulate(!op.getReplace());
     if (addend)
       fused.getAddendMutable().assign(addend);
     fused.getIntoMutable().assign(op.getX());
     if (op.getIndices())
       fused.getIndicesMutable().assign(op.getIndices());
-    fused.setGate(op.getGate());
+    fused.setGateAttr(op.getGate());
     fused.getScoresMutable().assign(op.getScores());
   });
 }

@@ -45,6 +45,7 @@ private:
   Value select(Attribute capacity);
   Value getPositions();
   Value getRegionPositions(Value indices);
+  Value getRegionScores(Value indices);
   Value inlineRegion(Value tokens, Value indices);
   Value scatter(Value update, Value indices);
   void trace(Value indices);
@@ -133,11 +134,20 @@ Value RoutingFuser::getRegionPositions(Value indices) {
   return GatherOp::create(rewriter, loc, positions, indices).getResult();
 }
 
+Value RoutingFuser::getRegionScores(Value indices) {
+  Value scores = routed.getGatedBy();
+  if (!indices)
+    return scores;
+  return GatherOp::create(rewriter, loc, scores, indices).getResult();
+}
+
 /// Moves the region's ops here; returns the update.
 Value RoutingFuser::inlineRegion(Value tokens, Value indices) {
   Block &body = routed.getBody().front();
   if (Value positions = getRegionPositions(indices))
     rewriter.replaceAllUsesWith(body.getArgument(1), positions);
+  if (body.getNumArguments() == 3)
+    rewriter.replaceAllUsesWith(body.getArgument(2), getRegionScores(indices));
   rewriter.replaceAllUsesWith(body.getArgument(0), tokens);
   for (Operation &op : llvm::make_early_inc_range(body.without_terminator()))
     rewriter.moveOpBefore(&op, rewriter.getInsertionBlock(),
@@ -145,10 +155,20 @@ Value RoutingFuser::inlineRegion(Value tokens, Value indices) {
   return cast<YieldOp>(body.getTerminator()).getUpdate();
 }
 
+/// A softmax needs the scores of several tokens, which scatters do not see.
 Value RoutingFuser::scatter(Value update, Value indices) {
+  GateAttr gate = routed.getGate();
+  Value scores = routed.getGatedBy();
+  if (gate.isSoftmax()) {
+    bool isAmongSelected = gate.getKind() == GateKind::softmax_topk;
+    scores = SoftmaxOp::create(rewriter, loc, scores,
+                               isAmongSelected ? indices : Value())
+                 .getResult();
+    gate = gate.withKind(GateKind::raw);
+  }
   return ScatterOp::create(rewriter, loc, routed.getX().getType(), update,
-                           routed.getX(), indices, routed.getScores(),
-                           routed.getGate())
+                           routed.getX(), indices, routed.getReplace(), scores,
+                           gate)
       .getResult();
 }
 

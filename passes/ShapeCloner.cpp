@@ -158,6 +158,9 @@ static bool readsPlaces(Operation *op) {
 
 /// The first operand of each op of a model gives batch and tokens.
 LogicalResult ShapeCloner::cloneModOp(Operation *op) {
+  if (auto scatter = dyn_cast<ScatterOp>(op); scatter && !scatter.getIndices())
+    return cloneAs(
+        op, getTensorType(mapping.lookupOrDefault(scatter.getX())).getShape());
   if (!isa<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp, LinearOp, RopeOp,
            AttentionOp, RouterOp, PredictorOp>(op) ||
       cast<DestinationOpInterface>(op).getInto() || readsPlaces(op))
@@ -177,14 +180,13 @@ LogicalResult ShapeCloner::cloneRouted(RoutedOp routed) {
   SmallVector<int64_t> shape(type.getShape());
   shape[1] = getRoutedTokens(routed);
   Block &block = routed.getBody().front();
-  if (block.getNumArguments() != 2)
-    return routed.emitOpError("region needs tokens and positions");
   OpBuilder::InsertionGuard guard(builder);
-  Block *body = builder.createBlock(
-      &clone.getBody(), {},
-      {type.clone(shape), RankedTensorType::get(ArrayRef(shape).take_front(2),
-                                                builder.getI32Type())},
-      {block.getArgument(0).getLoc(), block.getArgument(1).getLoc()});
+  Block *body = builder.createBlock(&clone.getBody());
+  for (BlockArgument argument : block.getArguments()) {
+    RankedTensorType before = getTensorType(argument);
+    ArrayRef<int64_t> sizes = ArrayRef(shape).take_front(before.getRank());
+    body->addArgument(before.clone(sizes), argument.getLoc());
+  }
   mapping.map(block.getArguments(), body->getArguments());
   if (failed(cloneBlock(block)))
     return failure();

@@ -28,6 +28,7 @@ void emitKernel(KernelBuilder &builder, RouterOp op);
 void emitKernel(KernelBuilder &builder, PredictorOp op);
 void emitKernel(KernelBuilder &builder, GatherOp op);
 void emitKernel(KernelBuilder &builder, ScatterOp op);
+void emitKernel(KernelBuilder &builder, SoftmaxOp op);
 /// Replaces the count.
 void emitKernel(KernelBuilder &builder, SelectOp op);
 
@@ -39,7 +40,7 @@ Value emitDot(KernelBuilder &builder, Value a, ArrayRef<Value> aRow, Value b,
               ArrayRef<Value> bRow, int64_t width);
 
 /// The weights that vectors of scores give.
-Value emitGate(KernelBuilder &builder, Gate gate, Value scores);
+Value emitGate(KernelBuilder &builder, GateAttr gate, Value scores);
 
 /// The static size of a dimension.
 int64_t getStaticDim(Value shaped, unsigned dim);

@@ -76,6 +76,8 @@ void LinearClauses::store(const Token &token, const Outputs &outputs,
   if (op.getAccumulate()) {
     Value x = b.load(op.getInto(), {zero, token.row}, outputs.columns);
     y = token.gate ? b.fma(token.gate, y, x) : b.addf(y, x);
+  } else if (token.gate) {
+    y = b.mulf(token.gate, y);
   }
   b.store(y, op.getInto(), {zero, token.row}, outputs.columns);
 }

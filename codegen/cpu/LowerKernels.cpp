@@ -58,18 +58,19 @@ static bool emitOp(KernelBuilder &builder, Operation *op) {
   return TypeSwitch<Operation *, bool>(op)
       .Case<LinearOp, RowScalesOp, QuantizeOp, AppendPanelsOp, PanelAttentionOp,
             RMSNormOp, InverseRMSOp, RopeOp, EmbeddingOp, PositionsOp, RouterOp,
-            PredictorOp, GatherOp, ScatterOp, SelectOp>([&](auto op) {
-        emitKernel(builder, op);
-        return true;
-      })
+            PredictorOp, GatherOp, ScatterOp, SoftmaxOp, SelectOp>(
+          [&](auto op) {
+            emitKernel(builder, op);
+            return true;
+          })
       .Default(false);
 }
 
 static bool hasKernel(Operation *op) {
   return isa<LinearOp, RowScalesOp, QuantizeOp, AppendPanelsOp,
              PanelAttentionOp, RMSNormOp, InverseRMSOp, RopeOp, EmbeddingOp,
-             PositionsOp, RouterOp, PredictorOp, GatherOp, ScatterOp, SelectOp>(
-      op);
+             PositionsOp, RouterOp, PredictorOp, GatherOp, ScatterOp, SoftmaxOp,
+             SelectOp>(op);
 }
 
 /// What a person would call the kernel: the op and its widths.

@@ -1,11 +1,12 @@
 //===- Routing.cpp - Kernels of routing -----------------------------------===//
 //
-// Router, predictor and the gated scatter.
+// Router, predictor, gates and the gated scatter.
 //
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/VectorMath.h"
+#include <cfloat>
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -87,18 +88,66 @@ void mod::emitKernel(KernelBuilder &b, PredictorOp op) {
   });
 }
 
-Value mod::emitGate(KernelBuilder &b, Gate gate, Value score) {
-  switch (gate) {
-  case Gate::raw:
+static Value emitGateKind(KernelBuilder &b, GateKind kind, Value score) {
+  switch (kind) {
+  case GateKind::raw:
     return score;
-  case Gate::sigmoid:
+  case GateKind::sigmoid:
     return emitSigmoid(b, score);
-  case Gate::tanh:
+  case GateKind::tanh:
     return emitTanh(b, score);
-  case Gate::none:
+  case GateKind::none:
     return b.splat(1.0);
+  case GateKind::softmax:
+  case GateKind::softmax_topk:
+    break;
   }
-  llvm_unreachable("all gates are listed");
+  llvm_unreachable("the verifier refuses gates of several tokens");
+}
+
+Value mod::emitGate(KernelBuilder &b, GateAttr gate, Value score) {
+  Value weight = emitGateKind(b, gate.getKind(), score);
+  if (gate.getScaleValue() != 1)
+    weight = b.mulf(weight, b.splat(gate.getScaleValue()));
+  if (gate.getBiasValue() != 0)
+    weight = b.addf(weight, b.splat(gate.getBiasValue()));
+  return weight;
+}
+
+/// The place of the i-th token of a softmax.
+static Values getMember(KernelBuilder &b, SoftmaxOp op, Value i) {
+  Values at{b.index(0), i};
+  if (Value indices = op.getIndices())
+    at[1] = b.toIndex(b.load(indices, at));
+  return at;
+}
+
+/// The scores are few: what runs in vectors is one token's exponential.
+void mod::emitKernel(KernelBuilder &b, SoftmaxOp op) {
+  Value count = b.dim(op.getIndices() ? op.getIndices() : op.getScores(), 1);
+  auto load = [&](Value i) {
+    return b.broadcast(b.load(op.getScores(), getMember(b, op, i)));
+  };
+  Value zero = b.index(0), tokens = b.dim(op.getScores(), 1);
+  Value largest = b.loop(zero, count, 1, {b.splat(-FLT_MAX)},
+                         [&](Value i, ValueRange most) {
+                           return Values{b.maxf(load(i), most[0])};
+                         })[0];
+  auto emitPower = [&](Value i) {
+    return emitExp(b, b.subf(load(i), largest));
+  };
+  Value sum =
+      b.loop(zero, count, 1, {b.splat(0.0)}, [&](Value i, ValueRange sums) {
+        return Values{b.addf(emitPower(i), sums[0])};
+      })[0];
+  b.loop(zero, tokens, 1, [&](Value token) {
+    b.store(b.f32(0.0), op.getInto(), {zero, token});
+  });
+  b.loop(zero, count, 1, [&](Value i) {
+    Value share = b.divf(emitPower(i), sum);
+    b.store(vector::ExtractOp::create(b, share, 0), op.getInto(),
+            getMember(b, op, i));
+  });
 }
 
 void mod::emitKernel(KernelBuilder &b, ScatterOp op) {
@@ -111,8 +160,10 @@ void mod::emitKernel(KernelBuilder &b, ScatterOp op) {
     Value gate = emitGate(b, op.getGate(), score);
     b.forColumns(width, [&](Columns columns) {
       Value update = b.load(op.getUpdate(), from, columns);
-      Value x = b.load(op.getX(), to, columns);
-      b.store(b.fma(gate, update, x), op.getX(), to, columns);
+      Value y = op.getReplace()
+                    ? b.mulf(gate, update)
+                    : b.fma(gate, update, b.load(op.getX(), to, columns));
+      b.store(y, op.getX(), to, columns);
     });
   });
 }

@@ -117,31 +117,50 @@ static InterpreterValue applyGlu(const InterpreterValue &y) {
   return result;
 }
 
-static float applyGate(Gate gate, float score) {
-  switch (gate) {
-  case Gate::raw:
+/// What a gate makes of a score, or of a share in a softmax.
+static float applyKind(GateKind kind, float score) {
+  switch (kind) {
+  case GateKind::raw:
+  case GateKind::softmax:
+  case GateKind::softmax_topk:
     return score;
-  case Gate::sigmoid:
+  case GateKind::sigmoid:
     return 1.0f / (1.0f + std::exp(-score));
-  case Gate::tanh:
+  case GateKind::tanh:
     return std::tanh(score);
-  case Gate::none:
+  case GateKind::none:
     return 1.0f;
   }
   llvm_unreachable("unknown gate");
 }
 
+static float applyGate(GateAttr gate, float score) {
+  return float(gate.getScaleValue()) * applyKind(gate.getKind(), score) +
+         float(gate.getBiasValue());
+}
+
+namespace {
+/// Where rows go, and what they are multiplied by.
+struct Scatter {
+  const InterpreterValue &indices;
+  const InterpreterValue *scores;
+  GateAttr gate;
+  /// Whether what a row was stays.
+  bool isSum;
+};
+} // namespace
+
 /// `x[b, indices[b, i]] += gate(scores[b, indices[b, i]]) * update[b, i]`.
 static void scatter(InterpreterValue &x, const InterpreterValue &update,
-                    const InterpreterValue &indices,
-                    const InterpreterValue *scores, Gate gate) {
+                    Scatter how) {
   for (int64_t i = 0; i < update.getNumRows(); ++i) {
     int64_t b = i / update.shape[1];
-    int64_t row = b * x.shape[1] + indices.data[i];
-    float weight = scores ? applyGate(gate, scores->data[row]) : 1.0f;
-    for (int64_t d = 0; d < x.shape[2]; ++d)
-      x.getRow(row)[d] =
-          float(x.getRow(row)[d]) + weight * float(update.getRow(i)[d]);
+    int64_t row = b * x.shape[1] + how.indices.data[i];
+    float weight = how.scores ? applyGate(how.gate, how.scores->data[row]) : 1;
+    for (int64_t d = 0; d < x.shape[2]; ++d) {
+      float before = how.isSum ? x.getRow(row)[d] : 0;
+      x.getRow(row)[d] = before + weight * float(update.getRow(i)[d]);
+    }
   }
 }
 
@@ -167,12 +186,13 @@ static LogicalResult evaluateOp(Evaluator &evaluator, LinearOp op) {
     for (auto [y, a] :
          llvm::zip_equal(result.data, evaluator.get(op.getAddend()).data))
       y = float(y) + float(a);
-  if (op.getAccumulate()) {
+  if (op.getInto()) {
     InterpreterValue update = std::move(result);
     result = evaluator.get(op.getInto());
-    scatter(result, update, getIndices(evaluator, op.getIndices(), result),
-            op.getScores() ? &evaluator.get(op.getScores()) : nullptr,
-            op.getGate().value_or(Gate::none));
+    scatter(result, update,
+            {getIndices(evaluator, op.getIndices(), result),
+             op.getScores() ? &evaluator.get(op.getScores()) : nullptr,
+             op.getGateAttr(), op.getAccumulate()});
   }
   evaluator.set(op.getResult(), result);
   return success();
@@ -331,8 +351,8 @@ static LogicalResult evaluateOp(Evaluator &evaluator, GatherOp op) {
 static LogicalResult evaluateOp(Evaluator &evaluator, ScatterOp op) {
   InterpreterValue result = evaluator.get(op.getX());
   scatter(result, evaluator.get(op.getUpdate()),
-          getIndices(evaluator, op.getIndices(), result),
-          &evaluator.get(op.getScores()), op.getGate());
+          {getIndices(evaluator, op.getIndices(), result),
+           &evaluator.get(op.getScores()), op.getGate(), !op.getReplace()});
   evaluator.set(op.getResult(), result);
   return success();
 }
@@ -352,6 +372,43 @@ static std::vector<double> selectRouted(Evaluator &evaluator, RoutedOp op,
       row, IntegerAttr::get(IntegerType::get(op.getContext(), 64), row.size()));
 }
 
+/// The shares of the tokens that the indices name, 0 for the others.
+static InterpreterValue softmax(const InterpreterValue &scores,
+                                const InterpreterValue &indices) {
+  InterpreterValue result(scores.shape);
+  for (int64_t b = 0; b < scores.shape[0]; ++b) {
+    ArrayRef<double> among(indices.getRow(b), indices.shape[1]);
+    const double *row = scores.getRow(b);
+    float largest = -INFINITY, sum = 0;
+    for (double i : among)
+      largest = std::max(largest, float(row[int64_t(i)]));
+    for (double i : among)
+      sum += std::exp(float(row[int64_t(i)]) - largest);
+    for (double i : among)
+      result.getRow(b)[int64_t(i)] =
+          std::exp(float(row[int64_t(i)]) - largest) / sum;
+  }
+  return result;
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, SoftmaxOp op) {
+  const InterpreterValue &scores = evaluator.get(op.getScores());
+  evaluator.set(op.getResult(),
+                softmax(scores, op.getIndices() ? evaluator.get(op.getIndices())
+                                                : allIndices(scores)));
+  return success();
+}
+
+/// What the gate of a routed block turns into weights.
+static InterpreterValue getGateScores(Evaluator &evaluator, RoutedOp op,
+                                      const InterpreterValue &indices) {
+  const InterpreterValue &scores = evaluator.get(op.getGatedBy());
+  if (!op.getGate().isSoftmax())
+    return scores;
+  bool isAmongSelected = op.getGate().getKind() == GateKind::softmax_topk;
+  return softmax(scores, isAmongSelected ? indices : allIndices(scores));
+}
+
 static LogicalResult evaluateOp(Evaluator &evaluator, RoutedOp op) {
   InterpreterValue x = evaluator.get(op.getX());
   InterpreterValue indices;
@@ -365,12 +422,16 @@ static LogicalResult evaluateOp(Evaluator &evaluator, RoutedOp op) {
   InterpreterValue positions = indices;
   for (double &position : positions.data)
     position += evaluator.getStart();
-  auto update =
-      evaluator.run(op.getBody().front(), {gather(x, indices), positions});
+  SmallVector<InterpreterValue> arguments = {
+      gather(x, indices), positions,
+      gather(evaluator.get(op.getGatedBy()), indices)};
+  arguments.resize(op.getBody().getNumArguments());
+  auto update = evaluator.run(op.getBody().front(), arguments);
   if (failed(update))
     return failure();
-  scatter(x, update->front(), indices, &evaluator.get(op.getScores()),
-          op.getGate());
+  InterpreterValue scores = getGateScores(evaluator, op, indices);
+  scatter(x, update->front(),
+          {indices, &scores, op.getGate(), !op.getReplace()});
   evaluator.set(op.getResult(), x);
   return success();
 }
@@ -439,7 +500,8 @@ std::optional<LogicalResult> mod::evaluateModOp(Evaluator &evaluator,
   return llvm::TypeSwitch<Operation *, std::optional<LogicalResult>>(op)
       .Case<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp, LinearOp, RopeOp,
             AttentionOp, RouterOp, PredictorOp, RoutedOp, SelectOp, GatherOp,
-            ScatterOp, TemporaryCacheOp, CacheAppendOp, CachedAttentionOp,
-            TraceRoutingOp>([&](auto op) { return evaluateOp(evaluator, op); })
+            ScatterOp, SoftmaxOp, TemporaryCacheOp, CacheAppendOp,
+            CachedAttentionOp, TraceRoutingOp>(
+          [&](auto op) { return evaluateOp(evaluator, op); })
       .Default(std::nullopt);
 }

@@ -6,7 +6,13 @@ import numpy as np
 
 SAMPLE = 512   # tokens: the shares met are right to some 2 %
 STEP = 2.0 ** -14   # biases are multiples of it: rounding elsewhere must not change the bytes of a model
-GATES = {"raw": lambda r: r, "sigmoid": lambda r: 1 / (1 + np.exp(-r)), "tanh": np.tanh, "none": np.ones_like}
+# A softmax is of one token where tokens come one by one.
+GATES = {"raw": lambda r: r, "sigmoid": lambda r: 1 / (1 + np.exp(-r)), "tanh": np.tanh, "none": np.ones_like,
+         "softmax": np.ones_like, "softmax_topk": np.ones_like}
+SELECTED = {"x + g*f": lambda x, g, attn, mlp: x + g * (attn + mlp), "g*B": lambda x, g, attn, mlp: g * (x + attn + mlp),
+            "x + g*B": lambda x, g, attn, mlp: x + g * (x + attn + mlp),
+            "x + attn + g*mlp": lambda x, g, attn, mlp: x + attn + g * mlp,
+            "2*x + attn + g*mlp": lambda x, g, attn, mlp: 2 * x + attn + g * mlp}
 
 
 def silu(x):
@@ -53,15 +59,15 @@ class Sample:
         return self.linear(mixed.transpose(1, 0, 2).reshape(len(x), -1), prefix + "self_attn.o_proj")
 
     def update(self, prefix, chosen):
-        """What a layer adds to the chosen tokens."""
+        """What attention and MLP add to the chosen tokens."""
         x = self.x[chosen]
         attention = self.attend(self.norm(x, prefix + "input_layernorm"), prefix, chosen)
         h = self.norm(x + attention, prefix + "post_attention_layernorm")
         gate, up = (self.linear(h, f"{prefix}mlp.{name}_proj") for name in ("gate", "up"))
-        return attention + self.linear(silu(gate) * up, prefix + "mlp.down_proj")
+        return attention, self.linear(silu(gate) * up, prefix + "mlp.down_proj")
 
     def pass_dense(self, prefix):
-        self.x = self.x + self.update(prefix, np.arange(len(self.x)))
+        self.x = self.x + sum(self.update(prefix, np.arange(len(self.x))))
 
     def pass_routed(self, prefix, share):
         """Routes as decode will; gives the biases of the layer's router and predictor."""
@@ -77,7 +83,9 @@ class Sample:
         chosen = np.flatnonzero((causal > 0) | (self.options.decode == "always"))
         if len(chosen):
             self.x = self.x.copy()
-            self.x[chosen] += GATES[self.options.gate](router[chosen])[:, None] * self.update(prefix, chosen)
+            gate = self.options.gate_scale * GATES[self.options.gate](router[chosen]) + self.options.gate_bias
+            become = SELECTED[self.options.selected]
+            self.x[chosen] = become(self.x[chosen], gate[:, None], *self.update(prefix, chosen))
         return biases
 
 

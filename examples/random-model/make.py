@@ -74,7 +74,8 @@ def make_config(options, routed):
               "torch_dtype": {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}[options.dtype]}
     if routed != "none":
         config["mod"] = {"routed_layers": routed, "capacity": options.capacity, "routing": options.routing,
-                         "gate": options.gate, "predictor": {"hidden": options.predictor} if options.predictor else None,
+                         "gate": options.gate, "gate_scale": options.gate_scale, "gate_bias": options.gate_bias,
+                         "selected": options.selected, "predictor": {"hidden": options.predictor} if options.predictor else None,
                          "decode": options.decode}
     return config
 
@@ -242,7 +243,11 @@ def parse_arguments():
     add("--routed", default="odd", help="odd (default), even, all, a list such as 1,3, or none")
     add("--capacity", type=capacities, default=0.125, help="ratio, count, or comma list with one per routed layer")
     add("--routing", choices=["expert_choice", "token_choice", "stochastic"], default="expert_choice")
-    add("--gate", choices=["raw", "sigmoid", "tanh", "none"], default="raw")
+    add("--gate", choices=["raw", "sigmoid", "tanh", "softmax", "softmax_topk", "none"], default="raw")
+    add("--gate-scale", type=float, default=1.0, help="the gate is scale * gate(r) + bias")
+    add("--gate-bias", type=float, default=0.0)
+    add("--selected", default="x+g*f", help="what a selected token becomes, with f = attn + mlp and B = x + f: "
+        "x+g*f (default), g*B, x+g*B, x+attn+g*mlp, 2*x+attn+g*mlp")
     add("--predictor", type=int, default=16, help="hidden width of the causal predictor; 0: none (default 16)")
     add("--decode", choices=["predictor", "router", "always"], help="default: predictor where there is one, else router")
     add("--router-bias", action=argparse.BooleanOptionalAction,
@@ -259,6 +264,7 @@ def complete(options):
     options.kv_heads = options.kv_heads or options.heads
     options.head_dim = options.head_dim or options.dim // options.heads
     options.ffn = options.ffn or -(-options.dim * 8 // 3 // 16) * 16
+    options.selected = options.selected.replace("+", " + ")
     options.decode = options.decode or ("predictor" if options.predictor else "router")
     if options.router_bias is None:
         options.router_bias = options.decode == "router"

@@ -77,7 +77,8 @@ def sigmoid(x):
 
 
 GATES = {"raw": lambda r: r.astype(float), "sigmoid": sigmoid,
-         "tanh": lambda r: np.tanh(r.astype(float)), "none": np.ones_like}
+         "tanh": lambda r: np.tanh(r.astype(float)), "none": np.ones_like,
+         "tanh, scale = 0.5, bias = -2.0": lambda r: np.tanh(r.astype(float)) / 2 - 2}
 
 
 def pack_halves(w):
@@ -146,6 +147,9 @@ clauses(1, 40, 3 * panel, gate="tanh", accumulate=True)
 clauses(100, 17, panel, accumulate=True)
 clauses(8, 17, 5, gate="raw", accumulate=True, rows=[7, 0, 2], at=[9, 4, 6])
 clauses(8, 17, 5, gate="none", accumulate=True, bias=True, scaled=True)
+clauses(9, 24, panel + 3, plus=True, gate="raw", at=rows)
+clauses(9, 24, panel, plus=True, at=rows)
+clauses(3, 17, 5, gate="tanh, scale = 0.5, bias = -2.0")
 clauses(8, 17, 5, rows=[7, 0, 2], scaled=True, bias=True, glu=True, plus=True,
         gate="sigmoid", accumulate=True, at=[9, 4, 6], packed=False)
 
@@ -345,19 +349,38 @@ select(normal(40) * 1e30, 7)
 select(np.full(9, -1.0), None)
 
 
-def scatter(m, n, d, gate, indexed=True, row=None):
+def softmax(n, members=None):
+    scores, y = normal(n, scale=30), out(1, n, dynamic=(1,))
+    among = np.arange(n) if members is None else members
+    powers = np.exp(scores.astype(float) - scores[among].max())
+    want = np.zeros(n)
+    want[among] = powers[among] / powers[among].sum()
+    over = [] if members is None else [Buffer(among[None].astype(np.int32), (1,))]
+    case("mod.softmax {0} " + ("over({1}) into({2})" if over else "into({1})") +
+         " : ({types}) -> ()", [Buffer(scores[None], (1,)), *over, y], [y],
+         [want[None]])
+
+
+softmax(1)
+softmax(37)
+softmax(20, np.array([1, 4, 5, 19]))
+softmax(9, np.array([8]))
+
+
+def scatter(m, n, d, gate, indexed=True, row=None, replace=False):
     x, update, scores = normal(n, d), normal(m, d), normal(n, scale=4)
     scores[: n // 2] *= 0.05
     indices = np.sort(random.permutation(n)[:m]) if indexed else np.arange(n)
     r = scores[indices].astype(float)
-    g = {"raw": r, "sigmoid": sigmoid(r), "tanh": np.tanh(r), "none": r * 0 + 1}
     want = x.astype(float)
-    want[indices] += g[gate][:, None] * update
+    want[indices] *= not replace
+    want[indices] += GATES[gate](r)[:, None] * update
     target = Buffer(x[None].copy(), (1,), row)
     arguments = [Buffer(update[None], (1,)), target]
     arguments += [Buffer(indices[None].astype(np.int32), (1,))] if indexed else []
     case("mod.scatter {0} into {1} " + ("at({2}) " if indexed else "") +
-         f"gate({gate}) by({{{3 if indexed else 2}}}) : ({{types}}) -> ()",
+         f"{'replace ' if replace else ''}gate({gate}) "
+         f"by({{{3 if indexed else 2}}}) : ({{types}}) -> ()",
          arguments + [Buffer(scores[None], (1,))], [target], [want[None]])
 
 
@@ -366,6 +389,8 @@ scatter(20, 50, 21, "sigmoid", row=64)
 scatter(30, 31, 8, "tanh")
 scatter(3, 64, 17, "none")
 scatter(33, 33, 12, "sigmoid", indexed=False)
+scatter(9, 70, 21, "sigmoid", replace=True)
+scatter(12, 12, 33, "tanh, scale = 0.5, bias = -2.0", indexed=False, replace=True)
 
 
 def tokens():

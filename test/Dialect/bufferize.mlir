@@ -128,6 +128,20 @@ func.func @clauses(%x: tensor<1x?x16xf32> {bufferization.writable = true}, %w: t
 
 // -----
 
+// Rows that are overwritten leave the others of the residual as they were.
+
+// CHECK-LABEL: func @some_rows(
+// CHECK-SAME:    %[[X:.*]]: memref<1x8x16xf32>,
+// CHECK: memref.copy %[[X]], %[[Y:.*]] :
+// CHECK: mod.linear %{{.*}}, %{{.*}} into(%[[Y]]) at(%{{.*}})
+func.func @some_rows(%x: tensor<1x8x16xf32> {bufferization.writable = true}, %t: tensor<1x3x16xf32>,
+                     %w: tensor<16x16xf32>, %i: tensor<1x3xi32>) -> (tensor<1x8x16xf32>, tensor<1x8x16xf32>) {
+  %y = mod.linear %t, %w into(%x) at(%i) : (tensor<1x3x16xf32>, tensor<16x16xf32>, tensor<1x8x16xf32>, tensor<1x3xi32>) -> tensor<1x8x16xf32>
+  return %x, %y : tensor<1x8x16xf32>, tensor<1x8x16xf32>
+}
+
+// -----
+
 // A destination that is overwritten need not be copied, one that is added to
 // must be.
 

@@ -149,7 +149,7 @@ func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
 // -----
 
 func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
-  // expected-error @below {{region takes the selected tokens and their positions}}
+  // expected-error @below {{region takes the selected tokens, their positions and, if it asks for them, the scores of the gate}}
   %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
   ^bb0(%t: tensor<1x?x16xf32>):
     mod.yield %t : tensor<1x?x16xf32>
@@ -171,9 +171,44 @@ func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
 // -----
 
 func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
-  // expected-error @below {{region's positions must be one i32 per token}}
+  // expected-error @below {{region's positions must be one 'i32' per token}}
   %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
   ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x4xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{region's scores must be one 'f32' per token}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(none) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>, %s: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>, %s: tensor<1x4xf32>) {
+  // expected-error @below {{gate_scores has 4 in dimension 1, expected 8}}
+  %0 = "mod.routed"(%x, %r, %s) <{
+      selection = #mod<selection expert_choice>, capacity = 4 : i64, gate = #mod.gate<raw, scale = 0.5>,
+      causal = #mod<causal router>, operandSegmentSizes = array<i32: 1, 1, 1, 0>}> ({
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  }) : (tensor<1x8x16xf32>, tensor<1x8xf32>, tensor<1x4xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{expected 'scale' or 'bias'}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw, times = 2.0) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
     mod.yield %t : tensor<1x?x16xf32>
   } : tensor<1x8x16xf32>
   return
@@ -379,6 +414,30 @@ func.func @scatter(%u: tensor<1x4x16xf32>, %x: tensor<1x8x16xf32>, %i: tensor<1x
 func.func @scatter(%u: tensor<1x4x16xf32>, %x: tensor<1x8x16xf32>, %i: tensor<1x4xi32>, %r: tensor<1x4xf32>) {
   // expected-error @below {{scores has 4 in dimension 1, expected 8}}
   %0 = mod.scatter %u into %x at(%i) gate(raw) by(%r) : (tensor<1x4x16xf32>, tensor<1x8x16xf32>, tensor<1x4xi32>, tensor<1x4xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @scatter(%u: tensor<1x4x16xf32>, %x: tensor<1x8x16xf32>, %i: tensor<1x4xi32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{gates each token by its own score, which 'softmax_topk' does not: expected mod.softmax and gate(raw)}}
+  %0 = mod.scatter %u into %x at(%i) gate(softmax_topk) by(%r) : (tensor<1x4x16xf32>, tensor<1x8x16xf32>, tensor<1x4xi32>, tensor<1x8xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @softmax(%r: tensor<1x8xf32>, %i: tensor<2x4xi32>) {
+  // expected-error @below {{indices has 2 in dimension 0, expected 1}}
+  %0 = mod.softmax %r over(%i) : (tensor<1x8xf32>, tensor<2x4xi32>) -> tensor<1x8xf32>
+  return
+}
+
+// -----
+
+func.func @softmax(%r: tensor<1x8xf32>) {
+  // expected-error @below {{gives values like 'tensor<1x8xf32>', not 'tensor<1x4xf32>'}}
+  %0 = mod.softmax %r : (tensor<1x8xf32>) -> tensor<1x4xf32>
   return
 }
 

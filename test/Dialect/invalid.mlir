@@ -250,17 +250,25 @@ func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>) {
 
 // -----
 
-func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>, %s: tensor<1x8xf32>, %d: tensor<1x8x30xf32>) {
-  // expected-error @below {{'gate' needs 'accumulate'}}
-  %0 = mod.linear %x, %w gate(raw) by(%s) into(%d) : (tensor<1x8x16xf32>, tensor<30x16xf32>, tensor<1x8xf32>, tensor<1x8x30xf32>) -> tensor<1x8x30xf32>
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>, %s: tensor<1x8xf32>) {
+  // expected-error @below {{'gate' needs 'into'}}
+  %0 = mod.linear %x, %w gate(raw) by(%s) : (tensor<1x8x16xf32>, tensor<30x16xf32>, tensor<1x8xf32>) -> tensor<1x8x30xf32>
   return
 }
 
 // -----
 
-func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>, %d: tensor<1x8x30xf32>, %i: tensor<1x8xi32>) {
-  // expected-error @below {{'at' needs 'accumulate'}}
-  %0 = mod.linear %x, %w into(%d) at(%i) : (tensor<1x8x16xf32>, tensor<30x16xf32>, tensor<1x8x30xf32>, tensor<1x8xi32>) -> tensor<1x8x30xf32>
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>, %i: tensor<1x8xi32>) {
+  // expected-error @below {{'at' needs 'into'}}
+  %0 = mod.linear %x, %w at(%i) : (tensor<1x8x16xf32>, tensor<30x16xf32>, tensor<1x8xi32>) -> tensor<1x8x30xf32>
+  return
+}
+
+// -----
+
+func.func @clauses(%x: tensor<1x8x16xf32>, %w: tensor<30x16xf32>, %s: tensor<1x8xf32>, %d: tensor<1x8x30xf32>) {
+  // expected-error @below {{gates each token by its own score, which 'softmax' does not: expected mod.softmax and gate(raw)}}
+  %0 = mod.linear %x, %w gate(softmax) by(%s) into(%d) : (tensor<1x8x16xf32>, tensor<30x16xf32>, tensor<1x8xf32>, tensor<1x8x30xf32>) -> tensor<1x8x30xf32>
   return
 }
 

@@ -80,6 +80,9 @@ func.func @clauses(%x: tensor<1x?x16xf32>, %w: tensor<30x16xf32>, %i: tensor<1x?
   // CHECK: mod.linear %{{.*}}, %{{.*}} plus(%{{.*}}) gate(sigmoid) by(%{{.*}}) accumulate into(%{{.*}}) at(%{{.*}}) : (
   %3 = mod.linear %x, %w plus(%a) gate(sigmoid) by(%r) accumulate into(%d) at(%i)
       : (tensor<1x?x16xf32>, tensor<30x16xf32>, tensor<1x?x30xf32>, tensor<1x32xf32>, tensor<1x32x30xf32>, tensor<1x?xi32>) -> tensor<1x32x30xf32>
+  // CHECK: mod.linear %{{.*}}, %{{.*}} gate(tanh, scale = 5.000000e-01, bias = -1.000000e+00) by(%{{.*}}) into(%{{.*}}) at(%{{.*}}) : (
+  %4 = mod.linear %x, %w gate(tanh, scale = 0.5, bias = -1.0) by(%r) into(%d) at(%i)
+      : (tensor<1x?x16xf32>, tensor<30x16xf32>, tensor<1x32xf32>, tensor<1x32x30xf32>, tensor<1x?xi32>) -> tensor<1x32x30xf32>
   return
 }
 

@@ -128,3 +128,32 @@ module attributes {mod.model = {context = 9 : i64}} {
     return %y : tensor<1x9x4xf32>
   }
 }
+
+// -----
+
+// A softmax is over the tokens that there are: one, where they come one by one.
+
+// RUN: mod-opt %s --mod-specialize --mod-derive-programs --split-input-file \
+// RUN:   --remarks-filter=mod-derive-programs 2>&1 | FileCheck %s --check-prefix=SOFTMAX
+
+// SOFTMAX-DAG: [Analysis] SoftmaxGate{{.*}} Function=prefill | Reason="each token is alone where tokens arrive one by one", gate=1
+// SOFTMAX-DAG: [Analysis] SoftmaxGate{{.*}} Function=decode
+// SOFTMAX-LABEL: @forward({{.*}}!mod.trace
+// SOFTMAX: mod.routed {{.*}} gate(softmax_topk, scale = 5.000000e-01) replace causal(router)
+// SOFTMAX: mod.routed {{.*}} gate(none, scale = 5.000000e-01) replace causal(router)
+// SOFTMAX: mod.routed {{.*}} gate(none, scale = 5.000000e-01) replace causal(router)
+
+module attributes {mod.model = {context = 4 : i64}} {
+  func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x2xf32> {
+    %table = arith.constant dense<[[1.0, 0.0], [0.0, 2.0]]> : tensor<2x2xf32>
+    %w = arith.constant dense<[[0.5, 0.25]]> : tensor<1x2xf32>
+    %x = mod.embedding %tokens, %table : (tensor<?x?xi32>, tensor<2x2xf32>) -> tensor<?x?x2xf32>
+    %r = mod.router %x, %w : (tensor<?x?x2xf32>, tensor<1x2xf32>) -> tensor<?x?xf32>
+    %y = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(softmax_topk, scale = 0.5) replace causal(router) {
+    ^bb0(%t: tensor<?x?x2xf32>, %positions: tensor<?x?xi32>, %s: tensor<?x?xf32>):
+      %g = mod.scatter %t into %t gate(sigmoid) by(%s) : (tensor<?x?x2xf32>, tensor<?x?x2xf32>, tensor<?x?xf32>) -> tensor<?x?x2xf32>
+      mod.yield %g : tensor<?x?x2xf32>
+    } : tensor<?x?x2xf32>
+    return %y : tensor<?x?x2xf32>
+  }
+}

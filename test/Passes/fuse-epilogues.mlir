@@ -150,7 +150,7 @@ func.func @sums(%x: !hidden, %w: tensor<6x6xf32>, %n: index) -> !hidden {
 // REMARK: [Passed] FusedEpilogue{{.*}} Function=scatters | clause=accumulate
 // REMARK: [Passed] FusedEpilogue{{.*}} Function=scatters | clause=scatter
 // REMARK: [Passed] FusedEpilogue{{.*}} Function=scatters | clause=scatter
-// REMARK: [Missed] FusedEpilogue{{.*}} Function=scatters | Reason="the update is not a product of its own", clause=scatter
+// REMARK: [Missed] FusedEpilogue{{.*}} Function=scatters | Reason="the update is not a product of its own without a gate", clause=scatter
 func.func @scatters(%x: !hidden, %t: !hidden, %w: tensor<6x6xf32>, %o: !hidden, %i: tensor<1x?xi32>, %r: !scores) -> !hidden {
   %p = mod.linear %t, %w : (!hidden, tensor<6x6xf32>) -> !hidden
   %u = arith.addf %o, %p : !hidden
@@ -158,5 +158,34 @@ func.func @scatters(%x: !hidden, %t: !hidden, %w: tensor<6x6xf32>, %o: !hidden, 
   %q = mod.linear %a, %w : (!hidden, tensor<6x6xf32>) -> !hidden
   %b = mod.scatter %q into %a gate(raw) by(%r) : (!hidden, !hidden, !scores) -> !hidden
   %c = mod.scatter %t into %b at(%i) gate(raw) by(%r) : (!hidden, !hidden, tensor<1x?xi32>, !scores) -> !hidden
+  return %c : !hidden
+}
+
+// -----
+
+// A block that replaces its tokens overwrites their rows, without reading them.
+// A gate inside of the block is a clause of the MLP's product; what it is part
+// of is then scattered by itself.
+
+!hidden = tensor<1x?x6xf32>
+!scores = tensor<1x?xf32>
+
+// CHECK-LABEL: @replaced
+// CHECK-SAME: %[[X:.*]]: tensor<1x?x6xf32>, %[[T:.*]]: tensor<1x?x6xf32>, %[[W:.*]]: tensor<6x6xf32>, %[[M:.*]]: tensor<1x?x6xf32>, %[[I:.*]]: tensor<1x?xi32>, %[[R:.*]]: tensor<1x?xf32>, %[[S:.*]]: tensor<1x?xf32>
+// CHECK: %[[A:.*]] = mod.linear %[[T]], %[[W]] plus(%[[M]]) gate(raw) by(%[[R]]) into(%[[X]]) at(%[[I]])
+// CHECK: %[[B:.*]] = mod.linear %[[T]], %[[W]] gate(tanh, scale = 5.000000e-01) by(%[[S]]) accumulate into(%[[M]]) :
+// CHECK: %[[C:.*]] = mod.scatter %[[B]] into %[[A]] at(%[[I]]) replace gate(none) by(%[[R]])
+// CHECK: return %[[C]]
+// REMARK: [Passed] FusedEpilogue{{.*}} Function=replaced | clause=accumulate
+// REMARK: [Passed] FusedEpilogue{{.*}} Function=replaced | clause=scatter
+// REMARK: [Passed] FusedEpilogue{{.*}} Function=replaced | clause=scatter
+// REMARK: [Missed] FusedEpilogue{{.*}} Function=replaced | Reason="the update is not a product of its own without a gate", clause=scatter
+func.func @replaced(%x: !hidden, %t: !hidden, %w: tensor<6x6xf32>, %m: !hidden, %i: tensor<1x?xi32>, %r: !scores, %s: !scores) -> !hidden {
+  %p = mod.linear %t, %w : (!hidden, tensor<6x6xf32>) -> !hidden
+  %u = arith.addf %m, %p : !hidden
+  %a = mod.scatter %u into %x at(%i) replace gate(raw) by(%r) : (!hidden, !hidden, tensor<1x?xi32>, !scores) -> !hidden
+  %q = mod.linear %t, %w : (!hidden, tensor<6x6xf32>) -> !hidden
+  %v = mod.scatter %q into %m gate(tanh, scale = 0.5) by(%s) : (!hidden, !hidden, !scores) -> !hidden
+  %c = mod.scatter %v into %a at(%i) replace gate(none) by(%r) : (!hidden, !hidden, tensor<1x?xi32>, !scores) -> !hidden
   return %c : !hidden
 }

@@ -89,3 +89,33 @@
 // PREDICTOR: tensor.extract %[[L]]
 // PREDICTOR: scf.if
 // PREDICTOR: scf.if
+
+// RUN: mod-opt %s --mod-fuse-routing | FileCheck %s --check-prefix=FORMS
+
+// A softmax of the scores becomes a gate of its own; a region that gates inside
+// has the scores of its tokens; a block that replaces does.
+
+// FORMS-LABEL: @forms
+// FORMS-SAME: }, %[[X:[^:]*]]: tensor<1x?x6xf32>, %[[R:[^:]*]]: tensor<1x?xf32>, %[[G:[^:]*]]: tensor<1x?xf32>
+// FORMS: %[[I:.*]] = tensor.extract_slice
+// FORMS: %[[T:.*]] = mod.gather %[[X]] at(%[[I]])
+// FORMS: %[[W:.*]] = mod.softmax %[[R]] over(%[[I]])
+// FORMS: %[[Y:.*]] = mod.scatter %[[T]] into %[[X]] at(%[[I]]) replace gate(raw, scale = 2.000000e+00) by(%[[W]])
+// FORMS: %[[J:.*]] = tensor.extract_slice
+// FORMS: mod.gather %[[Y]] at(%[[J]])
+// FORMS: %[[S:.*]] = mod.gather %[[G]] at(%[[J]]) : (tensor<1x?xf32>, tensor<1x?xi32>) -> tensor<1x?xf32>
+// FORMS: mod.scatter {{.*}} gate(sigmoid) by(%[[S]])
+// FORMS: %[[A:.*]] = mod.softmax %[[G]] :
+// FORMS: mod.scatter %{{.*}} into %[[Y]] at(%[[J]]) gate(raw) by(%[[A]])
+func.func @forms(%tokens: tensor<1x9xi32> {mod.role = "tokens"}, %x: tensor<1x?x6xf32>, %r: tensor<1x?xf32>, %g: tensor<1x?xf32>) -> tensor<1x?x6xf32> {
+  %y = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(softmax_topk, scale = 2.0) replace causal(router) {
+  ^bb0(%t: tensor<1x?x6xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x6xf32>
+  } : tensor<1x?x6xf32>
+  %z = mod.routed %y by(%r) select(expert_choice, capacity = 0.5) gate(softmax) by(%g) causal(router) {
+  ^bb0(%t: tensor<1x?x6xf32>, %p: tensor<1x?xi32>, %s: tensor<1x?xf32>):
+    %u = mod.scatter %t into %t gate(sigmoid) by(%s) : (tensor<1x?x6xf32>, tensor<1x?x6xf32>, tensor<1x?xf32>) -> tensor<1x?x6xf32>
+    mod.yield %u : tensor<1x?x6xf32>
+  } : tensor<1x?x6xf32>
+  return %z : tensor<1x?x6xf32>
+}

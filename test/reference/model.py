@@ -3,9 +3,11 @@
     routed, token i selected:      y_i = x_i + g(r_i) f(X)_i,   r_i = w . x_i
     routed, token i not selected:  y_i = x_i
 
-where f is the update of a pre-norm decoder layer over the selected tokens
-alone, ascending, at their original positions. `forward` computes a whole
-sequence at once; `stepwise.py` computes the same token by token.
+where f = attn + mlp is the update of a pre-norm decoder layer over the selected
+tokens alone, ascending, at their original positions. `SELECTED` has what other
+implementations make of a selected token, with B(x) = x + f(x). `forward`
+computes a whole sequence at once; `stepwise.py` computes the same token by
+token.
 """
 
 import math
@@ -23,6 +25,15 @@ GATES = {
 }
 
 
+SELECTED = {
+    "x + g*f": lambda x, g, attn, mlp: x + g * (attn + mlp),
+    "x + g*B": lambda x, g, attn, mlp: x + g * (x + attn + mlp),
+    "g*B": lambda x, g, attn, mlp: g * (x + attn + mlp),
+    "x + attn + g*mlp": lambda x, g, attn, mlp: x + attn + g * mlp,
+    "2*x + attn + g*mlp": lambda x, g, attn, mlp: 2 * x + attn + g * mlp,
+}
+
+
 def silu(x):
     # x sigmoid(x), without the overflow of exp(-x).
     return x * 0.5 * (1 + np.tanh(0.5 * x))
@@ -33,7 +44,10 @@ class Routing:
 
     def __init__(self, mod, capacity, tensors, prefix):
         self.capacity = capacity
-        self.gate = GATES[mod.get("gate", "raw")]
+        self.gate_kind = mod.get("gate", "raw")
+        self.gate_scale = mod.get("gate_scale", 1.0)
+        self.gate_bias = mod.get("gate_bias", 0.0)
+        self.become = SELECTED[mod.get("selected", "x + g*f")]
         self.router = tensors[prefix + "router.weight"][0]
         self.bias = tensors.get(prefix + "router.bias", np.zeros(1))[0]
         self.predictor = None
@@ -55,6 +69,19 @@ class Routing:
         # A sum over each row by itself: equal rows get equal scores, so that
         # ties are ties.
         return (x * self.router).sum(-1) + self.bias
+
+    def gate(self, x, chosen, routing):
+        """The weights g of the chosen tokens among all of `x`."""
+        r = self.score(x)
+        if not self.gate_kind.startswith("softmax"):
+            a = GATES[self.gate_kind](r[chosen])
+        elif routing == "causal":
+            a = np.ones(len(chosen))  # each token is alone
+        elif self.gate_kind == "softmax":
+            a = softmax(r)[chosen]
+        else:
+            a = softmax(r[chosen])
+        return self.gate_scale * a + self.gate_bias
 
     def predict(self, x):
         down, down_bias, up, up_bias = self.predictor
@@ -207,12 +234,12 @@ def attend(model, layer, x, positions):
 
 
 def update(model, layer, x, positions):
-    """f(x) = B(x) - x of a pre-norm decoder layer B."""
+    """attn and mlp of a pre-norm decoder layer, whose sum is f."""
     attention = attend(model, layer, x, positions)
     h = x + attention
     norm = layer.mlp_norm, model.norm_factor(h)
     gate, up = (model.multiply(h, weight, norm) for weight in (layer.gate, layer.up))
-    return attention + model.multiply(silu(gate) * up, layer.down)
+    return attention, model.multiply(silu(gate) * up, layer.down)
 
 
 def forward(model, tokens, routing):
@@ -220,10 +247,11 @@ def forward(model, tokens, routing):
     x = model.embedding[np.asarray(tokens)].copy()
     for layer in model.layers:
         if layer.routing is None:
-            x = x + update(model, layer, x, np.arange(len(x)))
+            x = x + sum(update(model, layer, x, np.arange(len(x))))
             continue
         chosen = layer.routing.select(x, routing)
         if len(chosen):
-            gate = layer.routing.gate(layer.routing.score(x[chosen]))
-            x[chosen] += gate[:, None] * update(model, layer, x[chosen], chosen)
+            gate = layer.routing.gate(x, chosen, routing)[:, None]
+            parts = update(model, layer, x[chosen], chosen)
+            x[chosen] = layer.routing.become(x[chosen], gate, *parts)
     return model.multiply(x, model.head, (model.norm, model.norm_factor(x)))

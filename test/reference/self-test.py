@@ -10,7 +10,7 @@ import unittest
 import numpy as np
 
 import stepwise
-from model import Model, forward
+from model import SELECTED, Model, forward
 
 MLP = 2 / (1 + math.exp(-1))  # silu(1) * 2
 
@@ -86,7 +86,34 @@ class HandComputed(unittest.TestCase):
         self.assertEqual(list(routing.select_causal(x)), [0])
         routing.predictor[3] = np.array([-MLP / 2])
         self.assertEqual(list(routing.select_causal(x)), [])
-        np.testing.assert_allclose(routing.gate(routing.score(x)), -3)
+        np.testing.assert_allclose(routing.gate(x, [0], "causal"), -3)
+
+    def test_gates(self):
+        # r = (3, -3, 0); the first two are chosen.
+        x, chosen = np.array([[0.0, 1.0], [0.0, -1.0], [1.0, 0.0]]), [0, 1]
+        e = [math.exp(r) for r in (3, -3, 0)]
+        sigmoid = [1 / (1 + math.exp(-3)), 1 / (1 + math.exp(3))]
+        cases = [
+            ({"gate": "raw", "gate_scale": 0.5, "gate_bias": 2}, [3.5, 0.5]),
+            ({"gate": "sigmoid", "gate_scale": 0.1}, [0.1 * s for s in sigmoid]),
+            ({"gate": "none", "gate_scale": 0.5, "gate_bias": 1}, [1.5, 1.5]),
+            ({"gate": "softmax"}, [e[0] / sum(e), e[1] / sum(e)]),
+            ({"gate": "softmax_topk"}, [e[0] / sum(e[:2]), e[1] / sum(e[:2])]),
+        ]
+        for mod, expected in cases:
+            config = tiny_config(mod=mod | {"routed_layers": "all"})
+            routing = Model(config, tiny_tensors()).layers[0].routing
+            np.testing.assert_allclose(routing.gate(x, chosen, "top_k"), expected)
+            alone = routing.gate(x, chosen, "causal")
+            same = [1, 1] if "softmax" in mod["gate"] else expected
+            np.testing.assert_allclose(alone, same)
+
+    def test_selected(self):
+        forms = {"x + g*f": 52, "x + g*B": 72, "g*B": 70, "x + attn + g*mlp": 34}
+        for form, y in (forms | {"2*x + attn + g*mlp": 36}).items():
+            config = tiny_config(mod={"routed_layers": "all", "selected": form})
+            routing = Model(config, tiny_tensors()).layers[0].routing
+            self.assertEqual(routing.become(2, 10, 2, 3), y)
 
     def test_ties_go_to_the_lowest_index(self):
         config = tiny_config(mod={"routed_layers": "all", "capacity": 0.5})
@@ -139,13 +166,16 @@ class AgainstItself(unittest.TestCase):
         self.tokens = self.random.integers(0, 31, 23)
 
     def test_stepwise_is_causal(self):
-        choices = itertools.product(
-            ["odd", "even", "all", [1, 2]],
-            ["raw", "sigmoid", "tanh", "none"],
-            ["predictor", "router", "always"],
+        # Lengths without a common factor, so that all pairs occur.
+        choices = zip(
+            itertools.cycle(["odd", "even", "all", [1, 2]]),
+            itertools.cycle(["raw", "sigmoid", "tanh", "none", "softmax"]),
+            itertools.cycle(["predictor", "router", "always"]),
+            itertools.cycle(["x + g*f", *SELECTED, "x + g*f"]),
         )
-        for layers, gate, decode in choices:
+        for layers, gate, decode, selected in itertools.islice(choices, 30):
             mod = dict(routed_layers=layers, gate=gate, decode=decode)
+            mod |= dict(gate_scale=0.3, gate_bias=0.1, selected=selected)
             model = random_model(self.random, mod | {"predictor": {"hidden": 5}})
             expected = forward(model, self.tokens, "causal")
             actual = stepwise.decode(model, self.tokens)

@@ -45,10 +45,10 @@ def attend(model, layer, x, position, caches):
 
 
 def run_layer(model, layer, x, position, caches):
-    """B(x) of one token."""
-    x = x + attend(model, layer, model.rms_norm(x, layer.input_norm), position, caches)
-    h = model.rms_norm(x, layer.mlp_norm)
-    return x + layer.down @ (silu(layer.gate @ h) * (layer.up @ h))
+    """What attention and MLP add to one token."""
+    attn = attend(model, layer, model.rms_norm(x, layer.input_norm), position, caches)
+    h = model.rms_norm(x + attn, layer.mlp_norm)
+    return attn, layer.down @ (silu(layer.gate @ h) * (layer.up @ h))
 
 
 def takes_part(routing, x):
@@ -64,9 +64,10 @@ def decode(model, tokens):
         x = model.embedding[token]
         for layer, cache in zip(model.layers, caches):
             if layer.routing is None:
-                x = run_layer(model, layer, x, position, cache)
+                x = x + sum(run_layer(model, layer, x, position, cache))
             elif takes_part(layer.routing, x):
-                gate = layer.routing.gate(layer.routing.score(x))
-                x = x + gate * (run_layer(model, layer, x, position, cache) - x)
+                parts = run_layer(model, layer, x, position, cache)
+                gate = layer.routing.gate(x[None], np.array([0]), "causal")
+                x = layer.routing.become(x, gate, *parts)
         logits.append(model.head @ model.rms_norm(x, model.norm))
     return np.stack(logits)

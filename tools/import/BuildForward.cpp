@@ -52,6 +52,9 @@ private:
   Value buildLinear(const Twine &name, Value x, int64_t outputs, bool hasBias);
   Value buildRouter(const Twine &name, Value x);
   Value buildPredictor(const Twine &name, Value x);
+  Value buildUpdate(Location loc, const LayerParts &parts, Value scores);
+  void buildRegion(RoutedOp routed, StringRef name, Value positions);
+  GateAttr getGate();
   Attribute getCapacity(int64_t layer);
 
   /// The place of a part: `layers.3.mlp`.
@@ -188,8 +191,56 @@ Attribute ForwardBuilder::getCapacity(int64_t layer) {
   return builder.getF64FloatAttr(std::get<double>(capacity));
 }
 
-/// The router and the predictor read the residual, before any norm; the region
-/// gives what the layer would add to it.
+/// What the region of a routed layer yields. The gate that multiplies the MLP
+/// alone does so here.
+Value ForwardBuilder::buildUpdate(Location loc, const LayerParts &parts,
+                                  Value scores) {
+  auto add = [&](Value a, Value b) -> Value {
+    return arith::AddFOp::create(builder, loc, a, b);
+  };
+  switch (config.routing.selected) {
+  case Selected::gatedUpdate:
+    return add(parts.attention, parts.mlp);
+  case Selected::gatedLayer:
+  case Selected::addedGatedLayer:
+    return add(parts.middle, parts.mlp);
+  case Selected::gatedMlp:
+  case Selected::addedLayerGatedMlp:
+    return ScatterOp::create(builder, loc, parts.middle.getType(), parts.mlp,
+                             parts.middle, /*indices=*/Value(),
+                             /*replace=*/false, scores, getGate())
+        .getResult();
+  }
+  llvm_unreachable("all forms are listed");
+}
+
+GateAttr ForwardBuilder::getGate() {
+  const RoutingConfig &routing = config.routing;
+  return GateAttr::get(builder.getContext(), routing.gate, routing.gateScale,
+                       routing.gateBias);
+}
+
+void ForwardBuilder::buildRegion(RoutedOp routed, StringRef name,
+                                 Value positions) {
+  Location loc = routed.getLoc();
+  SmallVector<Type> types = {routed.getX().getType(), positions.getType()};
+  if (config.routing.selected >= Selected::gatedMlp)
+    types.push_back(routed.getScores().getType());
+  OpBuilder::InsertionGuard guard(builder);
+  Block *body = builder.createBlock(&routed.getBody(), {}, types,
+                                    SmallVector<Location>(types.size(), loc));
+  LayerParts parts =
+      buildParts(name, body->getArgument(0), body->getArgument(1));
+  Value update = buildUpdate(loc, parts, body->getArguments().back());
+  YieldOp::create(builder, loc, update);
+}
+
+/// Whether what the region yields takes the place of the token.
+static bool replaces(Selected selected) {
+  return selected == Selected::gatedLayer || selected == Selected::gatedMlp;
+}
+
+/// The router and the predictor read the residual, before any norm.
 Value ForwardBuilder::buildRouted(int64_t layer, StringRef name, Value x,
                                   Value positions) {
   Location loc = getLoc(name);
@@ -199,21 +250,15 @@ Value ForwardBuilder::buildRouted(int64_t layer, StringRef name, Value x,
   Value logits;
   if (routing.predictorHidden)
     logits = buildPredictor(name + ".predictor", x);
-  auto routed =
-      RoutedOp::create(builder, loc, x.getType(), x, scores, logits,
-                       SelectionAttr::get(context, Selection::expert_choice),
-                       getCapacity(layer), GateAttr::get(context, routing.gate),
-                       CausalAttr::get(context, routing.causal));
+  bool isInside = routing.selected >= Selected::gatedMlp;
+  auto routed = RoutedOp::create(
+      builder, loc, x.getType(), x, scores, /*gate_scores=*/Value(), logits,
+      SelectionAttr::get(context, Selection::expert_choice), getCapacity(layer),
+      isInside ? GateAttr::get(context, GateKind::none) : getGate(),
+      replaces(routing.selected) ? builder.getUnitAttr() : UnitAttr(),
+      CausalAttr::get(context, routing.causal));
   routed->setAttr("mod.layer", builder.getI64IntegerAttr(layer));
-
-  OpBuilder::InsertionGuard guard(builder);
-  Block *body = builder.createBlock(
-      &routed.getBody(), {}, {x.getType(), positions.getType()}, {loc, loc});
-  LayerParts parts =
-      buildParts(name, body->getArgument(0), body->getArgument(1));
-  Value update =
-      arith::AddFOp::create(builder, loc, parts.attention, parts.mlp);
-  YieldOp::create(builder, loc, update);
+  buildRegion(routed, name, positions);
   return routed.getResult();
 }
 

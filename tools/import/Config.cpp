@@ -168,11 +168,24 @@ static void readCapacities(ObjectReader &mod, const Config &config,
 }
 
 static void readGate(ObjectReader &mod, RoutingConfig &routing) {
-  StringRef gate = mod.getChoice(
-      "gate", {"raw", "sigmoid", "tanh", "softmax_topk", "none"}, "raw");
-  if (gate == "softmax_topk")
-    return mod.error("gate", "'softmax_topk' is not supported");
-  routing.gate = *symbolizeGate(gate);
+  routing.gate = *symbolizeGateKind(mod.getChoice(
+      "gate", {"raw", "sigmoid", "tanh", "softmax", "softmax_topk", "none"},
+      "raw"));
+  routing.gateScale = mod.getFinite("gate_scale", 1.0);
+  routing.gateBias = mod.getFinite("gate_bias", 0.0);
+}
+
+/// In the order of `Selected`.
+static void readSelected(ObjectReader &mod, RoutingConfig &routing) {
+  StringRef forms[] = {"x + g*f", "g*B", "x + g*B", "x + attn + g*mlp",
+                       "2*x + attn + g*mlp"};
+  StringRef form = mod.getChoice("selected", forms, forms[0]);
+  routing.selected = static_cast<Selected>(llvm::find(forms, form) - forms);
+  if (routing.selected >= Selected::gatedMlp &&
+      (routing.gate == GateKind::softmax ||
+       routing.gate == GateKind::softmax_topk))
+    mod.error("selected",
+              "'" + form + "' needs a gate of each token's own score");
 }
 
 static void readCausal(ObjectReader &mod, RoutingConfig &routing) {
@@ -192,8 +205,8 @@ static void readRouting(ObjectReader &root, Config &config) {
   if (!root.has("mod"))
     return;
   ObjectReader mod = root.getObject("mod");
-  mod.allowOnly(
-      {"routed_layers", "capacity", "routing", "gate", "predictor", "decode"});
+  mod.allowOnly({"routed_layers", "capacity", "routing", "gate", "gate_scale",
+                 "gate_bias", "selected", "predictor", "decode"});
   StringRef scheme =
       mod.getChoice("routing", {"expert_choice", "token_choice", "stochastic"},
                     "expert_choice");
@@ -201,6 +214,7 @@ static void readRouting(ObjectReader &root, Config &config) {
     mod.error("routing",
               "'" + scheme + "' is not supported, only: expert_choice");
   readGate(mod, config.routing);
+  readSelected(mod, config.routing);
   readCausal(mod, config.routing);
   SmallVector<int64_t> routed = readRoutedLayers(mod, config.layers);
   readCapacities(mod, config, routed, config.routing);

@@ -17,10 +17,22 @@ namespace mlir::mod {
 /// A ratio of the tokens, or a count.
 using Capacity = std::variant<double, int64_t>;
 
+/// What becomes of a selected token `x` of a layer `B(x) = x + attn + mlp` with
+/// the update `f = attn + mlp` and the gate `g`.
+enum class Selected {
+  gatedUpdate,        // x + g*f
+  gatedLayer,         // g*B
+  addedGatedLayer,    // x + g*B
+  gatedMlp,           // x + attn + g*mlp
+  addedLayerGatedMlp, // 2*x + attn + g*mlp
+};
+
 /// The `mod` object. A dense model routes no layer.
 struct RoutingConfig {
   std::map<int64_t, Capacity> layers;
-  Gate gate = Gate::raw;
+  GateKind gate = GateKind::raw;
+  double gateScale = 1.0, gateBias = 0.0;
+  Selected selected = Selected::gatedUpdate;
   Causal causal = Causal::router;
   /// The predictors' width; none without predictors.
   std::optional<int64_t> predictorHidden;

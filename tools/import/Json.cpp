@@ -211,6 +211,16 @@ double ObjectReader::getPositive(StringRef key, double fallback) {
   return fallback;
 }
 
+double ObjectReader::getFinite(StringRef key, double fallback) {
+  if (!has(key))
+    return fallback;
+  std::optional<double> number = object->getNumber(key);
+  if (number && std::isfinite(*number))
+    return *number;
+  error(key, "must be a number, not " + get(key).describe());
+  return fallback;
+}
+
 bool ObjectReader::getFlag(StringRef key, bool fallback) {
   if (!has(key))
     return fallback;

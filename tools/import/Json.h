@@ -59,6 +59,7 @@ public:
   int64_t getCount(StringRef key, std::optional<int64_t> fallback = {},
                    int64_t max = kMaxCount);
   double getPositive(StringRef key, double fallback);
+  double getFinite(StringRef key, double fallback);
   bool getFlag(StringRef key, bool fallback);
   StringRef getString(StringRef key, StringRef fallback);
 

@@ -1,0 +1,257 @@
+//===- Assembly.cpp - Parts of the textual form -----------------*- C++ -*-===//
+//
+// Numbers, enums and clauses, and the routed block.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialect/Assembly.h"
+
+using namespace mlir;
+using namespace mlir::mod;
+
+ParseResult mod::parseFloat(AsmParser &parser, FloatAttr &attr) {
+  double value;
+  if (parser.parseFloat(value))
+    return failure();
+  attr = parser.getBuilder().getF64FloatAttr(value);
+  return success();
+}
+
+void mod::printFloat(AsmPrinter &printer, Operation *, FloatAttr attr) {
+  printer.printAttributeWithoutType(attr);
+}
+
+ParseResult mod::parseCapacity(AsmParser &parser, Attribute &attr) {
+  int64_t count;
+  OptionalParseResult parsed = parser.parseOptionalInteger(count);
+  if (parsed.has_value()) {
+    attr = parser.getBuilder().getI64IntegerAttr(count);
+    return *parsed;
+  }
+  FloatAttr ratio;
+  if (parseFloat(parser, ratio))
+    return failure();
+  attr = ratio;
+  return success();
+}
+
+void mod::printCapacity(AsmPrinter &printer, Operation *, Attribute attr) {
+  printer.printAttributeWithoutType(attr);
+}
+
+/// Parses a case of an enum.
+template <typename Enum>
+static ParseResult parseEnum(AsmParser &parser, Enum &value,
+                             std::optional<Enum> (*symbolize)(StringRef)) {
+  StringRef keyword;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseKeyword(&keyword))
+    return failure();
+  std::optional<Enum> parsed = symbolize(keyword);
+  if (!parsed)
+    return parser.emitError(loc, "unknown case '") << keyword << "'";
+  value = *parsed;
+  return success();
+}
+
+ParseResult mod::parseActivation(AsmParser &parser, ActivationAttr &attr) {
+  Activation activation;
+  if (parseEnum<Activation>(parser, activation, symbolizeActivation))
+    return failure();
+  attr = ActivationAttr::get(parser.getContext(), activation);
+  return success();
+}
+
+void mod::printActivation(AsmPrinter &printer, Operation *,
+                          ActivationAttr attr) {
+  printer << stringifyActivation(attr.getValue());
+}
+
+//===----------------------------------------------------------------------===//
+// Gates
+//===----------------------------------------------------------------------===//
+
+ParseResult mod::parseGate(AsmParser &parser, GateAttr &attr) {
+  GateKind kind;
+  if (parseEnum<GateKind>(parser, kind, symbolizeGateKind))
+    return failure();
+  double scale = 1, bias = 0;
+  while (succeeded(parser.parseOptionalComma())) {
+    StringRef keyword;
+    SMLoc loc = parser.getCurrentLocation();
+    if (parser.parseKeyword(&keyword))
+      return failure();
+    if (keyword != "scale" && keyword != "bias")
+      return parser.emitError(loc, "expected 'scale' or 'bias'");
+    if (parser.parseEqual() ||
+        parser.parseFloat(keyword == "scale" ? scale : bias))
+      return failure();
+  }
+  attr = GateAttr::get(parser.getContext(), kind, scale, bias);
+  return success();
+}
+
+void mod::printGate(AsmPrinter &printer, Operation *op, GateAttr attr) {
+  printer << stringifyGateKind(attr.getKind());
+  if (attr.getScaleValue() != 1) {
+    printer << ", scale = ";
+    printFloat(printer, op, attr.getScale());
+  }
+  if (attr.getBiasValue() != 0) {
+    printer << ", bias = ";
+    printFloat(printer, op, attr.getBias());
+  }
+}
+
+GateAttr GateAttr::get(MLIRContext *context, GateKind kind, double scale,
+                       double bias) {
+  Builder builder(context);
+  return get(context, kind, builder.getF64FloatAttr(scale),
+             builder.getF64FloatAttr(bias));
+}
+
+Attribute GateAttr::parse(AsmParser &parser, Type) {
+  GateAttr gate;
+  if (parser.parseLess() || parseGate(parser, gate) || parser.parseGreater())
+    return {};
+  return gate;
+}
+
+void GateAttr::print(AsmPrinter &printer) const {
+  printer << "<";
+  printGate(printer, nullptr, *this);
+  printer << ">";
+}
+
+//===----------------------------------------------------------------------===//
+// Routed blocks
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// The clauses of a routed block and the values that they name.
+struct RoutedClauses {
+  using Operand = OpAsmParser::UnresolvedOperand;
+
+  RoutedClauses(OpAsmParser &parser, RoutedOp::Properties &properties)
+      : parser(parser), context(parser.getContext()), properties(properties) {}
+
+  ParseResult parse();
+  ParseResult resolve(Type type, OperationState &state);
+
+private:
+  ParseResult parseValue(Operand &value);
+  ParseResult parseSelect();
+  ParseResult parseGated();
+  ParseResult parseCausal();
+
+  OpAsmParser &parser;
+  MLIRContext *context;
+  RoutedOp::Properties &properties;
+  Operand x, scores;
+  /// None or one of each.
+  SmallVector<Operand, 1> gateScores, logits;
+};
+} // namespace
+
+/// `(%value)`.
+ParseResult RoutedClauses::parseValue(Operand &value) {
+  return failure(parser.parseLParen() || parser.parseOperand(value) ||
+                 parser.parseRParen());
+}
+
+/// `select(expert_choice, capacity = 0.125)`.
+ParseResult RoutedClauses::parseSelect() {
+  Selection selection;
+  if (parser.parseKeyword("select") || parser.parseLParen() ||
+      parseEnum<Selection>(parser, selection, symbolizeSelection) ||
+      parser.parseComma() || parser.parseKeyword("capacity") ||
+      parser.parseEqual() || parseCapacity(parser, properties.capacity))
+    return failure();
+  properties.selection = SelectionAttr::get(context, selection);
+  return parser.parseRParen();
+}
+
+/// `gate(sigmoid) by(%scores) replace`, of which the last two may be missing.
+ParseResult RoutedClauses::parseGated() {
+  if (parser.parseKeyword("gate") || parser.parseLParen() ||
+      parseGate(parser, properties.gate) || parser.parseRParen())
+    return failure();
+  if (succeeded(parser.parseOptionalKeyword("by")) &&
+      parseValue(gateScores.emplace_back()))
+    return failure();
+  if (succeeded(parser.parseOptionalKeyword("replace")))
+    properties.replace = UnitAttr::get(context);
+  return success();
+}
+
+/// `causal(predictor, %logits)`.
+ParseResult RoutedClauses::parseCausal() {
+  Causal causal;
+  if (parser.parseKeyword("causal") || parser.parseLParen() ||
+      parseEnum<Causal>(parser, causal, symbolizeCausal))
+    return failure();
+  properties.causal = CausalAttr::get(context, causal);
+  if (succeeded(parser.parseOptionalComma()) &&
+      parser.parseOperand(logits.emplace_back()))
+    return failure();
+  return parser.parseRParen();
+}
+
+ParseResult RoutedClauses::parse() {
+  return failure(parser.parseOperand(x) || parser.parseKeyword("by") ||
+                 parseValue(scores) || parseSelect() || parseGated() ||
+                 parseCausal());
+}
+
+/// The scores have the type that follows from the tokens'.
+ParseResult RoutedClauses::resolve(Type type, OperationState &state) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || tensor.getRank() != 3)
+    return parser.emitError(parser.getNameLoc(),
+                            "expected a [batch, tokens, width] tensor");
+  Type perToken = RankedTensorType::get(tensor.getShape().drop_back(),
+                                        parser.getBuilder().getF32Type());
+  if (parser.resolveOperand(x, type, state.operands) ||
+      parser.resolveOperand(scores, perToken, state.operands) ||
+      parser.resolveOperands(gateScores, perToken, state.operands) ||
+      parser.resolveOperands(logits, perToken, state.operands))
+    return failure();
+  llvm::copy(ArrayRef<int32_t>{1, 1, int32_t(gateScores.size()),
+                               int32_t(logits.size())},
+             properties.operandSegmentSizes.begin());
+  state.addTypes(type);
+  return success();
+}
+
+ParseResult RoutedOp::parse(OpAsmParser &parser, OperationState &state) {
+  RoutedClauses clauses(parser, state.getOrAddProperties<Properties>());
+  Type type;
+  if (clauses.parse() ||
+      parser.parseOptionalAttrDictWithKeyword(state.attributes) ||
+      parser.parseRegion(*state.addRegion()) || parser.parseColonType(type))
+    return failure();
+  return clauses.resolve(type, state);
+}
+
+void RoutedOp::print(OpAsmPrinter &printer) {
+  printer << " " << getX() << " by(" << getScores() << ") select("
+          << stringifySelection(getSelection()) << ", capacity = ";
+  printCapacity(printer, *this, getCapacity());
+  printer << ") gate(";
+  printGate(printer, *this, getGate());
+  printer << ")";
+  if (getGateScores())
+    printer << " by(" << getGateScores() << ")";
+  if (getReplace())
+    printer << " replace";
+  printer << " causal(" << stringifyCausal(getCausal());
+  if (getLogits())
+    printer << ", " << getLogits();
+  printer << ")";
+  printer.printOptionalAttrDictWithKeyword(
+      (*this)->getAttrs(), {"selection", "capacity", "gate", "replace",
+                            "causal", "operandSegmentSizes"});
+  printer << " ";
+  printer.printRegion(getBody());
+  printer << " : " << getX().getType();
+}
