@@ -144,9 +144,8 @@ void ThreadPool::drain(uint32_t generation) {
 }
 
 void ThreadPool::awaitItems() {
-  const int patience = 1000;
   for (int spin = 0; pending.load(std::memory_order_acquire) != 0; ++spin) {
-    if (spin < patience)
+    if (spin < spins)
       relax();
     else
       sched_yield();

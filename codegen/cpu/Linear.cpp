@@ -41,8 +41,8 @@ private:
 
   Task decode(Value task);
   void emitTask(Task task);
-  void emitTiles(Task task, Value panel, int64_t tilePanels);
-  void emitTile(int64_t rows, Value firstRow, Value panel, int64_t tilePanels);
+  void emitTiles(Task task, TilePanels panels);
+  void emitTile(int64_t rows, Value firstRow, TilePanels panels);
   void emitPanel(TileResult result);
   void emitEpilogue(TileResult result, int64_t valid);
 
@@ -101,22 +101,24 @@ void PackedLinear::emit() {
   b.forall(tasks, [&](Value task) { emitTask(decode(task)); });
 }
 
+/// Panels of one tile are far apart, so that each begins where the one that the
+/// tile before had in its place ends: memory is read in few long streams.
 void PackedLinear::emitTask(Task task) {
   Value count = b.sub(task.endPanel, task.firstPanel);
-  Value whole = b.mul(b.div(count, tilePanels), tilePanels);
-  Value endWhole = b.add(task.firstPanel, whole);
-  b.loop(task.firstPanel, endWhole, tilePanels,
-         [&](Value panel) { emitTiles(task, panel, tilePanels); });
+  Value tiles = b.div(count, tilePanels);
+  Value endTiles = b.add(task.firstPanel, tiles);
+  b.loop(task.firstPanel, endTiles, 1,
+         [&](Value panel) { emitTiles(task, {panel, tiles, tilePanels}); });
   if (panels % tilePanels)
-    b.loop(endWhole, task.endPanel, 1,
-           [&](Value panel) { emitTiles(task, panel, 1); });
+    b.loop(b.add(task.firstPanel, b.mul(tiles, tilePanels)), task.endPanel, 1,
+           [&](Value panel) { emitTiles(task, {panel, b.index(0), 1}); });
 }
 
 /// The rows are dealt out to tiles as evenly as can be: a tile of a few rows
 /// would leave multiply-adds unused.
-void PackedLinear::emitTiles(Task task, Value panel, int64_t tilePanels) {
+void PackedLinear::emitTiles(Task task, TilePanels panels) {
   if (isRow)
-    return emitTile(1, b.index(0), panel, tilePanels);
+    return emitTile(1, b.index(0), panels);
   Value count = b.sub(task.endRow, task.firstRow);
   Value tiles = b.ceilDiv(count, tileRows);
   Value least = b.div(count, tiles), larger = b.rem(count, tiles);
@@ -126,24 +128,22 @@ void PackedLinear::emitTiles(Task task, Value panel, int64_t tilePanels) {
     Value isLarger = b.less(tile, larger);
     Value size =
         b.createOrFold<arith::SelectOp>(isLarger, b.add(least, 1), least);
-    b.switchOn(size, tileRows, [&](int64_t rows) {
-      emitTile(rows, firstRow, panel, tilePanels);
-    });
+    b.switchOn(size, tileRows,
+               [&](int64_t rows) { emitTile(rows, firstRow, panels); });
   });
 }
 
-void PackedLinear::emitTile(int64_t rows, Value firstRow, Value panel,
-                            int64_t tilePanels) {
-  auto tile = RegisterTile::get(b.target, rows, tilePanels * vectors);
+void PackedLinear::emitTile(int64_t rows, Value firstRow, TilePanels panels) {
+  auto tile = RegisterTile::get(b.target, rows, panels.count * vectors);
   Values tokens, inputRows;
   for (int64_t i = 0; i < rows; ++i) {
     tokens.push_back(b.add(firstRow, i));
     inputRows.push_back(clauses.getInputRow(tokens.back()));
   }
   Values sums =
-      LinearMultiplier::create(b, weight, panel, inputRows)->emitSums(tile);
-  for (int64_t i = 0; i < tilePanels; ++i)
-    emitPanel({tile, sums, tokens, i * vectors, b.add(panel, i)});
+      LinearMultiplier::create(b, weight, panels, inputRows)->emitSums(tile);
+  for (int64_t i = 0; i < panels.count; ++i)
+    emitPanel({tile, sums, tokens, i * vectors, panels.get(b, i)});
 }
 
 /// The last panel may have columns beyond the last output.

@@ -13,9 +13,6 @@
 using namespace mlir;
 using namespace mlir::mod;
 
-/// How far ahead of what is multiplied memory is asked for.
-static constexpr int64_t prefetchBytes = 2048;
-
 static Type getElement(Value memref) {
   return cast<MemRefType>(memref.getType()).getElementType();
 }
@@ -48,27 +45,12 @@ Value LinearMultiplier::loadWord(int64_t i, Value first, int64_t count) {
   return b.broadcast(vector::ExtractOp::create(b, bits, 0));
 }
 
-void LinearMultiplier::prefetch(ArrayRef<Value> indices, int64_t stepBytes) {
-  if (rows.size() > 1)
-    return;
-  Values ahead(indices);
-  ahead.back() = b.add(ahead.back(), prefetchBytes / stepBytes);
-  ahead.push_back(b.index(0));
-  memref::PrefetchOp::create(b, weight.panels, ahead, /*isWrite=*/false,
-                             /*localityHint=*/3, /*isDataCache=*/true);
-}
-
 Value LinearMultiplier::loadPanel(int64_t j, Value step, int64_t count) {
   int64_t numbers = b.target.getLanes() * count;
-  auto panels = cast<MemRefType>(weight.panels.getType());
+  auto type = cast<MemRefType>(weight.panels.getType());
   auto [panel, vector] = locate(j);
-  // In f32 the CPU sees far enough ahead by itself.
-  if (vector == 0 && panels.getElementTypeBitWidth() < 32)
-    prefetch({panel, step},
-             panels.getShape().back() * panels.getElementTypeBitWidth() / 8);
-  auto type = VectorType::get(numbers, getElement(weight.panels));
   return vector::LoadOp::create(
-      b, type, weight.panels,
+      b, VectorType::get(numbers, type.getElementType()), weight.panels,
       ValueRange{panel, step, b.index(vector * numbers)});
 }
 
@@ -230,6 +212,7 @@ struct NibbleMultiplier : IntegerMultiplier {
 
 private:
   Values emitGroup(RegisterTile tile, Value group, ValueRange sums);
+  void prefetch(Value panel, Value step);
 
   /// The group that steps belong to.
   Value group;
@@ -260,17 +243,31 @@ Values NibbleMultiplier::loadA(int64_t i, Value step) {
   return pairs;
 }
 
+/// Asks for weights that come in a while, where one row makes memory take the
+/// time. The CPU looks ahead by itself, but not past as many instructions as
+/// unpacking takes.
+void NibbleMultiplier::prefetch(Value panel, Value step) {
+  constexpr int64_t bytesAhead = 2048;
+  if (rows.size() > 1)
+    return;
+  Value ahead = b.add(step, bytesAhead / (4 * op.getPanel()));
+  memref::PrefetchOp::create(b, weight.panels,
+                             {panel, group, ahead, b.index(0)},
+                             /*isWrite=*/false, /*localityHint=*/3,
+                             /*isDataCache=*/true);
+}
+
 /// Each four bits as the upper ones of an i16, shifted down with their sign.
 Values NibbleMultiplier::loadB(int64_t j, Value step) {
   auto [panel, vector] = locate(j);
   Value words = b.load(weight.panels, {panel, group, step},
                        Columns{b.index(vector * b.target.getLanes())});
+  if (vector == 0)
+    prefetch(panel, step);
   auto shift = [&](int64_t bits) {
     return arith::ConstantOp::create(
         b, DenseElementsAttr::get(shorts(), int16_t(bits)));
   };
-  if (vector == 0)
-    prefetch({panel, group, step}, 4 * op.getPanel());
   Values pairs;
   for (int64_t pair = 0; pair < 4; ++pair) {
     Value bits = toShorts(words);
@@ -314,21 +311,21 @@ Values NibbleMultiplier::emitSums(RegisterTile tile) {
 
 std::unique_ptr<LinearMultiplier>
 LinearMultiplier::create(KernelBuilder &b, PackedWeight weight,
-                         Value firstPanel, ArrayRef<Value> rows) {
+                         TilePanels panels, ArrayRef<Value> rows) {
   Type w = getElement(weight.panels), x = getElement(weight.op.getInput());
   if (weight.op.isFourBit())
-    return std::make_unique<NibbleMultiplier>(b, weight, firstPanel, rows);
+    return std::make_unique<NibbleMultiplier>(b, weight, panels, rows);
   if (w.isInteger(8) && x.isInteger(16))
-    return std::make_unique<IntegerMultiplier>(b, weight, firstPanel, rows);
+    return std::make_unique<IntegerMultiplier>(b, weight, panels, rows);
   if (w.isInteger(8))
-    return std::make_unique<ByteMultiplier>(b, weight, firstPanel, rows);
+    return std::make_unique<ByteMultiplier>(b, weight, panels, rows);
   if (x.isBF16() && b.target.hasBF16Dot)
-    return std::make_unique<BF16DotMultiplier>(b, weight, firstPanel, rows);
+    return std::make_unique<BF16DotMultiplier>(b, weight, panels, rows);
   if (x.isBF16())
-    return std::make_unique<BF16PairMultiplier>(b, weight, firstPanel, rows);
+    return std::make_unique<BF16PairMultiplier>(b, weight, panels, rows);
   if (w.isBF16())
-    return std::make_unique<BF16Multiplier>(b, weight, firstPanel, rows);
-  return std::make_unique<F32Multiplier>(b, weight, firstPanel, rows);
+    return std::make_unique<BF16Multiplier>(b, weight, panels, rows);
+  return std::make_unique<F32Multiplier>(b, weight, panels, rows);
 }
 
 /// Whether a step has two vectors of each operand.

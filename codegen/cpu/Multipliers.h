@@ -26,19 +26,29 @@ struct PackedWeight {
   int64_t steps;
 };
 
-/// Rows of the input with consecutive panels of a weight.
+/// The panels of one tile: `count` of them, `stride` apart.
+struct TilePanels {
+  Value first, stride;
+  int64_t count;
+
+  Value get(KernelBuilder &b, int64_t i) const {
+    return b.add(first, b.mul(stride, i));
+  }
+};
+
+/// Rows of the input with panels of a weight.
 class LinearMultiplier : public Multiplier {
 public:
   LinearMultiplier(KernelBuilder &builder, PackedWeight weight,
-                   Value firstPanel, ArrayRef<Value> rows)
+                   TilePanels panels, ArrayRef<Value> rows)
       : Multiplier(builder), op(weight.op), weight(weight),
-        panelVectors(op.getPanel() / b.target.getLanes()),
-        firstPanel(firstPanel), rows(rows) {}
+        panelVectors(op.getPanel() / b.target.getLanes()), panels(panels),
+        rows(rows) {}
 
   /// The multiplier for the types of a product.
   static std::unique_ptr<LinearMultiplier> create(KernelBuilder &builder,
                                                   PackedWeight weight,
-                                                  Value firstPanel,
+                                                  TilePanels panels,
                                                   ArrayRef<Value> rows);
 
   /// The sums of a tile, in f32; scales of groups are in them.
@@ -51,20 +61,17 @@ protected:
 
   /// `count` numbers of row `i` from `first` on as one word in every lane.
   Value loadWord(int64_t i, Value first, int64_t count);
-  /// Asks for weights that follow those at `indices` in a while, where there is
-  /// one row: then it is memory that takes the time.
-  void prefetch(ArrayRef<Value> indices, int64_t stepBytes);
   /// The numbers of `step` in vector `j`, `count` for each output.
   Value loadPanel(int64_t j, Value step, int64_t count);
   /// The panel that vector `j` belongs to, and which of the panel's it is.
   std::pair<Value, int64_t> locate(int64_t j) {
-    return {b.add(firstPanel, j / panelVectors), j % panelVectors};
+    return {panels.get(b, j / panelVectors), j % panelVectors};
   }
 
   LinearOp op;
   PackedWeight weight;
   int64_t panelVectors;
-  Value firstPanel;
+  TilePanels panels;
   ArrayRef<Value> rows;
 };
 

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "Inputs"))
-from run_kernels import Buffer, Module  # noqa: E402
+from run_kernels import Buffer, Module, from_bfloat16, to_bfloat16  # noqa: E402
 
 bits = int(sys.argv[1])
 panel = 64 if bits == 512 else bits // 16
@@ -21,16 +21,6 @@ module, runs = Module(), []
 
 def normal(*shape, scale=1.0):
     return (random.standard_normal(shape) * scale).astype(np.float32)
-
-
-def to_bf16(x):
-    """The bits of `x` rounded to the nearest, ties to even."""
-    word = x.view(np.uint32).astype(np.uint64)
-    return ((word + 0x7FFF + (word >> 16 & 1)) >> 16).astype(np.uint16)
-
-
-def from_bf16(x):
-    return (x.astype(np.uint32) << 16).view(np.float32)
 
 
 def pack(weight, together):
@@ -78,10 +68,10 @@ def out(m, n, row=None):
 
 
 def linear_bf16(m, k, n, narrow=False, row=None):
-    x, w, b = normal(m, k), to_bf16(normal(n, k, scale=k ** -0.5)), normal(n)
-    seen = from_bf16(to_bf16(x)) if narrow else x
-    expected = seen.astype(float) @ from_bf16(w).T.astype(float) + b
-    x = widen(to_bf16(x), 2) if narrow else x
+    x, w, b = normal(m, k), to_bfloat16(normal(n, k, scale=k ** -0.5)), normal(n)
+    seen = from_bfloat16(to_bfloat16(x)) if narrow else x
+    expected = seen.astype(float) @ from_bfloat16(w).T.astype(float) + b
+    x = widen(to_bfloat16(x), 2) if narrow else x
     arguments = [Buffer(x[None], (1,), row), Buffer(pack(w, 2)), Buffer(b), out(m, n, row)]
     case("mod.linear {0}, {1} bias({2}) into({3})", arguments, expected, 2e-6)
 
@@ -173,7 +163,7 @@ quantize(17, 100, 127, np.int16, 100, rows=[16, 3, 8, 9])
 def round_to_bf16(m, k, width):
     x = normal(m, k)
     x[0, :4] = np.array([0x3F808000, 0x3F818000, 0x3F7FFFFF, 0], np.uint32).view(np.float32)
-    expected = np.pad(to_bf16(x), ((0, 0), (0, width - k)))
+    expected = np.pad(to_bfloat16(x), ((0, 0), (0, width - k)))
     result = Buffer(np.full((1, m, width), 55, np.uint16), (1,))
     case("mod.quantize {0} into({1})", [Buffer(x[None], (1,)), result], expected, 0)
 
