@@ -123,6 +123,9 @@ void PackedLinear::emitTiles(Task task, TilePanels panels) {
   Value tiles = b.ceilDiv(count, tileRows);
   Value least = b.div(count, tiles), larger = b.rem(count, tiles);
   b.loop(b.index(0), tiles, 1, [&](Value tile) {
+    // Integers are so small that the CPU looks ahead well enough.
+    if (isa<FloatType>(getElementTypeOrSelf(op.getWeight())))
+      panels.quarter = b.min(tile, b.index(3));
     Value before = b.add(b.mul(tile, least), b.min(tile, larger));
     Value firstRow = b.add(task.firstRow, before);
     Value isLarger = b.less(tile, larger);

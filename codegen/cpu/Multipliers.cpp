@@ -54,11 +54,27 @@ Value LinearMultiplier::loadPanel(int64_t j, Value step, int64_t count) {
       ValueRange{panel, step, b.index(vector * numbers)});
 }
 
+/// Four tiles ask for all of the next panel, each for a quarter.
+void LinearMultiplier::lookAhead(Value step) {
+  if (!panels.quarter)
+    return;
+  auto type = cast<MemRefType>(weight.panels.getType());
+  Value first = b.mul(panels.quarter, llvm::divideCeil(weight.steps, 4));
+  Value ahead = b.add(first, b.div(step, 4));
+  int64_t lineColumns = 64 * 8 / type.getElementTypeBitWidth();
+  for (int64_t i = 0; i < type.getShape().back(); i += lineColumns)
+    memref::PrefetchOp::create(
+        b, weight.panels, {b.add(panels.first, 1), ahead, b.index(i)},
+        /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
+}
+
 Values LinearMultiplier::getInits(RegisterTile tile) {
   return Values(tile.size(), getZero());
 }
 
 Values LinearMultiplier::emitSums(RegisterTile tile) {
+  if (panels.quarter)
+    tile.unroll = llvm::alignTo(4, tile.split);
   Values sums = emitProducts(b, tile, b.index(0), b.index(weight.steps),
                              getInits(tile), *this);
   for (Value &sum : sums)
@@ -282,7 +298,7 @@ Values NibbleMultiplier::loadB(int64_t j, Value step) {
 Values NibbleMultiplier::emitGroup(RegisterTile tile, Value group,
                                    ValueRange sums) {
   this->group = group;
-  tile.split = 1;
+  tile.split = tile.unroll = 1;
   Values products =
       emitProducts(b, tile, b.index(0), b.index(4), getInits(tile), *this);
   Values scales, results;

@@ -30,6 +30,9 @@ struct PackedWeight {
 struct TilePanels {
   Value first, stride;
   int64_t count;
+  /// Which quarter of the panel after the first to ask memory for meanwhile, or
+  /// null.
+  Value quarter = {};
 
   Value get(KernelBuilder &b, int64_t i) const {
     return b.add(first, b.mul(stride, i));
@@ -58,6 +61,7 @@ protected:
   /// What the sums begin with.
   virtual Values getInits(RegisterTile tile);
   virtual Value toFloat(Value sum) { return sum; }
+  void lookAhead(Value step) override;
 
   /// `count` numbers of row `i` from `first` on as one word in every lane.
   Value loadWord(int64_t i, Value first, int64_t count);

@@ -18,7 +18,8 @@ RegisterTile RegisterTile::get(CpuTarget target, int64_t rows,
   int64_t sums = rows * vectors;
   int64_t needed = llvm::divideCeil(multiplyAddsUnderWay, sums);
   int64_t room = (target.registers - vectors - 1) / sums;
-  return {rows, vectors, std::max<int64_t>(1, std::min(needed, room))};
+  int64_t split = std::max<int64_t>(1, std::min(needed, room));
+  return {rows, vectors, split, split};
 }
 
 /// One step: each element of A meets each of B.
@@ -36,17 +37,19 @@ static void emitStep(RegisterTile tile, Value step, Multiplier &multiplier,
   }
 }
 
-/// `tile.split` steps at a time, each with sums of its own.
+/// `tile.unroll` steps at a time; `tile.split` in a row have sums of their own.
 static Values emitSplitSteps(KernelBuilder &b, RegisterTile tile, Value from,
                              Value to, ValueRange inits,
                              Multiplier &multiplier) {
   Values all(inits);
   all.append((tile.split - 1) * tile.size(), multiplier.getZero());
-  all = b.loop(from, to, tile.split, all, [&](Value step, ValueRange carried) {
+  all = b.loop(from, to, tile.unroll, all, [&](Value step, ValueRange carried) {
     Values sums(carried);
-    for (int64_t part = 0; part < tile.split; ++part)
-      emitStep(tile, b.add(step, part), multiplier,
-               MutableArrayRef(sums).slice(part * tile.size(), tile.size()));
+    multiplier.lookAhead(step);
+    for (int64_t i = 0; i < tile.unroll; ++i)
+      emitStep(tile, b.add(step, i), multiplier,
+               MutableArrayRef(sums).slice(i % tile.split * tile.size(),
+                                           tile.size()));
     return sums;
   });
   Values sums(ArrayRef(all).take_front(tile.size()));
@@ -57,12 +60,12 @@ static Values emitSplitSteps(KernelBuilder &b, RegisterTile tile, Value from,
 
 Values mod::emitProducts(KernelBuilder &b, RegisterTile tile, Value from,
                          Value to, ValueRange inits, Multiplier &multiplier) {
-  Value whole = b.mul(b.div(b.sub(to, from), tile.split), tile.split);
+  Value whole = b.mul(b.div(b.sub(to, from), tile.unroll), tile.unroll);
   Value middle = b.add(from, whole);
   Values sums = emitSplitSteps(b, tile, from, middle, inits, multiplier);
-  if (tile.split == 1 || isEqualConstantIntOrValue(middle, to))
+  if (tile.unroll == 1 || isEqualConstantIntOrValue(middle, to))
     return sums;
-  tile.split = 1;
+  tile.split = tile.unroll = 1;
   return emitSplitSteps(b, tile, middle, to, sums, multiplier);
 }
 

@@ -19,6 +19,8 @@ struct RegisterTile {
   /// Steps of K that are summed up apart from each other, so that no addition
   /// waits for the one before.
   int64_t split = 1;
+  /// Steps of one iteration, at least `split`.
+  int64_t unroll = 1;
 
   int64_t size() const { return rows * vectors; }
 
@@ -38,6 +40,9 @@ public:
   virtual Values loadA(int64_t i, Value step) = 0;
   /// What vector `j` of the tile multiplies at a step.
   virtual Values loadB(int64_t j, Value step) = 0;
+
+  /// Called before each iteration, which begins with `step`.
+  virtual void lookAhead(Value step) {}
 
   virtual Value getZero() { return b.splat(0.0); }
   virtual Value add(Value x, Value y) { return b.addf(x, y); }
