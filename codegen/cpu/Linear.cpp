@@ -123,8 +123,8 @@ void PackedLinear::emitTiles(Task task, TilePanels panels) {
   Value tiles = b.ceilDiv(count, tileRows);
   Value least = b.div(count, tiles), larger = b.rem(count, tiles);
   b.loop(b.index(0), tiles, 1, [&](Value tile) {
-    // Integers are so small that the CPU looks ahead well enough.
-    if (isa<FloatType>(getElementTypeOrSelf(op.getWeight())))
+    // Narrow ones gain nothing: their panels are small.
+    if (getElementTypeOrSelf(op.getInput()).isF32())
       panels.quarter = b.min(tile, b.index(3));
     Value before = b.add(b.mul(tile, least), b.min(tile, larger));
     Value firstRow = b.add(task.firstRow, before);

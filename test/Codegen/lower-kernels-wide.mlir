@@ -4,7 +4,8 @@
 // CHECK-LABEL: func.func private @mod.linear.96x64(
 // CHECK: %{{.*}}:24 = scf.for
 // CHECK-NOT: store
-// CHECK-COUNT-24: vector.fma %{{.*}} : vector<16xf32>
+// CHECK-COUNT-4: memref.prefetch
+// CHECK-COUNT-96: vector.fma %{{.*}} : vector<16xf32>
 // CHECK-NOT: vector.fma
 // CHECK: scf.yield
 func.func @product(%x: memref<1x?x96xf32>, %w: memref<1x96x64xf32>,

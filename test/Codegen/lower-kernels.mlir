@@ -54,11 +54,14 @@ func.func @count(%scores: memref<1x?xf32>, %into: memref<1x8xi32>) -> index {
 // CHECK-COUNT-2: vector.store
 
 // The sums of a tile of 6 rows by 2 vectors are carried in registers; nothing
-// is stored while they grow.
+// is stored while they grow. In each four steps memory is asked for one step's
+// part of the next panel.
 // CHECK: default {
-// CHECK: %{{.*}}:12 = scf.for {{.*}} step %c1{{(_[0-9]+)?}} 
+// CHECK: %{{.*}}:12 = scf.for {{.*}} step %c4{{(_[0-9]+)?}} 
 // CHECK-NOT: store
-// CHECK-COUNT-12: vector.fma
+// CHECK: memref.prefetch
+// CHECK-NOT: {{store|prefetch}}
+// CHECK-COUNT-48: vector.fma
 // CHECK-NOT: vector.fma
 // CHECK: scf.yield
 // CHECK-COUNT-12: vector.store
