@@ -87,8 +87,8 @@ static void buildPacked(OpPassManager &pm, const PhaseOptions &options) {
   // After fusion: what is one product has one type.
   QuantizeWeightsPassOptions quantize;
   quantize.dtype = options.dtype;
-  quantize.narrowInputs =
-      options.dtype == "bf16" && hasFeature(options, "avx512bf16");
+  quantize.narrowInputs = hasFeature(
+      options, options.dtype == "bf16" ? "avx512bf16" : "avx512vnni");
   pm.addNestedPass<func::FuncOp>(createQuantizeWeightsPass(quantize));
   // The weights of predictors are packed too, but routing is decided in f32.
   pm.addNestedPass<func::FuncOp>(createExpandPredictorsPass());

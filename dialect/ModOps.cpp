@@ -161,6 +161,10 @@ bool LinearOp::isPacked() { return getRank(getWeight()) > 2; }
 
 bool LinearOp::isFourBit() { return getElement(getWeight()).isInteger(32); }
 
+bool LinearOp::hasOutputSums() {
+  return getElement(getWeight()).isInteger(8) && getInputsTogether() == 4;
+}
+
 int64_t LinearOp::getPanel() {
   return getDim(getWeight(), isFourBit() ? 3 : 2);
 }

@@ -132,7 +132,8 @@ def Mod_LinearOp : Mod_DestinationOp<"linear", [
     | elements | shape | what |
     |---|---|---|
     | f32 | `[ceil(out / panel), in, panel]` | `[p, k, j]` is `weight[p * panel + j, k]` |
-    | bf16, i8 | `[ceil(out / panel), ceil(in / g), panel, g]` | `[p, q, j, i]` is `weight[p * panel + j, q * g + i]` |
+    | bf16, i8 | `[ceil(out / panel), ceil(in / g), panel, g]`, g = 2 | `[p, q, j, i]` is `weight[p * panel + j, q * g + i]` |
+    | i8 | `[ceil(out / panel), ceil(in / 4) + 1, panel, 4]` | the same with g = 4; the last `[p, q, j, :]` is -128 times the sum of output `p * panel + j`, as one i32 |
     | i32 | `[ceil(out / panel), ceil(in / 32), 4, panel]` | `[p, q, e, j]` holds inputs `q * 32 + e * 8 + i`, i < 8, in four bits each, from bit `i % 2 * 16 + i / 2 * 4` on |
 
     The number of outputs is then taken from the result (or destination).
@@ -214,6 +215,8 @@ def Mod_LinearOp : Mod_DestinationOp<"linear", [
     bool isPacked();
     /// Whether the weight is packed in four bits.
     bool isFourBit();
+    /// Whether the sums of its outputs are behind the inputs of the weight.
+    bool hasOutputSums();
     /// The outputs of one panel of a packed weight.
     int64_t getPanel();
     /// The inputs of one output that lie together in a packed weight.

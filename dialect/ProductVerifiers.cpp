@@ -34,6 +34,7 @@ static LogicalResult verifyWeight(LinearOp op) {
     return op.emitOpError("i32 is for weights packed in four bits, not ")
            << weight.getType();
   int64_t inputs = llvm::divideCeil(op.getNumInputs(), op.getInputsTogether());
+  inputs += op.hasOutputSums();
   if (failed(verifyDim(op, "weight", weight, 1, inputs)))
     return failure();
   return op.isPacked() ? verifyPanels(op) : success();

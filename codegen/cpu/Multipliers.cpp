@@ -29,7 +29,8 @@ static Value callIntrinsic(KernelBuilder &b, StringRef name, Value like,
 //===----------------------------------------------------------------------===//
 
 PackedWeight::PackedWeight(KernelBuilder &builder, LinearOp op)
-    : op(op), panels(op.getWeight()), steps(getStaticDim(op.getWeight(), 1)) {
+    : op(op), panels(op.getWeight()),
+      steps(getStaticDim(op.getWeight(), 1) - op.hasOutputSums()) {
   bool isGrouped = cast<MemRefType>(panels.getType()).getRank() == 4;
   if (isGrouped && !op.isFourBit())
     panels = memref::CollapseShapeOp::create(
@@ -218,6 +219,22 @@ private:
   Values split(Value bytes);
 };
 
+/// The same by one instruction, whose first side has no sign: inputs become
+/// larger by 128, for which the sums of outputs make up.
+struct ByteDotMultiplier : IntegerMultiplier {
+  using IntegerMultiplier::IntegerMultiplier;
+
+  Values getInits(RegisterTile tile) override;
+  Values loadA(int64_t i, Value step) override;
+  Values loadB(int64_t j, Value step) override {
+    return {loadPanel(j, step, 4)};
+  }
+  Value multiplyAdd(ValueRange x, ValueRange w, Value sum) override {
+    return callIntrinsic(b, "llvm.x86.avx512.vpdpbusd.512", sum,
+                         {sum, x[0], w[0]});
+  }
+};
+
 /// Weights in four bits: a step is a word of eight inputs of each output.
 struct NibbleMultiplier : IntegerMultiplier {
   using IntegerMultiplier::IntegerMultiplier;
@@ -249,6 +266,25 @@ Values ByteMultiplier::split(Value bytes) {
   Value even =
       arith::ShRSIOp::create(b, arith::ShLIOp::create(b, pairs, eight), eight);
   return {even, arith::ShRSIOp::create(b, pairs, eight)};
+}
+
+Values ByteDotMultiplier::getInits(RegisterTile tile) {
+  Values sums;
+  for (int64_t j = 0; j < tile.vectors; ++j)
+    sums.push_back(vector::BitCastOp::create(
+        b, b.ints(), loadPanel(j, b.index(weight.steps), 4)));
+  Values inits;
+  for (int64_t i = 0; i < tile.rows; ++i)
+    inits.append(sums);
+  return inits;
+}
+
+Values ByteDotMultiplier::loadA(int64_t i, Value step) {
+  auto type = VectorType::get(4 * b.target.getLanes(), b.getI8Type());
+  Value word = loadWord(i, b.mul(step, 4), 4);
+  Value larger =
+      arith::XOrIOp::create(b, word, b.splatInt(int32_t(0x80808080)));
+  return {vector::BitCastOp::create(b, type, larger)};
 }
 
 Values NibbleMultiplier::loadA(int64_t i, Value step) {
@@ -333,6 +369,8 @@ LinearMultiplier::create(KernelBuilder &b, PackedWeight weight,
     return std::make_unique<NibbleMultiplier>(b, weight, panels, rows);
   if (w.isInteger(8) && x.isInteger(16))
     return std::make_unique<IntegerMultiplier>(b, weight, panels, rows);
+  if (w.isInteger(8) && b.target.hasByteDot)
+    return std::make_unique<ByteDotMultiplier>(b, weight, panels, rows);
   if (w.isInteger(8))
     return std::make_unique<ByteMultiplier>(b, weight, panels, rows);
   if (x.isBF16() && b.target.hasBF16Dot)

@@ -175,6 +175,60 @@ static Value makeWords(ImplicitLocOpBuilder &b, Value panels) {
       .getResult(0);
 }
 
+/// The sums of the outputs of panels `[p, q, j, 4]`, `[p, j]`.
+static Value makeOutputSums(ImplicitLocOpBuilder &b, Value panels) {
+  ArrayRef<int64_t> shape = getType(panels).getShape();
+  Value empty = tensor::EmptyOp::create(
+      b, ArrayRef<int64_t>{shape[0], shape[2]}, b.getI32Type());
+  Value zero = arith::ConstantOp::create(b, b.getI32IntegerAttr(0));
+  Value init = linalg::FillOp::create(b, zero, empty).getResult(0);
+  auto kind = [](bool isSum) {
+    return isSum ? utils::IteratorType::reduction
+                 : utils::IteratorType::parallel;
+  };
+  AffineMap all = b.getMultiDimIdentityMap(4);
+  return linalg::GenericOp::create(
+             b, init.getType(), panels, init,
+             ArrayRef<AffineMap>{all, all.dropResults({1, 3})},
+             ArrayRef{kind(false), kind(true), kind(false), kind(true)},
+             [](OpBuilder &inner, Location loc, ValueRange args) {
+               ImplicitLocOpBuilder b(loc, inner);
+               Value wide = arith::ExtSIOp::create(b, b.getI32Type(), args[0]);
+               linalg::YieldOp::create(
+                   b, arith::AddIOp::create(b, args[1], wide).getResult());
+             })
+      .getResult(0);
+}
+
+/// Puts -128 times the sums of outputs behind the inputs of `[p, q, j, 4]`.
+static Value appendOutputSums(ImplicitLocOpBuilder &b, Value panels) {
+  SmallVector<int64_t> shape(getType(panels).getShape());
+  shape[1] = 1;
+  Value empty = tensor::EmptyOp::create(b, shape, b.getI8Type());
+  AffineMap all = b.getMultiDimIdentityMap(4);
+  Value bytes =
+      linalg::GenericOp::create(
+          b, empty.getType(), makeOutputSums(b, panels), empty,
+          ArrayRef<AffineMap>{all.dropResults({1, 3}), all},
+          SmallVector<utils::IteratorType>(4, utils::IteratorType::parallel),
+          [](OpBuilder &inner, Location loc, ValueRange args) {
+            ImplicitLocOpBuilder b(loc, inner);
+            auto constant = [&](int64_t value) {
+              return arith::ConstantOp::create(b, b.getI32IntegerAttr(value));
+            };
+            Value product = arith::MulIOp::create(b, args[0], constant(-128));
+            Value byte = arith::IndexCastOp::create(
+                b, b.getI32Type(), linalg::IndexOp::create(b, 3));
+            Value place = arith::MulIOp::create(b, byte, constant(8));
+            Value shifted = arith::ShRUIOp::create(b, product, place);
+            linalg::YieldOp::create(
+                b,
+                arith::TruncIOp::create(b, b.getI8Type(), shifted).getResult());
+          })
+          .getResult(0);
+  return tensor::ConcatOp::create(b, /*dim=*/1, ValueRange{panels, bytes});
+}
+
 //===----------------------------------------------------------------------===//
 // Products
 //===----------------------------------------------------------------------===//
@@ -203,6 +257,8 @@ Value PackWeightsPass::getPacked(Value weight, Layout layout) {
   Value result = makePanels(builder, weight, layout);
   if (layout.isFourBit)
     result = makeWords(builder, result);
+  else if (layout.together == 4)
+    result = appendOutputSums(builder, result);
   remark::passed(weight.getLoc(), remarkOpts(getOperation()))
       << "weight packed"
       << remark::metric("rows", getType(weight).getDimSize(0))

@@ -32,6 +32,14 @@ def pack(weight, together):
     return np.ascontiguousarray(tiles.transpose(0, 2, 1, 3))
 
 
+def pack_bytes(weight):
+    """As `pack` with 4 inputs together, and -128 times the sums behind them."""
+    tiles = pack(weight, 4)
+    sums = -128 * tiles.astype(np.int32).sum((1, 3), dtype=np.int32)
+    tail = np.ascontiguousarray(sums[:, None, :, None]).view(np.int8)
+    return np.ascontiguousarray(np.concatenate([tiles, tail], 1))
+
+
 def pack_words(weight):
     """Integers in four bits, `[out, in]`, as `[out / panel, in / 32, 4, panel]`."""
     tiles = pack(weight, 32)
@@ -83,7 +91,8 @@ def linear_i8(m, k, n, element=np.int16, row=None):
     b = normal(n)
     expected = x.astype(float) @ w.T.astype(float) * s * r[:, None] + b
     together = 2 if element == np.int16 else 4
-    arguments = [Buffer(widen(x, together)[None], (1,), row), Buffer(pack(w, together)),
+    packed = pack(w, 2) if together == 2 else pack_bytes(w)
+    arguments = [Buffer(widen(x, together)[None], (1,), row), Buffer(packed),
                  Buffer(s), Buffer(r[None], (1,)), Buffer(b), out(m, n, row)]
     case("mod.linear {0}, {1} scales({2}) row_scales({3}) bias({4}) into({5})",
          arguments, expected, 2e-6)

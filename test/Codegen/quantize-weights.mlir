@@ -75,7 +75,7 @@ ml_program.global private @w(#ml_program.extern : tensor<6x37xf32>) : tensor<6x3
 // PACKI8: linalg.pack %{{.+}} padding_value(%{{.+}} : i8) inner_dims_pos = [0, 1] inner_tiles = [4, 2] {{.*}} -> tensor<2x19x4x2xi8>
 // PACKI8: mod.quantize {{.*}} -> tensor<1x?x38xi16>
 // PACKI8: mod.linear {{.*}} (tensor<1x?x38xi16>, tensor<2x19x4x2xi8>, tensor<6xf32>, tensor<1x?xf32>)
-// PACKBYTES: mod.linear {{.*}} (tensor<1x?x40xi8>, tensor<2x10x4x4xi8>, tensor<6xf32>, tensor<1x?xf32>)
+// PACKBYTES: mod.linear {{.*}} (tensor<1x?x40xi8>, tensor<2x11x4x4xi8>, tensor<6xf32>, tensor<1x?xf32>)
 // PACKI4: linalg.pack {{.*}} inner_dims_pos = [0, 1] inner_tiles = [4, 32] {{.*}} -> tensor<2x2x4x32xi8>
 // PACKI4: tensor.expand_shape {{.*}} into tensor<2x2x4x4x8xi8>
 // PACKI4: linalg.generic {{.*}} outs(%{{.+}} : tensor<2x2x4x4xi32>)

@@ -253,7 +253,7 @@ func.func @trace_routing(%r: tensor<1x?xf32>, %l: tensor<1x?xf32>, %i: tensor<1x
 
 // CHECK-LABEL: func @narrow
 func.func @narrow(%x: tensor<1x?x33xf32>, %i: tensor<1x?xi32>, %w: tensor<20x33xi8>, %s: tensor<20xf32>, %g: tensor<20x2xf32>,
-                  %p: tensor<2x2x4x16xi32>, %ps: tensor<2x2x16xf32>, %h: tensor<2x17x16x2xbf16>, %v: tensor<2x9x16x4xi8>) {
+                  %p: tensor<2x2x4x16xi32>, %ps: tensor<2x2x16xf32>, %h: tensor<2x17x16x2xbf16>, %v: tensor<2x10x16x4xi8>) {
   // CHECK: mod.row_scales %{{.*}} to(127) : (tensor<1x?x33xf32>) -> tensor<1x?xf32>
   %r = mod.row_scales %x to(127) : (tensor<1x?x33xf32>) -> tensor<1x?xf32>
   // CHECK: mod.row_scales %{{.*}} rows(%{{.*}}) to(32767) : (tensor<1x?x33xf32>, tensor<1x?xi32>) -> tensor<1x?xf32>
@@ -275,7 +275,7 @@ func.func @narrow(%x: tensor<1x?x33xf32>, %i: tensor<1x?xi32>, %w: tensor<20x33x
   %3 = mod.linear %b, %h : (tensor<1x?x34xbf16>, tensor<2x17x16x2xbf16>) -> tensor<1x?x20xf32>
   // CHECK: (tensor<1x?x33xf32>, tensor<2x17x16x2xbf16>) -> tensor<1x?x20xf32>
   %4 = mod.linear %x, %h : (tensor<1x?x33xf32>, tensor<2x17x16x2xbf16>) -> tensor<1x?x20xf32>
-  // CHECK: (tensor<1x?x36xi8>, tensor<2x9x16x4xi8>, tensor<20xf32>) -> tensor<1x?x20xf32>
-  %5 = mod.linear %q8, %v scales(%s) : (tensor<1x?x36xi8>, tensor<2x9x16x4xi8>, tensor<20xf32>) -> tensor<1x?x20xf32>
+  // CHECK: (tensor<1x?x36xi8>, tensor<2x10x16x4xi8>, tensor<20xf32>) -> tensor<1x?x20xf32>
+  %5 = mod.linear %q8, %v scales(%s) : (tensor<1x?x36xi8>, tensor<2x10x16x4xi8>, tensor<20xf32>) -> tensor<1x?x20xf32>
   return
 }
