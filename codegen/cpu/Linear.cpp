@@ -137,7 +137,8 @@ void PackedLinear::emitTiles(Task task, TilePanels panels) {
 }
 
 void PackedLinear::emitTile(int64_t rows, Value firstRow, TilePanels panels) {
-  auto tile = RegisterTile::get(b.target, rows, panels.count * vectors);
+  auto tile = RegisterTile::get(b.target, rows, panels.count * vectors,
+                                getOperandRegisters(b.target, op));
   Values tokens, inputRows;
   for (int64_t i = 0; i < rows; ++i) {
     tokens.push_back(b.add(firstRow, i));

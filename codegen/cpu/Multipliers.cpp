@@ -382,21 +382,20 @@ LinearMultiplier::create(KernelBuilder &b, PackedWeight weight,
   return std::make_unique<F32Multiplier>(b, weight, panels, rows);
 }
 
-/// Whether a step has two vectors of each operand.
-static bool splitsOperands(CpuTarget target, LinearOp op) {
+int64_t mod::getOperandRegisters(CpuTarget target, LinearOp op) {
   Type w = getElement(op.getWeight()), x = getElement(op.getInput());
-  bool hasDot = x.isBF16() && target.hasBF16Dot;
-  return (w.isBF16() && !hasDot) || (w.isInteger(8) && x.isInteger(8));
+  bool hasDot = (x.isBF16() && target.hasBF16Dot) ||
+                (x.isInteger(8) && target.hasByteDot);
+  bool isPair = w.isBF16() || (w.isInteger(8) && x.isInteger(8));
+  return isPair && !hasDot ? 2 : 1;
 }
 
 int64_t mod::getTileRows(CpuTarget target, LinearOp op) {
   int64_t vectors = op.getPanel() / target.getLanes();
   // Four bits have sums of a group beside those of all.
   if (op.isFourBit())
-    return std::max<int64_t>(1, target.getTileRows(2 * vectors));
-  if (splitsOperands(target, op))
-    return (target.registers - 2 * vectors - 2) / vectors;
-  return target.getTileRows(vectors);
+    return target.getTileRows(2 * vectors);
+  return target.getTileRows(vectors, getOperandRegisters(target, op));
 }
 
 int64_t mod::getPanelBytes(LinearOp op) {

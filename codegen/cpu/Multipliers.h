@@ -79,6 +79,9 @@ protected:
   ArrayRef<Value> rows;
 };
 
+/// Registers that hold one operand of one step.
+int64_t getOperandRegisters(CpuTarget target, LinearOp op);
+
 /// Rows of a tile that stays in registers.
 int64_t getTileRows(CpuTarget target, LinearOp op);
 

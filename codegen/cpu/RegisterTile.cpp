@@ -13,27 +13,41 @@ using namespace mlir::mod;
 /// two a cycle, each of four cycles.
 static constexpr int64_t multiplyAddsUnderWay = 8;
 
-RegisterTile RegisterTile::get(CpuTarget target, int64_t rows,
-                               int64_t vectors) {
+RegisterTile RegisterTile::get(CpuTarget target, int64_t rows, int64_t vectors,
+                               int64_t operandRegisters) {
   int64_t sums = rows * vectors;
   int64_t needed = llvm::divideCeil(multiplyAddsUnderWay, sums);
-  int64_t room = (target.registers - vectors - 1) / sums;
+  int64_t room =
+      target.getSumRegisters(std::min(rows, vectors), operandRegisters) / sums;
   int64_t split = std::max<int64_t>(1, std::min(needed, room));
   return {rows, vectors, split, split};
 }
 
-/// One step: each element of A meets each of B.
+/// One step: each element of A meets each of B. The side that is shorter stays
+/// in registers while the other passes by.
 static void emitStep(RegisterTile tile, Value step, Multiplier &multiplier,
                      MutableArrayRef<Value> sums) {
-  SmallVector<Values> bs;
-  for (int64_t j = 0; j < tile.vectors; ++j)
-    bs.push_back(multiplier.loadB(j, step));
-  for (int64_t i = 0; i < tile.rows; ++i) {
-    Values a = multiplier.loadA(i, step);
-    for (int64_t j = 0; j < tile.vectors; ++j) {
-      Value &sum = sums[i * tile.vectors + j];
-      sum = multiplier.multiplyAdd(a, bs[j], sum);
+  auto loadA = [&](int64_t i) { return multiplier.loadA(i, step); };
+  auto loadB = [&](int64_t j) { return multiplier.loadB(j, step); };
+  auto multiplyAdd = [&](int64_t i, int64_t j, ValueRange a, ValueRange b) {
+    Value &sum = sums[i * tile.vectors + j];
+    sum = multiplier.multiplyAdd(a, b, sum);
+  };
+  auto rows = llvm::seq(tile.rows), vectors = llvm::seq(tile.vectors);
+  if (tile.rows < tile.vectors) {
+    auto as = llvm::map_to_vector(rows, loadA);
+    for (int64_t j : vectors) {
+      Values b = loadB(j);
+      for (int64_t i : rows)
+        multiplyAdd(i, j, as[i], b);
     }
+    return;
+  }
+  auto bs = llvm::map_to_vector(vectors, loadB);
+  for (int64_t i : rows) {
+    Values a = loadA(i);
+    for (int64_t j : vectors)
+      multiplyAdd(i, j, a, bs[j]);
   }
 }
 

@@ -25,8 +25,9 @@ struct RegisterTile {
   int64_t size() const { return rows * vectors; }
 
   /// The tile with as much of a split as a target's registers leave room for
-  /// and its multiply-adds need.
-  static RegisterTile get(CpuTarget target, int64_t rows, int64_t vectors);
+  /// and its multiply-adds need. An operand of one is in `operandRegisters`.
+  static RegisterTile get(CpuTarget target, int64_t rows, int64_t vectors,
+                          int64_t operandRegisters = 1);
 };
 
 /// What is multiplied, and how: one step along K multiplies a row's part of A

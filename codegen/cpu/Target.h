@@ -39,10 +39,19 @@ struct CpuTarget {
   /// Vectors of one row of a register tile.
   int64_t getPanelVectors() const { return registers == 32 ? 4 : 2; }
 
-  /// Rows of a register tile whose rows have `vectors` vectors: as many as
-  /// leave room for one row of B and one broadcast of A.
-  int64_t getTileRows(int64_t vectors) const {
-    return (registers - vectors - 1) / vectors;
+  /// Registers that are left for the sums of a register tile whose rows have
+  /// `vectors` vectors: one row of B and one element of A, of
+  /// `operandRegisters` each, pass by. Plain x86-64 multiplies in place, which
+  /// takes copies.
+  int64_t getSumRegisters(int64_t vectors, int64_t operandRegisters = 1) const {
+    int64_t copies = vectorBits == 128 ? 4 : 0;
+    return registers - operandRegisters * (vectors + 1) - copies;
+  }
+
+  /// Rows of such a tile: as many as there is room for.
+  int64_t getTileRows(int64_t vectors, int64_t operandRegisters = 1) const {
+    int64_t rows = getSumRegisters(vectors, operandRegisters) / vectors;
+    return rows > 1 ? rows : 1;
   }
 };
 
