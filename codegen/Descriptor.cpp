@@ -41,6 +41,9 @@ public:
   /// A NUL-terminated string in a global of its own.
   Value string(StringRef name, StringRef text);
 
+  /// Bytes at a multiple of 8.
+  Value bytes(StringRef name, StringRef content);
+
   /// A structure of these fields.
   Value structure(ArrayRef<Value> fields);
 
@@ -52,7 +55,7 @@ public:
   void createGlobal(StringRef symbol, function_ref<Value()> initializer);
 
 private:
-  void createString(StringRef symbol, StringRef text);
+  LLVM::GlobalOp createBytes(StringRef symbol, StringRef content);
 
   OpBuilder &builder;
   ModuleOp module;
@@ -62,19 +65,25 @@ private:
 
 } // namespace
 
-void ConstantBuilder::createString(StringRef symbol, StringRef text) {
+LLVM::GlobalOp ConstantBuilder::createBytes(StringRef symbol,
+                                            StringRef content) {
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToEnd(module.getBody());
-  std::string bytes = (text + StringRef("\0", 1)).str();
-  auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), bytes.size());
-  LLVM::GlobalOp::create(builder, loc, type, /*isConstant=*/true,
-                         LLVM::Linkage::Internal, symbol,
-                         builder.getStringAttr(bytes));
+  auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), content.size());
+  return LLVM::GlobalOp::create(builder, loc, type, /*isConstant=*/true,
+                                LLVM::Linkage::Internal, symbol,
+                                builder.getStringAttr(content));
 }
 
 Value ConstantBuilder::string(StringRef name, StringRef text) {
   std::string symbol = ("mod.string." + name).str();
-  createString(symbol, text);
+  createBytes(symbol, (text + StringRef("\0", 1)).str());
+  return addressOf(symbol);
+}
+
+Value ConstantBuilder::bytes(StringRef name, StringRef content) {
+  std::string symbol = ("mod.bytes." + name).str();
+  createBytes(symbol, content).setAlignment(8);
   return addressOf(symbol);
 }
 
@@ -162,6 +171,10 @@ struct ModuleFacts {
     return attr ? attr.asArrayRef() : ArrayRef<int32_t>();
   }
   int64_t getNumCaches() const { return caches ? caches.size() : 0; }
+  StringRef getTokenizer() const {
+    auto attr = module->getAttrOfType<StringAttr>("mod.tokenizer");
+    return attr ? attr.getValue() : StringRef();
+  }
   std::string getReport() const {
     auto attr = module->getAttrOfType<StringAttr>("mod.report");
     return attr ? attr.getValue().str() : "{}";
@@ -234,6 +247,10 @@ static SmallVector<Value> createFields(ConstantBuilder &constant,
   i64(budget.logitsWeightBytes);
   for (StringRef program : {"forward", "prefill", "decode"})
     fields.push_back(constant.addressOf(getWrapperName(program)));
+  StringRef tokenizer = facts.getTokenizer();
+  fields.push_back(tokenizer.empty() ? constant.null()
+                                     : constant.bytes("tokenizer", tokenizer));
+  i64(tokenizer.size());
   return fields;
 }
 

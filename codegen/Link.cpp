@@ -78,6 +78,10 @@ llvm::Error mod::link(LinkKind kind, StringRef object,
       findArchive(runtimeDirectory, "libmodrt.a");
   if (!runtime)
     return runtime.takeError();
+  llvm::Expected<std::string> pcre2 =
+      findArchive(runtimeDirectory, "libpcre2-8.a");
+  if (!pcre2)
+    return pcre2.takeError();
   SmallVector<std::string> command = {*driver, "-o", output.str(),
                                       object.str()};
   SmallString<128> exports;
@@ -97,8 +101,9 @@ llvm::Error mod::link(LinkKind kind, StringRef object,
                         std::string("-Wl,--whole-archive"), *runtime,
                         std::string("-Wl,--no-whole-archive"));
   }
-  llvm::append_values(command, std::string("-pthread"), std::string("-lm"),
-                      std::string("-ldl"), std::string("-Wl,--gc-sections"),
+  llvm::append_values(command, *pcre2, std::string("-pthread"),
+                      std::string("-lm"), std::string("-ldl"),
+                      std::string("-Wl,--gc-sections"),
                       std::string("-Wl,-z,noexecstack"));
   return run(command);
 }

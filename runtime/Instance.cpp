@@ -34,8 +34,12 @@ modrt_status modrt_open(const modrt_model *model, const char *weights,
                         modrt_instance **instance) {
   MODRT_TRY(checkDescriptor(model));
   MODRT_TRY(checkCpuFeatures(model->features));
-  auto opened = std::unique_ptr<modrt_instance>(new modrt_instance{*model, {}});
+  auto opened =
+      std::unique_ptr<modrt_instance>(new modrt_instance{*model, {}, {}});
   MODRT_TRY(mapWeights(*model, weights, opened->file));
+  if (model->tokenizer_table)
+    MODRT_TRY(
+        opened->tokenizer.open(model->tokenizer_table, model->tokenizer_bytes));
   *instance = opened.release();
   return ok();
 }

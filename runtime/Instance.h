@@ -8,12 +8,18 @@
 #define RUNTIME_INSTANCE_H
 
 #include "runtime/Mapping.h"
+#include "runtime/text/Text.h"
 
 struct modrt_instance {
   const modrt_model &model;
-  modrt::Mapping file; // the whole safetensors file
+  modrt::Mapping file;             // the whole safetensors file
+  modrt::Tokenizer tokenizer = {}; // open where the model has a table
 
   const void *weights() const { return file.data() + model.weights_offset; }
+  /// Null where tokens are bytes or mere ids.
+  const modrt::TokenTable *tokens() const {
+    return model.tokenizer_table ? &tokenizer.table() : nullptr;
+  }
   int64_t numRouted() const { return model.num_blocks - 1; }
 };
 

@@ -83,7 +83,7 @@ typedef struct modrt_model {
   const char *target;    /* what the code was generated for */
   const char *features;  /* CPU features it needs: "avx2,fma" */
   const char *report;    /* the budget report, JSON */
-  const char *tokenizer; /* "bytes", or "none": token ids only */
+  const char *tokenizer; /* "bytes", "bpe", "unigram", or "none": ids only */
   /* The weights: a safetensors file, either appended to the executable or
    * library (weights_file NULL) or beside it. */
   const char *weights_file;
@@ -106,6 +106,9 @@ typedef struct modrt_model {
   modrt_program forward;
   modrt_program prefill;
   modrt_program decode;
+  /* tokenizer.json in binary form, aligned to 8; of "bpe" and "unigram". */
+  const void *tokenizer_table;
+  int64_t tokenizer_bytes;
 } modrt_model;
 
 /* The one symbol that a compiled model exports. NULL where it was compiled for
@@ -148,6 +151,7 @@ typedef struct modrt_status {
 typedef struct modrt_instance modrt_instance; /* a model with its weights */
 typedef struct modrt_session modrt_session;   /* one sequence of tokens */
 typedef struct modrt_sampler modrt_sampler;
+typedef struct modrt_stream modrt_stream;
 
 /* MODRT_API_VERSION of the library. */
 uint32_t modrt_api_version(void);
@@ -240,15 +244,29 @@ modrt_status modrt_sample(modrt_sampler *sampler, const float *logits,
 /*--- Text ---*/
 
 /* Token ids of `size` bytes of text, of which at most `capacity` are written;
- * count: how many there are. Unsupported where the tokenizer is "none". */
+ * count: how many there are. Special tokens are found in the text; those that
+ * begin and end any text are added. Unsupported where the tokenizer is "none".
+ */
 modrt_status modrt_tokenize(const modrt_instance *instance, const char *text,
                             int64_t size, int32_t *tokens, int64_t capacity,
                             int64_t *count);
 /* The bytes that a token stands for, of which at most `capacity` are written;
- * size: how many there are. They need not be whole characters: write them as
- * they come. */
+ * size: how many there are, none for special tokens. They need not be whole
+ * characters: a stream puts them together. */
 modrt_status modrt_token_text(const modrt_instance *instance, int32_t token,
                               char *text, int64_t capacity, int64_t *size);
+
+/* Tokens to text as they come, never a part of a character. Of the tokenizer
+ * "bytes" all bytes come out; else what is not UTF-8 is U+FFFD. */
+modrt_status modrt_stream_open(const modrt_instance *instance,
+                               modrt_stream **stream);
+void modrt_stream_close(modrt_stream *stream);
+/* text: what can be shown now; valid until the next call of the stream. */
+modrt_status modrt_stream_push(modrt_stream *stream, int32_t token,
+                               const char **text, int64_t *size);
+/* What is left at the end of the text; the next token begins another one. */
+modrt_status modrt_stream_finish(modrt_stream *stream, const char **text,
+                                 int64_t *size);
 
 /*--- Command line ---*/
 
@@ -263,7 +281,7 @@ int modrt_main(const modrt_model *model, int argc, char **argv);
 static_assert(sizeof(modrt_call) == 88, "modrt_call is part of the ABI");
 static_assert(sizeof(modrt_block) == 56, "modrt_block is part of the ABI");
 static_assert(sizeof(modrt_cache) == 24, "modrt_cache is part of the ABI");
-static_assert(sizeof(modrt_model) == 208, "modrt_model is part of the ABI");
+static_assert(sizeof(modrt_model) == 224, "modrt_model is part of the ABI");
 static_assert(sizeof(modrt_trailer) == 24, "modrt_trailer is part of the ABI");
 static_assert(sizeof(modrt_status) == 512, "modrt_status is part of the API");
 static_assert(sizeof(modrt_sampling) == 56,

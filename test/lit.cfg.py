@@ -5,9 +5,11 @@ configured site file this one loads it from build/.
 """
 
 import importlib.util
+import os
 import pathlib
 import re
 import shutil
+import subprocess
 
 import lit.formats
 
@@ -15,6 +17,12 @@ import lit.formats
 def cpu_features():
     flags = re.search(r"^flags\s*:(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
     return set(flags.group(1).split()) if flags else set()
+
+
+def can_import(package):
+    """Whether the Python of the tests has a package."""
+    command = ["/usr/bin/python3", "-c", f"import {package}"]
+    return subprocess.run(command, capture_output=True).returncode == 0
 
 
 def configure(config, lit_config):
@@ -45,6 +53,14 @@ def configure(config, lit_config):
         ("%{src}", str(source)),
         ("%{build}", str(binary)),
     ]
+    # What tests may use where somebody has it, perhaps outside the system.
+    if "PYTHONPATH" in os.environ:
+        config.environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
+    for package in ["tokenizers"]:
+        if can_import(package):
+            config.available_features.add(package)
+        else:
+            lit_config.note(f"/usr/bin/python3 cannot import {package}: tests that compare with it are skipped")
     config.available_features.add("linux")
     config.available_features |= cpu_features() & {"avx2", "avx512f"}
     # Missing where the libraries to compare with are not installed.

@@ -36,10 +36,13 @@ modrt_status Running::open(const modrt_model *model, int64_t threads,
 modrt_status modrt::tokenize(const modrt_instance *instance,
                              const std::string &text,
                              std::vector<int32_t> &tokens) {
-  int64_t size = text.size(), count = 0;
-  tokens.resize(size); // no token is shorter than a byte
-  MODRT_TRY(
-      modrt_tokenize(instance, text.data(), size, tokens.data(), size, &count));
+  // Seldom more tokens than bytes: the first call tells.
+  int64_t count = text.size();
+  do {
+    tokens.resize(count);
+    MODRT_TRY(modrt_tokenize(instance, text.data(), text.size(), tokens.data(),
+                             tokens.size(), &count));
+  } while (count > static_cast<int64_t>(tokens.size()));
   tokens.resize(count);
   return ok();
 }

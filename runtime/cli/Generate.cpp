@@ -40,6 +40,8 @@ struct Generation {
   Running running;
   modrt_sampler *sampler = nullptr;
   std::vector<int32_t> prompt, tokens; // tokens: generated
+  std::optional<TextStream> stream;    // none where the model knows no text
+  std::string text;                    // of the tokens
   const char *stop = "length";
   double prefillSeconds = 0, decodeSeconds = 0;
 
@@ -52,7 +54,9 @@ private:
   modrt_status open(const modrt_model *model);
   modrt_status prefill();
   modrt_status decode();
-  modrt_status show(int32_t token);
+  modrt_status write(const std::string &part);
+  modrt_status finish();
+  std::string describe(int32_t token);
   bool isOver();
   bool isEnd(int32_t token) const;
 };
@@ -103,6 +107,8 @@ modrt_status Generation::readPrompt() {
 
 modrt_status Generation::open(const modrt_model *model) {
   MODRT_TRY(running.open(model, options.threads));
+  if (strcmp(model->tokenizer, "none") != 0)
+    stream.emplace(running.instance->tokens());
   modrt_sampling sampling = options.sampling;
   sampling.seed = options.seed;
   return modrt_sampler_open(running.instance, &sampling, &sampler);
@@ -115,8 +121,9 @@ modrt_status Generation::prefill() {
   prefillSeconds = now() - start;
   for (int32_t token : prompt) {
     modrt_sampler_accept(sampler, token);
-    if (!options.hidePrompt)
-      MODRT_TRY(show(token));
+    std::string shown = describe(token);
+    if (!options.hidePrompt && !options.json)
+      MODRT_TRY(writeOut(shown.data(), shown.size()));
   }
   return ok();
 }
@@ -155,23 +162,29 @@ modrt_status Generation::decode() {
     }
     tokens.push_back(token);
     modrt_sampler_accept(sampler, token);
-    MODRT_TRY(show(token));
+    MODRT_TRY(write(describe(token)));
   }
   decodeSeconds = now() - start;
   return ok();
 }
 
-modrt_status Generation::show(int32_t token) {
-  if (options.json)
-    return ok();
-  char text[64];
-  int64_t size = 0;
-  if (strcmp(running.model().tokenizer, "none") == 0)
-    size = snprintf(text, sizeof(text), "%d ", token);
-  else
-    MODRT_TRY(
-        modrt_token_text(running.instance, token, text, sizeof(text), &size));
-  return writeOut(text, size);
+/// What to write of a token, now that it is known.
+std::string Generation::describe(int32_t token) {
+  return stream ? stream->push(token) : std::to_string(token) + " ";
+}
+
+/// Writes a part of the answer, or keeps it for the JSON object.
+modrt_status Generation::write(const std::string &part) {
+  if (!options.json)
+    return writeOut(part.data(), part.size());
+  text += part;
+  return ok();
+}
+
+modrt_status Generation::finish() {
+  if (stream)
+    MODRT_TRY(write(stream->finish()));
+  return options.json ? ok() : writeOut("\n", 1);
 }
 
 modrt_status Generation::run(const modrt_model *model) {
@@ -180,7 +193,7 @@ modrt_status Generation::run(const modrt_model *model) {
   catchInterrupts();
   MODRT_TRY(prefill());
   MODRT_TRY(decode());
-  return options.json ? ok() : writeOut("\n", 1);
+  return finish();
 }
 
 static double rate(size_t count, double seconds) {
@@ -197,19 +210,6 @@ static void printSpeed(const Generation &done) {
           rate(done.tokens.size(), done.decodeSeconds), done.stop);
 }
 
-static std::string textOf(const Generation &done) {
-  std::string text;
-  for (int32_t token : done.tokens) {
-    char piece[64];
-    int64_t size = 0;
-    if (failed(modrt_token_text(done.running.instance, token, piece,
-                                sizeof(piece), &size)))
-      break;
-    text.append(piece, size);
-  }
-  return text;
-}
-
 static void printJson(const Generation &done) {
   Json json;
   json.beginObject().member("prompt_tokens", int64_t(done.prompt.size()));
@@ -217,10 +217,10 @@ static void printJson(const Generation &done) {
   for (int32_t token : done.tokens)
     json.element(token);
   json.end();
-  if (strcmp(done.running.model().tokenizer, "none") == 0)
-    json.null("text");
+  if (done.stream)
+    json.member("text", done.text);
   else
-    json.member("text", textOf(done));
+    json.null("text");
   json.member("stop", std::string(done.stop))
       .member("seed", done.options.seed)
       .member("prefill_tokens_per_s",

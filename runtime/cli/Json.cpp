@@ -7,40 +7,20 @@
 
 #include "runtime/cli/Json.h"
 
+#include "runtime/text/Utf8.h"
+
 #include <charconv>
 #include <cmath>
 #include <cstdio>
 
 using namespace modrt;
 
-/// Length of the well-formed UTF-8 sequence at `at`, 0 where there is none.
-static size_t sequenceLength(const std::string &text, size_t at) {
-  auto byte = [&](size_t i) -> unsigned {
-    return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0;
-  };
-  unsigned lead = byte(0);
-  size_t length = lead < 0x80       ? 1
-                  : lead >> 5 == 6  ? 2
-                  : lead >> 4 == 14 ? 3
-                  : lead >> 3 == 30 ? 4
-                                    : 0;
-  for (size_t i = 1; i < length; ++i)
-    if (byte(i) >> 6 != 2)
-      return 0;
-  // Overlong forms, surrogates, and what lies beyond Unicode.
-  if (lead == 0xc0 || lead == 0xc1 || (lead == 0xe0 && byte(1) < 0xa0) ||
-      (lead == 0xed && byte(1) > 0x9f) || (lead == 0xf0 && byte(1) < 0x90) ||
-      (lead == 0xf4 && byte(1) > 0x8f) || lead > 0xf4)
-    return 0;
-  return length;
-}
-
 void Json::quote(const std::string &text) {
   out += '"';
   for (size_t at = 0; at < text.size();) {
-    size_t length = sequenceLength(text, at);
+    auto [kind, length] = readSequence(std::string_view(text).substr(at));
     unsigned char c = text[at];
-    if (length == 0) {
+    if (kind != Utf8Sequence::Whole) {
       out += "\\ufffd";
     } else if (c == '"' || c == '\\') {
       (out += '\\') += c;
@@ -51,7 +31,7 @@ void Json::quote(const std::string &text) {
     } else {
       out.append(text, at, length);
     }
-    at += length ? length : 1;
+    at += length;
   }
   out += '"';
 }

@@ -221,7 +221,7 @@ static void readRouting(ObjectReader &root, Config &config) {
 }
 
 FailureOr<Config> mod::readConfig(StringRef path, MLIRContext *context) {
-  JsonFile file(path, context);
+  JsonFile file(path, "the configuration", context);
   Config config = {};
   if (file.ok()) {
     ObjectReader root(file);

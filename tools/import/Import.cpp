@@ -10,12 +10,15 @@
 #include "mlir/IR/Verifier.h"
 #include "tools/import/BuildForward.h"
 #include "tools/import/Config.h"
+#include "tools/import/tokenizer/Tokenizer.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
 using namespace mlir::mod;
 namespace path = llvm::sys::path;
+
+static constexpr llvm::StringLiteral kTokenizerFile = "tokenizer.json";
 
 static std::string getFile(StringRef directory, StringRef name) {
   SmallString<128> file(directory);
@@ -37,8 +40,9 @@ static DictionaryAttr describeModel(StringRef directory, StringRef name,
                                     const Config &config,
                                     MLIRContext *context) {
   Builder builder(context);
-  bool isBytes = config.vocab == 256 &&
-                 !llvm::sys::fs::exists(getFile(directory, "tokenizer.json"));
+  StringRef tokenizer = config.vocab == 256 ? "bytes" : "none";
+  if (llvm::sys::fs::exists(getFile(directory, kTokenizerFile)))
+    tokenizer = kTokenizerFile;
   return builder.getDictionaryAttr({
       builder.getNamedAttr("name", builder.getStringAttr(name)),
       builder.getNamedAttr("context",
@@ -46,8 +50,7 @@ static DictionaryAttr describeModel(StringRef directory, StringRef name,
       builder.getNamedAttr("vocab", builder.getI64IntegerAttr(config.vocab)),
       builder.getNamedAttr("eos",
                            builder.getDenseI32ArrayAttr(config.eosTokens)),
-      builder.getNamedAttr("tokenizer",
-                           builder.getStringAttr(isBytes ? "bytes" : "none")),
+      builder.getNamedAttr("tokenizer", builder.getStringAttr(tokenizer)),
   });
 }
 
@@ -90,4 +93,22 @@ mod::importModel(StringRef directory, MLIRContext *context,
   if (failed(verify(*module)))
     return failure();
   return module;
+}
+
+LogicalResult mod::loadTokenizer(StringRef directory, ModuleOp module) {
+  auto model = module->getAttrOfType<DictionaryAttr>("mod.model");
+  auto name = model ? model.getAs<StringAttr>("tokenizer") : StringAttr();
+  if (!name || name.getValue() != kTokenizerFile)
+    return success();
+  MLIRContext *context = module.getContext();
+  FailureOr<Tokenizer> tokenizer =
+      readTokenizer(getFile(directory, kTokenizerFile),
+                    model.getAs<IntegerAttr>("vocab").getInt(), context);
+  if (failed(tokenizer))
+    return failure();
+  NamedAttrList facts(model);
+  facts.set("tokenizer", StringAttr::get(context, tokenizer->kind));
+  module->setAttr("mod.model", facts.getDictionary(context));
+  module->setAttr("mod.tokenizer", StringAttr::get(context, tokenizer->table));
+  return success();
 }

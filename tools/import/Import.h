@@ -30,6 +30,10 @@ FailureOr<OwningOpRef<ModuleOp>> importModel(StringRef directory,
                                              MLIRContext *context,
                                              const ImportOptions &options = {});
 
+/// Reads the `tokenizer.json` of a model that has one into `mod.tokenizer`, for
+/// the descriptor. Emits one error if it cannot be used.
+LogicalResult loadTokenizer(StringRef directory, ModuleOp module);
+
 } // namespace mlir::mod
 
 #endif // MOD_TOOLS_IMPORT_IMPORT_H

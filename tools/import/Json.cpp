@@ -92,35 +92,39 @@ std::string Locator::walkString() {
 // Files
 //===----------------------------------------------------------------------===//
 
-JsonFile::JsonFile(StringRef path, MLIRContext *context)
+JsonFile::JsonFile(StringRef path, StringRef subject, MLIRContext *context)
     : path(path), context(context) {
-  llvm::Error error = read();
+  llvm::Error error = read(subject);
   failed = bool(error);
   if (error)
     emitError(UnknownLoc::get(context)) << llvm::toString(std::move(error));
 }
 
-llvm::Error JsonFile::read() {
+llvm::Error JsonFile::read(StringRef subject) {
   auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
   if (!buffer)
     return llvm::createStringError(path + ": " + buffer.getError().message());
   text = (*buffer)->getBuffer().str();
-  llvm::Expected<json::Object> object =
-      parseStrictJSON(path, "the configuration", text);
+  llvm::Expected<json::Object> object = parseStrictJSON(path, subject, text);
   if (!object)
     return object.takeError();
   root = std::move(*object);
-  Locator(text, places).walk();
   return llvm::Error::success();
+}
+
+std::optional<size_t> JsonFile::getPlace(StringRef valuePath) const {
+  if (places.empty() && !text.empty())
+    Locator(text, places).walk();
+  auto place = places.find(valuePath);
+  return place == places.end() ? std::nullopt : std::optional(place->second);
 }
 
 void JsonFile::error(StringRef valuePath, const Twine &message) {
   if (failed)
     return;
   failed = true;
-  auto place = places.find(valuePath);
   StringRef before =
-      StringRef(text).take_front(place == places.end() ? 0 : place->second);
+      StringRef(text).take_front(getPlace(valuePath).value_or(0));
   size_t line = before.count('\n') + 1;
   size_t column = before.size() - (before.rfind('\n') + 1) + 1;
   emitError(FileLineColLoc::get(context, path, line, column))
@@ -128,10 +132,10 @@ void JsonFile::error(StringRef valuePath, const Twine &message) {
 }
 
 StringRef JsonFile::getNumberText(StringRef valuePath) const {
-  auto place = places.find(valuePath);
-  if (place == places.end())
+  std::optional<size_t> place = getPlace(valuePath);
+  if (!place)
     return "";
-  StringRef rest = StringRef(text).drop_front(place->second);
+  StringRef rest = StringRef(text).drop_front(*place);
   return rest.take_front(rest.find_first_not_of("+-.eE0123456789"));
 }
 
@@ -201,6 +205,14 @@ int64_t ObjectReader::getCount(StringRef key, std::optional<int64_t> fallback,
   return fallback.value_or(1);
 }
 
+int64_t ObjectReader::getInteger(StringRef key, int64_t min, int64_t max) {
+  if (has(key))
+    return toInteger(get(key), min, max);
+  error(key, "is missing: expected an integer from " + Twine(min) + " to " +
+                 Twine(max));
+  return min;
+}
+
 double ObjectReader::getPositive(StringRef key, double fallback) {
   if (!has(key))
     return fallback;
@@ -268,6 +280,22 @@ ObjectReader ObjectReader::getObject(StringRef key) {
   if (!member && has(key))
     error(key, "must be an object, not " + get(key).describe());
   return {file, member ? member : &empty, prefix + key.str() + "."};
+}
+
+std::vector<ObjectReader> ObjectReader::getObjects(StringRef key) {
+  std::vector<ObjectReader> objects;
+  if (has(key) && !isList(key))
+    error(key, "must be a list, not " + get(key).describe());
+  const json::Array *list = object->getArray(key);
+  for (size_t index = 0; list && index < list->size(); ++index) {
+    std::string path = (prefix + key + "[" + Twine(index) + "]").str();
+    const json::Object *element = (*list)[index].getAsObject();
+    if (!element)
+      file.error(path, "must be an object");
+    else
+      objects.push_back({file, element, path + "."});
+  }
+  return objects;
 }
 
 void ObjectReader::allowOnly(ArrayRef<StringRef> known) {

@@ -11,6 +11,7 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/JSON.h"
 #include <optional>
+#include <vector>
 
 namespace mlir::mod {
 
@@ -18,7 +19,8 @@ namespace mlir::mod {
 /// Values are named by their path: `mod.capacity[1]`.
 class JsonFile {
 public:
-  JsonFile(StringRef path, MLIRContext *context);
+  /// `subject` is what messages call its contents.
+  JsonFile(StringRef path, StringRef subject, MLIRContext *context);
 
   const llvm::json::Object &getRoot() const { return root; }
 
@@ -33,13 +35,15 @@ public:
   StringRef getNumberText(StringRef valuePath) const;
 
 private:
-  llvm::Error read();
+  llvm::Error read(StringRef subject);
+  std::optional<size_t> getPlace(StringRef valuePath) const;
 
   std::string path;
   MLIRContext *context;
   std::string text;
   llvm::json::Object root;
-  llvm::StringMap<size_t> places;
+  /// Noted when the first one is asked for: files may have many values.
+  mutable llvm::StringMap<size_t> places;
   bool failed = false;
 };
 
@@ -58,6 +62,8 @@ public:
   /// An integer in `[1, max]`; required without a fallback.
   int64_t getCount(StringRef key, std::optional<int64_t> fallback = {},
                    int64_t max = kMaxCount);
+  /// An integer in `[min, max]`, required.
+  int64_t getInteger(StringRef key, int64_t min, int64_t max);
   double getPositive(StringRef key, double fallback);
   double getFinite(StringRef key, double fallback);
   bool getFlag(StringRef key, bool fallback);
@@ -89,6 +95,15 @@ public:
 
   /// The members of an object member.
   ObjectReader getObject(StringRef key);
+
+  /// The objects of a list; none where it is missing.
+  std::vector<ObjectReader> getObjects(StringRef key);
+
+  /// The object itself, for members of many values.
+  const llvm::json::Object &getJson() const { return *object; }
+
+  /// Whether there was no error in the file so far.
+  bool ok() const { return file.ok(); }
 
   /// Refuses keys that are not listed.
   void allowOnly(ArrayRef<StringRef> known);

@@ -157,6 +157,12 @@ bool Compilation::checkParameters() {
   return true;
 }
 
+/// A checkpoint may be given as one of its files.
+static StringRef getDirectory(StringRef file) {
+  return llvm::sys::fs::is_directory(file) ? file
+                                           : llvm::sys::path::parent_path(file);
+}
+
 bool Compilation::loadParameters() {
   std::string file = line.params;
   if (file.empty() && llvm::sys::fs::is_directory(line.model))
@@ -167,7 +173,8 @@ bool Compilation::loadParameters() {
   LoadParamsPassOptions load;
   load.file = file;
   pm.addPass(createLoadParamsPass(load));
-  return succeeded(pm.run(*module));
+  return succeeded(pm.run(*module)) &&
+         succeeded(loadTokenizer(getDirectory(file), *module));
 }
 
 //===----------------------------------------------------------------------===//
