@@ -384,7 +384,7 @@ def PlanArenaPass : Pass<"mod-plan-arena", "::mlir::ModuleOp"> {
     may share memory: the largest is placed first, each at the lowest offset
     that is free during its life.
 
-    Sets the module's `mod.arena_bytes` to the largest arena of its programs.
+    Sets `mod.arena_bytes` of each program, and of the module to the largest.
 
     Example:
 

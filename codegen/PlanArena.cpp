@@ -183,6 +183,7 @@ FailureOr<int64_t> PlanArenaPass::plan(func::FuncOp program) {
       << "placed " << remark::metric("buffers", int64_t(buffers.size()))
       << " buffers of " << remark::metric("bytes", total) << " bytes in "
       << remark::metric("arena", size);
+  program->setAttr("mod.arena_bytes", builder.getI64IntegerAttr(size));
   return size;
 }
 

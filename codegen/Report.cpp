@@ -6,6 +6,7 @@
 
 #include "codegen/Report.h"
 #include "codegen/weights/PreparedWeights.h"
+#include "dialect/Programs.h"
 #include "passes/Budget.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -15,6 +16,14 @@ using namespace mlir::mod;
 static int64_t getInt(Attribute attr) {
   auto integer = dyn_cast_or_null<IntegerAttr>(attr);
   return integer ? integer.getInt() : 0;
+}
+
+/// What each program needs of the arena; zero before there is one.
+static void addArenas(ModuleOp module, llvm::json::Object &report) {
+  for (func::FuncOp program : getPrograms(module))
+    if (llvm::json::Object *run = report.getObject(program.getName()))
+      (*run)["arena_bytes"] = getInt(program->getAttr("mod.arena_bytes"));
+  report["arena_bytes"] = getInt(module->getAttr("mod.arena_bytes"));
 }
 
 FailureOr<llvm::json::Object> mod::makeReport(ModuleOp module) {
@@ -30,7 +39,7 @@ FailureOr<llvm::json::Object> mod::makeReport(ModuleOp module) {
       report["model"] = name.getValue();
   if (auto weights = module->getAttrOfType<DictionaryAttr>(kWeightsAttr))
     report["weights_bytes"] = getInt(weights.get("bytes"));
-  report["arena_bytes"] = getInt(module->getAttr("mod.arena_bytes"));
+  addArenas(module, report);
   report["kv_bytes"] = getInt(module->getAttr("mod.caches_bytes"));
   return report;
 }
@@ -46,9 +55,11 @@ static std::string mebibytes(int64_t bytes) {
 static void printRun(const llvm::json::Object &report, StringRef program,
                      StringRef what, llvm::raw_ostream &os) {
   const llvm::json::Object *run = report.getObject(program);
-  os << llvm::formatv("  {0,-9}{1,14:f3} GFLOP  {2,5:f1} % of dense  ({3})\n",
+  os << llvm::formatv("  {0,-9}{1,14:f3} GFLOP  {2,5:f1} % of dense, in {3} of "
+                      "arena  ({4})\n",
                       program, getField(*run, "flops") * 1e-9,
-                      100 * run->getNumber("ratio").value_or(1), what);
+                      100 * run->getNumber("ratio").value_or(1),
+                      mebibytes(getField(*run, "arena_bytes")), what);
 }
 
 void mod::printReport(const llvm::json::Object &report, llvm::raw_ostream &os) {
@@ -65,8 +76,9 @@ void mod::printReport(const llvm::json::Object &report, llvm::raw_ostream &os) {
                       "are in {1}\n",
                       mebibytes(getField(report, "weights_bytes")),
                       report.getString("dtype").value_or("f32"));
-  os << llvm::formatv("  arena      {0}\n",
-                      mebibytes(getField(report, "arena_bytes")));
+  os << llvm::formatv(
+      "  arena      {0}, as the largest of the programs needs\n",
+      mebibytes(getField(report, "arena_bytes")));
   os << llvm::formatv("  KV caches  {0} at most, touched as tokens arrive\n",
                       mebibytes(getField(report, "kv_bytes")));
   for (const llvm::json::Value &value : *report.getArray("blocks")) {

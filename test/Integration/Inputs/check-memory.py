@@ -33,8 +33,9 @@ def main():
     config = json.loads((pathlib.Path(directory) / "config.json").read_text())
     report = json.loads(subprocess.check_output([executable, "info", "--json"]))
     context, vocab = config["max_position_embeddings"], config["vocab_size"]
-    fixed = report["weights_bytes"] + report["arena_bytes"] + 4 * context * vocab
-    limits = {"top_k": fixed, "causal": fixed + report["caches_bytes"]}
+    fixed = report["weights_bytes"] + 4 * context * vocab
+    limits = {"top_k": fixed + report["report"]["forward"]["arena_bytes"],
+              "causal": fixed + report["report"]["prefill"]["arena_bytes"] + report["caches_bytes"]}
     start = peak_bytes([executable, "info"])
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
