@@ -330,9 +330,18 @@ void StateLowering::lower(TraceRoutingOp op, Value trace, Value present) {
   store(tested, one, token);
   Value took = off;
   if (!op.getSelected()) {
-    Value positive = arith::CmpFOp::create(
-        builder, loc, arith::CmpFPredicate::OGT, tested, off);
-    took = arith::SelectOp::create(builder, loc, positive, on, off);
+    bool isInclusive = op.getThreshold() && op.getThreshold()->getInclusive();
+    Value least = off;
+    if (op.getThreshold())
+      least = arith::ConstantOp::create(
+          builder, loc,
+          builder.getF32FloatAttr(
+              op.getThreshold()->getValue().getValueAsDouble()));
+    Value passes = arith::CmpFOp::create(
+        builder, loc,
+        isInclusive ? arith::CmpFPredicate::OGE : arith::CmpFPredicate::OGT,
+        tested, least);
+    took = arith::SelectOp::create(builder, loc, passes, on, off);
   }
   store(took, two, token);
 

@@ -21,6 +21,16 @@ void mod::printFloat(AsmPrinter &printer, Operation *, FloatAttr attr) {
   printer.printAttributeWithoutType(attr);
 }
 
+/// `(0.125)` behind how it is rounded.
+static ParseResult parseRounded(AsmParser &parser, Rounding rounding,
+                                Attribute &attr) {
+  FloatAttr ratio;
+  if (parser.parseLParen() || parseFloat(parser, ratio) || parser.parseRParen())
+    return failure();
+  attr = RoundedAttr::get(parser.getContext(), ratio, rounding);
+  return success();
+}
+
 ParseResult mod::parseCapacity(AsmParser &parser, Attribute &attr) {
   int64_t count;
   OptionalParseResult parsed = parser.parseOptionalInteger(count);
@@ -28,6 +38,9 @@ ParseResult mod::parseCapacity(AsmParser &parser, Attribute &attr) {
     attr = parser.getBuilder().getI64IntegerAttr(count);
     return *parsed;
   }
+  StringRef rounding;
+  if (succeeded(parser.parseOptionalKeyword(&rounding, {"ceil", "nearest"})))
+    return parseRounded(parser, *symbolizeRounding(rounding), attr);
   FloatAttr ratio;
   if (parseFloat(parser, ratio))
     return failure();
@@ -36,7 +49,29 @@ ParseResult mod::parseCapacity(AsmParser &parser, Attribute &attr) {
 }
 
 void mod::printCapacity(AsmPrinter &printer, Operation *, Attribute attr) {
-  printer.printAttributeWithoutType(attr);
+  auto rounded = dyn_cast<RoundedAttr>(attr);
+  if (!rounded)
+    return printer.printAttributeWithoutType(attr);
+  printer << stringifyRounding(rounded.getRounding()) << "(";
+  printer.printAttributeWithoutType(rounded.getRatio());
+  printer << ")";
+}
+
+Attribute RoundedAttr::parse(AsmParser &parser, Type) {
+  StringRef rounding;
+  Attribute attr;
+  if (parser.parseLess() ||
+      parser.parseOptionalKeyword(&rounding, {"ceil", "nearest"}) ||
+      parseRounded(parser, *symbolizeRounding(rounding), attr) ||
+      parser.parseGreater())
+    return {};
+  return attr;
+}
+
+void RoundedAttr::print(AsmPrinter &printer) const {
+  printer << "<";
+  printCapacity(printer, nullptr, *this);
+  printer << ">";
 }
 
 /// Parses a case of an enum.
@@ -65,6 +100,143 @@ ParseResult mod::parseActivation(AsmParser &parser, ActivationAttr &attr) {
 void mod::printActivation(AsmPrinter &printer, Operation *,
                           ActivationAttr attr) {
   printer << stringifyActivation(attr.getValue());
+}
+
+//===----------------------------------------------------------------------===//
+// Selections
+//===----------------------------------------------------------------------===//
+
+/// `above` or `at_least`; whether equals pass.
+static OptionalParseResult parseComparator(AsmParser &parser, bool &inclusive) {
+  StringRef keyword;
+  if (failed(parser.parseOptionalKeyword(&keyword, {"above", "at_least"})))
+    return std::nullopt;
+  inclusive = keyword == "at_least";
+  return success();
+}
+
+static StringRef getComparator(ThresholdAttr threshold) {
+  return threshold.getInclusive() ? "at_least" : "above";
+}
+
+/// `= 0.5` behind a comparator.
+static ParseResult parseAssigned(AsmParser &parser, bool inclusive,
+                                 ThresholdAttr &attr) {
+  FloatAttr value;
+  if (parser.parseEqual() || parseFloat(parser, value))
+    return failure();
+  attr = ThresholdAttr::get(parser.getContext(), value, inclusive);
+  return success();
+}
+
+static void printAssigned(AsmPrinter &printer, ThresholdAttr threshold) {
+  printer << getComparator(threshold) << " = ";
+  printer.printAttributeWithoutType(threshold.getValue());
+}
+
+Attribute ThresholdAttr::parse(AsmParser &parser, Type) {
+  bool inclusive;
+  ThresholdAttr attr;
+  if (parser.parseLess() || !parseComparator(parser, inclusive).has_value() ||
+      parseAssigned(parser, inclusive, attr) || parser.parseGreater())
+    return {};
+  return attr;
+}
+
+void ThresholdAttr::print(AsmPrinter &printer) const {
+  printer << "<";
+  printAssigned(printer, *this);
+  printer << ">";
+}
+
+/// `positive`, `above(0.5)` or `at_least(0.5)`, if there is one.
+static OptionalParseResult parseOptionalThreshold(AsmParser &parser,
+                                                  ThresholdAttr &attr) {
+  Builder builder(parser.getContext());
+  if (succeeded(parser.parseOptionalKeyword("positive"))) {
+    attr = ThresholdAttr::get(parser.getContext(), builder.getF64FloatAttr(0),
+                              /*inclusive=*/false);
+    return success();
+  }
+  bool inclusive;
+  if (!parseComparator(parser, inclusive).has_value())
+    return std::nullopt;
+  FloatAttr value;
+  if (parser.parseLParen() || parseFloat(parser, value) || parser.parseRParen())
+    return failure();
+  attr = ThresholdAttr::get(parser.getContext(), value, inclusive);
+  return success();
+}
+
+ParseResult mod::parseThreshold(AsmParser &parser, ThresholdAttr &attr) {
+  OptionalParseResult parsed = parseOptionalThreshold(parser, attr);
+  if (parsed.has_value())
+    return *parsed;
+  return parser.emitError(parser.getCurrentLocation(),
+                          "expected 'positive', 'above' or 'at_least'");
+}
+
+void mod::printThreshold(AsmPrinter &printer, Operation *, ThresholdAttr attr) {
+  if (!attr.getInclusive() && attr.getValue().getValue().isPosZero()) {
+    printer << "positive";
+    return;
+  }
+  printer << getComparator(attr) << "(";
+  printer.printAttributeWithoutType(attr.getValue());
+  printer << ")";
+}
+
+/// `, ties = all, forced` behind a capacity; both may be missing.
+static ParseResult parseTies(AsmParser &parser, TiesAttr &ties,
+                             UnitAttr &forced) {
+  while (succeeded(parser.parseOptionalComma())) {
+    if (succeeded(parser.parseOptionalKeyword("forced"))) {
+      forced = UnitAttr::get(parser.getContext());
+      continue;
+    }
+    Ties value;
+    if (parser.parseKeyword("ties") || parser.parseEqual() ||
+        parseEnum<Ties>(parser, value, symbolizeTies))
+      return failure();
+    ties = TiesAttr::get(parser.getContext(), value);
+  }
+  return success();
+}
+
+static void printTies(AsmPrinter &printer, Ties ties, bool forced) {
+  if (ties != Ties::first)
+    printer << ", ties = " << stringifyTies(ties);
+  if (forced)
+    printer << ", forced";
+}
+
+ParseResult mod::parseSelect(AsmParser &parser, UnitAttr &rest,
+                             Attribute &capacity, TiesAttr &ties,
+                             UnitAttr &forced, ThresholdAttr &threshold) {
+  if (succeeded(parser.parseOptionalKeyword("rest")))
+    rest = UnitAttr::get(parser.getContext());
+  ties = TiesAttr::get(parser.getContext(), Ties::first);
+  if (succeeded(parser.parseOptionalKeyword("top_k")) &&
+      (parser.parseLParen() || parseCapacity(parser, capacity) ||
+       parseTies(parser, ties, forced) || parser.parseRParen()))
+    return failure();
+  OptionalParseResult parsed = parseOptionalThreshold(parser, threshold);
+  return parsed.has_value() ? *parsed : success();
+}
+
+void mod::printSelect(AsmPrinter &printer, Operation *op, UnitAttr rest,
+                      Attribute capacity, TiesAttr ties, UnitAttr forced,
+                      ThresholdAttr threshold) {
+  if (rest)
+    printer << "rest ";
+  if (capacity) {
+    printer << "top_k(";
+    printCapacity(printer, op, capacity);
+    printTies(printer, ties.getValue(), bool(forced));
+    printer << ")" << (threshold ? " " : "");
+  }
+  if (threshold)
+    printThreshold(printer, op, threshold);
 }
 
 //===----------------------------------------------------------------------===//
@@ -159,13 +331,17 @@ ParseResult RoutedClauses::parseValue(Operand &value) {
                  parser.parseRParen());
 }
 
-/// `select(expert_choice, capacity = 0.125)`.
+/// `select(expert_choice, capacity = 0.125, ties = all, forced)`, of which the
+/// last two may be missing.
 ParseResult RoutedClauses::parseSelect() {
   Selection selection;
   if (parser.parseKeyword("select") || parser.parseLParen() ||
       parseEnum<Selection>(parser, selection, symbolizeSelection) ||
       parser.parseComma() || parser.parseKeyword("capacity") ||
       parser.parseEqual() || parseCapacity(parser, properties.capacity))
+    return failure();
+  properties.ties = TiesAttr::get(context, Ties::first);
+  if (parseTies(parser, properties.ties, properties.forced))
     return failure();
   properties.selection = SelectionAttr::get(context, selection);
   return parser.parseRParen();
@@ -184,16 +360,20 @@ ParseResult RoutedClauses::parseGated() {
   return success();
 }
 
-/// `causal(predictor, %logits)`.
+/// `causal(predictor, %logits, above = 0.5)`, of which the last may be missing.
 ParseResult RoutedClauses::parseCausal() {
   Causal causal;
   if (parser.parseKeyword("causal") || parser.parseLParen() ||
       parseEnum<Causal>(parser, causal, symbolizeCausal))
     return failure();
   properties.causal = CausalAttr::get(context, causal);
-  if (succeeded(parser.parseOptionalComma()) &&
-      parser.parseOperand(logits.emplace_back()))
-    return failure();
+  while (succeeded(parser.parseOptionalComma())) {
+    bool inclusive;
+    bool isThreshold = parseComparator(parser, inclusive).has_value();
+    if (isThreshold ? parseAssigned(parser, inclusive, properties.threshold)
+                    : parser.parseOperand(logits.emplace_back()))
+      return failure();
+  }
   return parser.parseRParen();
 }
 
@@ -226,9 +406,13 @@ ParseResult RoutedClauses::resolve(Type type, OperationState &state) {
 ParseResult RoutedOp::parse(OpAsmParser &parser, OperationState &state) {
   RoutedClauses clauses(parser, state.getOrAddProperties<Properties>());
   Type type;
+  Region *body = state.addRegion(), *bypass = state.addRegion();
   if (clauses.parse() ||
       parser.parseOptionalAttrDictWithKeyword(state.attributes) ||
-      parser.parseRegion(*state.addRegion()) || parser.parseColonType(type))
+      parser.parseRegion(*body) ||
+      (succeeded(parser.parseOptionalKeyword("bypass")) &&
+       parser.parseRegion(*bypass)) ||
+      parser.parseColonType(type))
     return failure();
   return clauses.resolve(type, state);
 }
@@ -237,6 +421,7 @@ void RoutedOp::print(OpAsmPrinter &printer) {
   printer << " " << getX() << " by(" << getScores() << ") select("
           << stringifySelection(getSelection()) << ", capacity = ";
   printCapacity(printer, *this, getCapacity());
+  printTies(printer, getTies(), getForced());
   printer << ") gate(";
   printGate(printer, *this, getGate());
   printer << ")";
@@ -247,11 +432,20 @@ void RoutedOp::print(OpAsmPrinter &printer) {
   printer << " causal(" << stringifyCausal(getCausal());
   if (getLogits())
     printer << ", " << getLogits();
+  if (getThreshold()) {
+    printer << ", ";
+    printAssigned(printer, *getThreshold());
+  }
   printer << ")";
   printer.printOptionalAttrDictWithKeyword(
-      (*this)->getAttrs(), {"selection", "capacity", "gate", "replace",
-                            "causal", "operandSegmentSizes"});
+      (*this)->getAttrs(),
+      {"selection", "capacity", "ties", "forced", "gate", "replace", "causal",
+       "threshold", "operandSegmentSizes"});
   printer << " ";
   printer.printRegion(getBody());
+  if (!getBypass().empty()) {
+    printer << " bypass ";
+    printer.printRegion(getBypass());
+  }
   printer << " : " << getX().getType();
 }

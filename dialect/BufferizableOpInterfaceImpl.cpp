@@ -182,7 +182,7 @@ void mod::registerBufferizableOpInterfaceExternalModels(
     attachBufferModels<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp,
                        LinearOp, RowScalesOp, QuantizeOp, RopeOp, AttentionOp,
                        RouterOp, PredictorOp, SelectOp, GatherOp, ScatterOp,
-                       SoftmaxOp, CacheAppendOp, CachedAttentionOp,
+                       SoftmaxOp, NoiseOp, CacheAppendOp, CachedAttentionOp,
                        TraceRoutingOp>(context);
     RoutedOp::attachInterface<RoutedModel>(*context);
     // Bufferization creates ops of these.

@@ -14,7 +14,8 @@ include "mlir/IR/EnumAttr.td"
 
 def Mod_Selection : I32Enum<"Selection", "how a routed block picks its tokens", [
   I32EnumCase<"expert_choice", 0>,
-  I32EnumCase<"causal", 1>
+  I32EnumCase<"causal", 1>,
+  I32EnumCase<"token_choice", 2>
 ]> {
   let cppNamespace = "::mlir::mod";
 }
@@ -22,8 +23,65 @@ def Mod_SelectionAttr : EnumAttr<Mod_Dialect, Mod_Selection, "selection"> {
   let summary = "how a routed block picks its tokens";
   let description = [{
     `expert_choice`: the tokens with the `k` largest scores, as in training.
+    `token_choice`: of these the ones whose own score passes the threshold.
     `causal`: each token by itself, as the block's `causal` clause says.
   }];
+}
+
+def Mod_Ties : I32Enum<"Ties", "what becomes of scores that equal the k-th largest", [
+  I32EnumCase<"first", 0>,
+  I32EnumCase<"none", 1>,
+  I32EnumCase<"all", 2>
+]> {
+  let cppNamespace = "::mlir::mod";
+}
+def Mod_TiesAttr : EnumAttr<Mod_Dialect, Mod_Ties, "ties"> {
+  let summary = "what becomes of scores that equal the k-th largest";
+  let description = [{
+    `first`: the lowest indices take part, until there are k. `all`: all of them
+    take part, as many as they are (a comparison `>=`). `none`: none of them
+    does (`>`), so that k - 1 distinct scores do; where k is 1 that would be
+    nobody, and all of them do.
+  }];
+}
+
+def Mod_ThresholdAttr : AttrDef<Mod_Dialect, "Threshold"> {
+  let mnemonic = "threshold";
+  let summary = "what a value must exceed, or reach";
+  let description = [{
+    Clauses say it without the name: `above = 0.5` is `> 0.5`, `at_least = 0.5`
+    is `>= 0.5`.
+
+    Example: `#mod.threshold<at_least = 0.5>`
+  }];
+  let parameters = (ins "::mlir::FloatAttr":$value, "bool":$inclusive);
+  let extraClassDeclaration = [{
+    /// Whether `tested` passes.
+    bool isPassedBy(double tested) const {
+      double value = getValue().getValueAsDouble();
+      return getInclusive() ? tested >= value : tested > value;
+    }
+  }];
+  let hasCustomAssemblyFormat = 1;
+}
+
+def Mod_Rounding : I32Enum<"Rounding", "how a share of the tokens becomes whole", [
+  I32EnumCase<"ceil", 0>,
+  I32EnumCase<"nearest", 1>
+]> {
+  let cppNamespace = "::mlir::mod";
+}
+def Mod_RoundedAttr : AttrDef<Mod_Dialect, "Rounded"> {
+  let mnemonic = "rounded";
+  let summary = "a ratio of the tokens that is not rounded down";
+  let description = [{
+    A capacity of `ceil(ratio)` is the least whole number of tokens that is not
+    below the share, `nearest(ratio)` the nearest one, the larger of two.
+
+    Example: `#mod.rounded<ceil(0.125)>`
+  }];
+  let parameters = (ins "::mlir::FloatAttr":$ratio, "::mlir::mod::Rounding":$rounding);
+  let hasCustomAssemblyFormat = 1;
 }
 
 def Mod_Causal : I32Enum<"Causal", "the predicate that routes without the future", [
@@ -36,8 +94,9 @@ def Mod_Causal : I32Enum<"Causal", "the predicate that routes without the future
 def Mod_CausalAttr : EnumAttr<Mod_Dialect, Mod_Causal, "causal"> {
   let summary = "the predicate that routes without the future";
   let description = [{
-    `router`: the router's score is positive. `predictor`: the auxiliary
-    predictor's logit is positive. `always`: every token takes part.
+    `router`: the router's score passes the threshold. `predictor`: the
+    auxiliary predictor's logit does. `always`: every token takes part. The
+    threshold is `above = 0.0` where nothing else is said.
   }];
 }
 
@@ -98,7 +157,8 @@ def Mod_ActivationAttr : EnumAttr<Mod_Dialect, Mod_Activation, "activation"> {
 }
 
 /// A ratio in (0, 1] or a count >= 1: `k(n) = max(1, floor(ratio * n))` or
-/// `min(count, n)` for n valid tokens.
-def Mod_CapacityAttr : AnyAttrOf<[F64Attr, I64Attr], "a ratio or a count">;
+/// `min(count, n)` for n valid tokens; a ratio may say how else it is rounded.
+def Mod_CapacityAttr
+    : AnyAttrOf<[F64Attr, I64Attr, Mod_RoundedAttr], "a ratio or a count">;
 
 #endif // MOD_ATTRS

@@ -19,6 +19,12 @@ using namespace mlir::mod;
 int64_t mod::getCapacityCount(Attribute capacity, int64_t tokens) {
   if (auto count = dyn_cast<IntegerAttr>(capacity))
     return std::min(count.getInt(), tokens);
+  if (auto rounded = dyn_cast<RoundedAttr>(capacity)) {
+    double share = rounded.getRatio().getValueAsDouble() * double(tokens);
+    bool isUp = rounded.getRounding() == Rounding::ceil;
+    return std::max<int64_t>(1,
+                             isUp ? std::ceil(share) : std::floor(share + 0.5));
+  }
   double ratio = cast<FloatAttr>(capacity).getValueAsDouble();
   return std::max<int64_t>(1, std::floor(ratio * double(tokens)));
 }
@@ -92,6 +98,12 @@ void QuantizeOp::build(OpBuilder &builder, OperationState &state, Value x,
                        Value rows, Value scales, Type element, int64_t width) {
   build(builder, state, perToken(rows ? rows : x, element, width), x, rows,
         scales, /*into=*/Value());
+}
+
+void NoiseOp::build(OpBuilder &builder, OperationState &state, Value positions,
+                    int64_t seed) {
+  build(builder, state, perToken(positions, builder.getF32Type()), positions,
+        builder.getI64IntegerAttr(seed), /*into=*/Value());
 }
 
 void SoftmaxOp::build(OpBuilder &builder, OperationState &state, Value scores,
@@ -203,6 +215,30 @@ int64_t SelectOp::getMaxCount() {
   return getDim(getInto() ? getInto() : getIndices(), 1);
 }
 
+/// The most tokens, up to `tokens`, of which k is one.
+static int64_t getMostOfOne(Attribute capacity, int64_t tokens) {
+  while (tokens > 1 && getCapacityCount(capacity, tokens) > 1)
+    --tokens;
+  return tokens;
+}
+
+int64_t SelectOp::getBound(int64_t tokens) {
+  if (!getCapacity() || getForced() || getRest() || getTies() == Ties::all)
+    return tokens;
+  int64_t count = getCapacityCount(*getCapacity(), tokens);
+  // Where k is one, all that equal the largest score are selected.
+  if (getTies() == Ties::none)
+    return std::max(count - 1, getMostOfOne(*getCapacity(), tokens));
+  return count;
+}
+
+ThresholdAttr RoutedOp::getCausalThreshold() {
+  if (getThreshold())
+    return *getThreshold();
+  return ThresholdAttr::get(getContext(), Builder(*this).getF64FloatAttr(0),
+                            /*inclusive=*/false);
+}
+
 //===----------------------------------------------------------------------===//
 // FLOPs
 //===----------------------------------------------------------------------===//
@@ -272,6 +308,7 @@ MOD_DESTINATION_EFFECTS(PredictorOp)
 MOD_DESTINATION_EFFECTS(SelectOp)
 MOD_DESTINATION_EFFECTS(GatherOp)
 MOD_DESTINATION_EFFECTS(SoftmaxOp)
+MOD_DESTINATION_EFFECTS(NoiseOp)
 #undef MOD_DESTINATION_EFFECTS
 
 void LinearOp::getEffects(Effects &effects) {

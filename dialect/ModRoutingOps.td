@@ -69,6 +69,37 @@ def Mod_PredictorOp : Mod_DestinationOp<"predictor", [
   let hasVerifier = 1;
 }
 
+def Mod_NoiseOp : Mod_DestinationOp<"noise", [Mod_TokenwiseOpInterface]> {
+  let summary = "a random number for each position";
+  let description = [{
+    Almost a standard normal number, the same wherever the position and the seed
+    are, for stochastic routing. With `mix(x)` in 32 bits
+
+    ```
+    x ^= x >> 16;  x *= 0x7feb352d;  x ^= x >> 15;  x *= 0x846ca68b;  x ^= x >> 16
+    h[j]   = mix(mix(position + mix(seed)) + j)                for j in 0..5
+    result = (sum_j (h[j] & 0xffff) + (h[j] >> 16) - 393210) / 65536
+    ```
+
+    the sum of twelve uniform numbers, less their mean. It is exact in f32.
+
+    Example:
+
+    ```mlir
+    %z = mod.noise %positions seed(7) : (tensor<?x?xi32>) -> tensor<?x?xf32>
+    ```
+  }];
+  let arguments = (ins Mod_Ids:$positions, I64Attr:$seed,
+                       Optional<Mod_Scores>:$into);
+  let results = (outs Optional<Mod_Scores>:$result);
+  let assemblyFormat = [{
+    $positions `seed` `(` $seed `)` (`into` `(` $into^ `)`)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$positions, "int64_t":$seed)>];
+  let hasVerifier = 1;
+}
+
 def Mod_RoutedOp : Mod_Op<"routed", [
     AttrSizedOperandSegments, RecursiveMemoryEffects, SingleBlock,
     AllTypesMatch<["x", "result"]>]> {
@@ -89,13 +120,29 @@ def Mod_RoutedOp : Mod_Op<"routed", [
     argument has them of its tokens, `[batch, capacity]`, so that it can gate a
     part of the block; `gate(none)` then leaves the update as it is.
 
-    `select(expert_choice)` selects the tokens with the k largest scores, ties
-    to the lowest index; `capacity` says what k is: `max(1, floor(capacity * n))`
-    of n valid tokens for a ratio, `min(capacity, n)` for a count.
-    `select(causal)` decides for each token by itself as the `causal` clause
-    says: `router` (its score is positive), `predictor` (its value in the second
-    operand is positive) or `always`. A model is written with `expert_choice`;
-    `mod-derive-programs` rewrites it to `causal` where tokens arrive in order.
+    | `select(...)` | selected are |
+    |---|---|
+    | `expert_choice, capacity = C` | the tokens with the k largest scores |
+    | `token_choice, capacity = C` | of these the ones whose own score passes the threshold |
+    | `causal, capacity = C` | each token by itself, as the `causal` clause says; the capacity is what the budget expects |
+
+    `C` is a ratio of the n valid tokens, k = `max(1, floor(C * n))`, or a count,
+    k = `min(C, n)`; `ceil(0.125)` and `nearest(0.125)` round otherwise. Of
+    scores that equal the k-th largest the first ones take part, with `ties =
+    all` all and with `ties = none` none of them. With `forced` a score of +inf
+    is beyond all this: such a token takes part in any case, one with -inf never
+    does, and k counts the others alone.
+
+    `causal` says which tokens take part where the future is unknown: `router`
+    (their score passes the threshold), `predictor` (their value in the second
+    operand does) or `always`. The threshold is `above = 0.0`, that is positive,
+    or as it says: `causal(router, at_least = -0.4)`. A model is written with
+    any `select`; `mod-derive-programs` rewrites it to `causal` where tokens
+    arrive in order.
+
+    Skipped tokens stay as they are, or go through a region of their own behind
+    `bypass`, which is treated as the first, without the gate. Each token is by
+    itself there: no attention.
 
     Example:
 
@@ -107,6 +154,18 @@ def Mod_RoutedOp : Mod_Op<"routed", [
           : (tensor<?x?x768xf32>, tensor<768xf32>) -> tensor<?x?x768xf32>
       mod.yield %n : tensor<?x?x768xf32>
     } : tensor<?x?x768xf32>
+    %z = mod.routed %x by(%scores)
+        select(token_choice, capacity = 0.5, ties = all) gate(tanh, scale = 0.2)
+        replace causal(router, at_least = 0.5) {
+    ^bb0(%t: tensor<?x?x768xf32>, %positions: tensor<?x?xi32>):
+      mod.yield %t : tensor<?x?x768xf32>
+    } bypass {
+    ^bb0(%t: tensor<?x?x768xf32>, %positions: tensor<?x?xi32>, %r: tensor<?x?xf32>):
+      %gated = mod.scatter %t into %t replace gate(tanh) by(%r)
+          : (tensor<?x?x768xf32>, tensor<?x?x768xf32>, tensor<?x?xf32>)
+          -> tensor<?x?x768xf32>
+      mod.yield %gated : tensor<?x?x768xf32>
+    } : tensor<?x?x768xf32>
     ```
   }];
   let arguments = (ins TensorRankOf<[AnyFloat], [3]>:$x,
@@ -115,13 +174,18 @@ def Mod_RoutedOp : Mod_Op<"routed", [
                        Optional<TensorRankOf<[F32], [2]>>:$logits,
                        Mod_SelectionAttr:$selection,
                        Mod_CapacityAttr:$capacity,
+                       DefaultValuedAttr<Mod_TiesAttr, "Ties::first">:$ties,
+                       UnitAttr:$forced,
                        Mod_GateAttr:$gate, UnitAttr:$replace,
-                       Mod_CausalAttr:$causal);
+                       Mod_CausalAttr:$causal,
+                       OptionalAttr<Mod_ThresholdAttr>:$threshold);
   let results = (outs TensorRankOf<[AnyFloat], [3]>:$result);
-  let regions = (region SizedRegion<1>:$body);
+  let regions = (region SizedRegion<1>:$body, AnyRegion:$bypass);
   let hasCustomAssemblyFormat = 1;
   let extraClassDeclaration = [{
     /// The scores that the gate reads.
+    /// What the tested value must pass: above 0 if nothing is said.
+    ThresholdAttr getCausalThreshold();
     ::mlir::Value getGatedBy() {
       return getGateScores() ? getGateScores() : getScores();
     }
@@ -149,27 +213,41 @@ def Mod_SelectOp : Mod_Op<"select", [
                               ["populateBoundsForIndexValue"]>]> {
   let summary = "the ascending indices of the selected tokens of a sequence";
   let description = [{
-    `top_k(capacity)` selects the k largest scores, ties to the lowest index;
-    `positive` selects the scores > 0. The first `count` indices are valid and
-    ascending; `count` never exceeds the static length of `indices`.
+    | clause | selects |
+    |---|---|
+    | `top_k(C)` | the k largest scores, of equal ones the first; C is as in `mod.routed` |
+    | `top_k(C, ties = all, forced)` | the same with other ties, and scores of +inf and -inf beyond the capacity |
+    | `positive`, `above(t)`, `at_least(t)` | the scores > 0, > t, >= t |
+
+    Of both, what both select; with `rest` in front, all others. The first
+    `count` indices are valid and ascending; `count` never exceeds the static
+    length of `indices`.
 
     Example:
 
     ```mlir
     %indices, %count = mod.select top_k(0.125) %scores
         : (tensor<1x?xf32>) -> (tensor<1x256xi32>, index)
+    %others, %n = mod.select rest top_k(0.125) above(0.5) %scores
+        : (tensor<1x?xf32>) -> (tensor<1x2048xi32>, index)
     ```
   }];
-  let arguments = (ins Mod_Scores:$scores, OptionalAttr<Mod_CapacityAttr>:$capacity,
+  let arguments = (ins Mod_Scores:$scores, UnitAttr:$rest,
+                       OptionalAttr<Mod_CapacityAttr>:$capacity,
+                       DefaultValuedAttr<Mod_TiesAttr, "Ties::first">:$ties,
+                       UnitAttr:$forced,
+                       OptionalAttr<Mod_ThresholdAttr>:$threshold,
                        Optional<Mod_Ids>:$into);
   let results = (outs Optional<TensorRankOf<[I32], [2]>>:$indices, Index:$count);
   let assemblyFormat = [{
-    (`top_k` `(` custom<Capacity>($capacity)^ `)`) : (`positive`)? $scores
+    custom<Select>($rest, $capacity, $ties, $forced, $threshold) $scores
     (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
   }];
   let extraClassDeclaration = [{
     /// The static length of the index buffer.
     int64_t getMaxCount();
+    /// The most of `tokens` tokens that it may select.
+    int64_t getBound(int64_t tokens);
   }];
   let hasVerifier = 1;
 }

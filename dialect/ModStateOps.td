@@ -175,7 +175,8 @@ def Mod_TraceRoutingOp : Mod_Op<"trace_routing", [
     Writes, for the tokens at `start`, `start + 1`, ..., the router's score,
     the value that the causal predicate tests, and 1.0 or 0.0 for whether the
     token took part, to row `ordinal` of the trace; nothing where the trace is
-    absent. Without indices the tokens whose tested value is positive took part.
+    absent. Without indices the tokens whose tested value passes the threshold
+    took part.
 
     Example:
 
@@ -185,10 +186,12 @@ def Mod_TraceRoutingOp : Mod_Op<"trace_routing", [
     ```
   }];
   let arguments = (ins I64Attr:$ordinal, Mod_Scores:$scores, Mod_Scores:$tested,
+                       OptionalAttr<Mod_ThresholdAttr>:$threshold,
                        Optional<Mod_Ids>:$selected, Optional<Index>:$start,
                        Mod_TraceType:$trace);
   let assemblyFormat = [{
     $ordinal `scores` `(` $scores `)` `tested` `(` $tested `)`
+    (`passing` `(` custom<Threshold>($threshold)^ `)`)?
     (`selected` `(` $selected^ `)`)? (`from` $start^)? `to` $trace attr-dict
     `:` type(operands)
   }];

@@ -41,7 +41,9 @@ static LogicalResult verifyCapacity(Operation *op, Attribute capacity) {
              << count.getInt();
     return success();
   }
-  double ratio = cast<FloatAttr>(capacity).getValueAsDouble();
+  auto rounded = dyn_cast<RoundedAttr>(capacity);
+  double ratio = (rounded ? rounded.getRatio() : cast<FloatAttr>(capacity))
+                     .getValueAsDouble();
   if (!(ratio > 0.0 && ratio <= 1.0))
     return op->emitOpError("capacity as a ratio must be in (0, 1], not ")
            << ratio;
@@ -145,10 +147,13 @@ LogicalResult RoutedOp::verify() {
     return failure();
   auto count = dyn_cast<IntegerAttr>(getCapacity());
   int64_t tokens = getDim(getX(), 1);
-  if (getSelection() == Selection::expert_choice && count &&
+  if (getSelection() != Selection::causal && count &&
       !ShapedType::isDynamic(tokens) && count.getInt() > tokens)
     return emitOpError("capacity of ")
            << count.getInt() << " exceeds the " << tokens << " tokens";
+  if (getCausal() == Causal::always && getThreshold() &&
+      getSelection() != Selection::token_choice)
+    return emitOpError("has a threshold that nothing is compared with");
   if ((getCausal() == Causal::predictor) != bool(getLogits()))
     return emitOpError("takes the predictor's logits if and only if it is "
                        "causal(predictor)");
@@ -211,34 +216,61 @@ static LogicalResult verifyPerToken(RoutedOp routed, Block &block,
          << name << " must be one " << element << " per token";
 }
 
-LogicalResult RoutedOp::verifyRegions() {
-  Block &block = getBody().front();
+/// Checks the arguments and the end of a region.
+static LogicalResult verifyRegion(RoutedOp op, Block &block) {
   if (block.getNumArguments() != 2 && block.getNumArguments() != 3)
-    return emitOpError("region takes the selected tokens, their positions and, "
-                       "if it asks for them, the scores of the gate");
-  auto x = cast<RankedTensorType>(getX().getType());
+    return op.emitOpError(
+        "region takes the selected tokens, their positions and, "
+        "if it asks for them, the scores of the gate");
+  auto x = cast<RankedTensorType>(op.getX().getType());
   auto tokens = dyn_cast<RankedTensorType>(block.getArgument(0).getType());
   if (!tokens || tokens.getRank() != 3 ||
       tokens.getElementType() != x.getElementType() ||
       !compatible(tokens.getDimSize(0), x.getDimSize(0)) ||
       tokens.getDimSize(2) != x.getDimSize(2))
-    return emitOpError("region's tokens must be rows of ") << x;
-  if (failed(verifyPerToken(*this, block, 1, "positions",
-                            IntegerType::get(getContext(), 32))) ||
+    return op.emitOpError("region's tokens must be rows of ") << x;
+  if (failed(verifyPerToken(op, block, 1, "positions",
+                            IntegerType::get(op.getContext(), 32))) ||
       (block.getNumArguments() == 3 &&
-       failed(verifyPerToken(*this, block, 2, "scores",
-                             Float32Type::get(getContext())))))
+       failed(verifyPerToken(op, block, 2, "scores",
+                             Float32Type::get(op.getContext())))))
     return failure();
   auto yield = dyn_cast<YieldOp>(block.getTerminator());
   if (!yield)
-    return emitOpError("region must end with 'mod.yield'");
+    return op.emitOpError("region must end with 'mod.yield'");
   if (yield.getUpdate().getType() != tokens)
     return yield.emitOpError("gives ")
            << yield.getUpdate().getType() << ", expected " << tokens;
-  return verifyOwnTokens(*this);
+  return success();
 }
 
+/// Checks that skipped tokens are by themselves.
+static LogicalResult verifyNoAttention(Region &bypass) {
+  WalkResult result = bypass.walk([](AttentionOp op) {
+    op.emitOpError("in a bypass: skipped tokens do not attend");
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
+LogicalResult RoutedOp::verifyRegions() {
+  if (failed(verifyRegion(*this, getBody().front())) ||
+      failed(verifyOwnTokens(*this)))
+    return failure();
+  if (getBypass().empty())
+    return success();
+  if (failed(verifyRegion(*this, getBypass().front())))
+    return failure();
+  return verifyNoAttention(getBypass());
+}
+
+LogicalResult NoiseOp::verify() { return verifyScores(*this, getPositions()); }
+
 LogicalResult SelectOp::verify() {
+  if (!getCapacity() && !getThreshold())
+    return emitOpError("selects by 'top_k', by a threshold or by both");
+  if (!getCapacity() && (getForced() || getTies() != Ties::first))
+    return emitOpError("has ties and forced scores with 'top_k' only");
   if (getCapacity() && failed(verifyCapacity(*this, *getCapacity())))
     return failure();
   if (failed(verifyDim(*this, "scores", getScores(), 0, 1)))
@@ -251,8 +283,7 @@ LogicalResult SelectOp::verify() {
   int64_t tokens = getDim(getScores(), 1);
   if (ShapedType::isDynamic(tokens))
     return success();
-  int64_t count =
-      getCapacity() ? getCapacityCount(*getCapacity(), tokens) : tokens;
+  int64_t count = getBound(tokens);
   if (count > room)
     return emitOpError("selects up to ")
            << count << " tokens, but has room for " << room;

@@ -49,6 +49,7 @@ private:
   void addOp(Operation *op, unsigned index, Values &weights);
   void addAttention(AttentionOp op, Budget::Block &block);
   void addRouted(RoutedOp op);
+  void addBypass(Block &bypass, unsigned index);
   void addWeights(Operation *op, int64_t &bytes, Values &seen);
   bool isParameter(Value value);
 
@@ -104,7 +105,18 @@ void Accountant::addRouted(RoutedOp op) {
   block.capacity =
       cast<RankedTensorType>(body.getArgument(0).getType()).getDimSize(1);
   budget.blocks.push_back(block);
-  addBlock(body, budget.blocks.size() - 1);
+  unsigned index = budget.blocks.size() - 1;
+  addBlock(body, index);
+  if (!op.getBypass().empty())
+    addBypass(op.getBypass().front(), index);
+}
+
+/// A bypass counts for every token, and a token that takes part in the block
+/// costs as much less: sums over all tokens are then right.
+void Accountant::addBypass(Block &bypass, unsigned index) {
+  int64_t before = budget.blocks[0].flopsPerToken;
+  addBlock(bypass, 0);
+  budget.blocks[index].flopsPerToken -= budget.blocks[0].flopsPerToken - before;
 }
 
 void Accountant::addOp(Operation *op, unsigned index, Values &weights) {

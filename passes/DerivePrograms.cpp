@@ -294,6 +294,9 @@ LogicalResult ProgramCloner::finishRouted(RoutedOp routed) {
     routed.setSelection(Selection::causal);
     dropSoftmax(routed);
   }
+  if (routed.getCausal() == Causal::always &&
+      routed.getSelection() != Selection::token_choice)
+    routed.removeThresholdAttr();
   return success();
 }
 

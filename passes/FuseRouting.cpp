@@ -38,15 +38,17 @@ public:
 private:
   Value fuseAlways();
   Value fuseBranch();
-  Value fuseSelection(Attribute capacity);
+  Value fuseSelection();
+  Value fuseBypass(Value result);
 
   Value getTested();
   int64_t getContext();
-  Value select(Attribute capacity);
+  Value select(bool rest);
+  Value scatterSkipped(Value update, Value result, Value indices);
   Value getPositions();
-  Value getRegionPositions(Value indices);
+  Value getRegionPositions(Block &body, Value indices);
   Value getRegionScores(Value indices);
-  Value inlineRegion(Value tokens, Value indices);
+  Value inlineRegion(Region &region, Value tokens, Value indices);
   Value scatter(Value update, Value indices);
   void trace(Value indices);
 
@@ -91,15 +93,28 @@ Value RoutingFuser::getTested() {
   return linalg::FillOp::create(rewriter, loc, one, empty).getResult(0);
 }
 
-/// The ascending indices of the selected tokens, as many as there are.
-Value RoutingFuser::select(Attribute capacity) {
-  int64_t context = getContext();
-  bound = capacity ? getCapacityCount(capacity, context) : context;
+/// The ascending indices of the selected tokens, or of the others, as many as
+/// there are.
+Value RoutingFuser::select(bool rest) {
+  bool isCausal = routed.getSelection() == Selection::causal;
+  OpBuilder::InsertionGuard guard(rewriter);
   auto select = SelectOp::create(
       rewriter, loc,
-      TypeRange{RankedTensorType::get({1, bound}, rewriter.getI32Type()),
+      TypeRange{RankedTensorType::get({1, getContext()}, rewriter.getI32Type()),
                 rewriter.getIndexType()},
-      capacity ? routed.getScores() : getTested(), capacity, /*into=*/Value());
+      isCausal ? getTested() : routed.getScores(), rest,
+      isCausal ? Attribute() : routed.getCapacity(),
+      isCausal ? Ties::first : routed.getTies(),
+      !isCausal && routed.getForced(),
+      routed.getSelection() == Selection::expert_choice
+          ? ThresholdAttr()
+          : routed.getCausalThreshold(),
+      /*into=*/Value());
+  int64_t room = select.getBound(getContext());
+  select.getIndices().setType(
+      RankedTensorType::get({1, room}, rewriter.getI32Type()));
+  if (!rest)
+    bound = room;
   OpFoldResult zero = rewriter.getIndexAttr(0), one = rewriter.getIndexAttr(1);
   return tensor::ExtractSliceOp::create(
       rewriter, loc, select.getIndices(), SmallVector<OpFoldResult>(2, zero),
@@ -125,8 +140,8 @@ Value RoutingFuser::getPositions() {
 }
 
 /// The positions of the region's tokens; null where it does not ask for them.
-Value RoutingFuser::getRegionPositions(Value indices) {
-  if (routed.getBody().getArgument(1).use_empty())
+Value RoutingFuser::getRegionPositions(Block &body, Value indices) {
+  if (body.getArgument(1).use_empty())
     return {};
   Value positions = getPositions();
   if (!indices)
@@ -141,10 +156,10 @@ Value RoutingFuser::getRegionScores(Value indices) {
   return GatherOp::create(rewriter, loc, scores, indices).getResult();
 }
 
-/// Moves the region's ops here; returns the update.
-Value RoutingFuser::inlineRegion(Value tokens, Value indices) {
-  Block &body = routed.getBody().front();
-  if (Value positions = getRegionPositions(indices))
+/// Moves a region's ops here; returns the update.
+Value RoutingFuser::inlineRegion(Region &region, Value tokens, Value indices) {
+  Block &body = region.front();
+  if (Value positions = getRegionPositions(body, indices))
     rewriter.replaceAllUsesWith(body.getArgument(1), positions);
   if (body.getNumArguments() == 3)
     rewriter.replaceAllUsesWith(body.getArgument(2), getRegionScores(indices));
@@ -172,12 +187,21 @@ Value RoutingFuser::scatter(Value update, Value indices) {
       .getResult();
 }
 
+/// What a bypass gives is not weighed.
+Value RoutingFuser::scatterSkipped(Value update, Value result, Value indices) {
+  return ScatterOp::create(rewriter, loc, result.getType(), update, result,
+                           indices, routed.getReplace(), routed.getGatedBy(),
+                           GateAttr::get(rewriter.getContext(), GateKind::none))
+      .getResult();
+}
+
 void RoutingFuser::trace(Value indices) {
   Value trace = getArgument(program, role::kTrace);
   if (!trace)
     return;
   TraceRoutingOp::create(rewriter, loc, rewriter.getI64IntegerAttr(ordinal),
-                         routed.getScores(), getTested(), indices,
+                         routed.getGatedBy(), getTested(),
+                         routed.getThresholdAttr(), indices,
                          getArgument(program, role::kStart), trace);
 }
 
@@ -188,7 +212,8 @@ void RoutingFuser::trace(Value indices) {
 Value RoutingFuser::fuseAlways() {
   trace(/*indices=*/{});
   bound = getContext();
-  return scatter(inlineRegion(routed.getX(), /*indices=*/{}), /*indices=*/{});
+  Value update = inlineRegion(routed.getBody(), routed.getX(), /*indices=*/{});
+  return scatter(update, /*indices=*/{});
 }
 
 Value RoutingFuser::fuseBranch() {
@@ -196,36 +221,58 @@ Value RoutingFuser::fuseBranch() {
   Value zero = arith::ConstantIndexOp::create(rewriter, loc, 0);
   Value tested = tensor::ExtractOp::create(rewriter, loc, getTested(),
                                            ValueRange{zero, zero});
-  Value threshold =
-      arith::ConstantOp::create(rewriter, loc, rewriter.getF32FloatAttr(0.0));
-  Value takesPart = arith::CmpFOp::create(
-      rewriter, loc, arith::CmpFPredicate::OGT, tested, threshold);
+  ThresholdAttr threshold = routed.getCausalThreshold();
+  Value least = arith::ConstantOp::create(
+      rewriter, loc,
+      rewriter.getF32FloatAttr(threshold.getValue().getValueAsDouble()));
+  Value takesPart = arith::CmpFOp::create(rewriter, loc,
+                                          threshold.getInclusive()
+                                              ? arith::CmpFPredicate::OGE
+                                              : arith::CmpFPredicate::OGT,
+                                          tested, least);
   auto branch = scf::IfOp::create(rewriter, loc, routed.getX().getType(),
                                   takesPart, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(rewriter);
   rewriter.setInsertionPointToStart(branch.thenBlock());
-  Value update = inlineRegion(routed.getX(), /*indices=*/{});
+  Value update = inlineRegion(routed.getBody(), routed.getX(), /*indices=*/{});
   scf::YieldOp::create(rewriter, loc, scatter(update, /*indices=*/{}));
   rewriter.setInsertionPointToStart(branch.elseBlock());
-  scf::YieldOp::create(rewriter, loc, routed.getX());
+  Value skipped = routed.getX();
+  if (!routed.getBypass().empty())
+    skipped = scatterSkipped(
+        inlineRegion(routed.getBypass(), skipped, /*indices=*/{}), skipped,
+        /*indices=*/{});
+  scf::YieldOp::create(rewriter, loc, skipped);
   return branch.getResult(0);
 }
 
-Value RoutingFuser::fuseSelection(Attribute capacity) {
-  Value indices = select(capacity);
+/// The rows of skipped tokens are what they were before the selected ones were
+/// written, so that all may happen in one place.
+Value RoutingFuser::fuseBypass(Value result) {
+  Value indices = select(/*rest=*/true);
+  Value tokens = GatherOp::create(rewriter, loc, result, indices).getResult();
+  Value update = inlineRegion(routed.getBypass(), tokens, indices);
+  return scatterSkipped(update, result, indices);
+}
+
+Value RoutingFuser::fuseSelection() {
+  Value indices = select(/*rest=*/false);
   trace(indices);
   Value tokens =
       GatherOp::create(rewriter, loc, routed.getX(), indices).getResult();
-  return scatter(inlineRegion(tokens, indices), indices);
+  Value result =
+      scatter(inlineRegion(routed.getBody(), tokens, indices), indices);
+  return routed.getBypass().empty() ? result : fuseBypass(result);
 }
 
 void RoutingFuser::run() {
   rewriter.setInsertionPoint(routed);
   StringRef form;
   Value result;
-  if (routed.getSelection() == Selection::expert_choice) {
-    form = "top_k";
-    result = fuseSelection(routed.getCapacity());
+  if (routed.getSelection() != Selection::causal) {
+    form = routed.getSelection() == Selection::expert_choice ? "top_k"
+                                                             : "token_choice";
+    result = fuseSelection();
   } else if (routed.getCausal() == Causal::always) {
     form = "always";
     result = fuseAlways();
@@ -234,7 +281,7 @@ void RoutingFuser::run() {
     result = fuseBranch();
   } else {
     form = "positive";
-    result = fuseSelection(/*capacity=*/{});
+    result = fuseSelection();
   }
   remark::passed(loc, remark::RemarkOpts::name("RoutedBlock")
                           .category("mod-fuse-routing")

@@ -162,13 +162,28 @@ LogicalResult ShapeCloner::cloneModOp(Operation *op) {
     return cloneAs(
         op, getTensorType(mapping.lookupOrDefault(scatter.getX())).getShape());
   if (!isa<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp, LinearOp, RopeOp,
-           AttentionOp, RouterOp, PredictorOp>(op) ||
+           AttentionOp, RouterOp, PredictorOp, NoiseOp>(op) ||
       cast<DestinationOpInterface>(op).getInto() || readsPlaces(op))
     return op->emitOpError("is not part of the functional form of a model");
   auto input = getTensorType(mapping.lookupOrDefault(op->getOperand(0)));
   SmallVector<int64_t> shape(getTensorType(op->getResult(0)).getShape());
   llvm::copy(input.getShape().take_front(2), shape.begin());
   return cloneAs(op, shape);
+}
+
+/// Clones a region of a routed block for as many tokens as `shape` says.
+LogicalResult ShapeCloner::cloneRegion(Region &region, Region &into,
+                                       ArrayRef<int64_t> shape) {
+  Block &block = region.front();
+  OpBuilder::InsertionGuard guard(builder);
+  Block *body = builder.createBlock(&into);
+  for (BlockArgument argument : block.getArguments()) {
+    RankedTensorType before = getTensorType(argument);
+    ArrayRef<int64_t> sizes = shape.take_front(before.getRank());
+    body->addArgument(before.clone(sizes), argument.getLoc());
+  }
+  mapping.map(block.getArguments(), body->getArguments());
+  return cloneBlock(block);
 }
 
 LogicalResult ShapeCloner::cloneRouted(RoutedOp routed) {
@@ -178,18 +193,16 @@ LogicalResult ShapeCloner::cloneRouted(RoutedOp routed) {
   clone.getResult().setType(type);
 
   SmallVector<int64_t> shape(type.getShape());
+  int64_t tokens = shape[1];
   shape[1] = getRoutedTokens(routed);
-  Block &block = routed.getBody().front();
-  OpBuilder::InsertionGuard guard(builder);
-  Block *body = builder.createBlock(&clone.getBody());
-  for (BlockArgument argument : block.getArguments()) {
-    RankedTensorType before = getTensorType(argument);
-    ArrayRef<int64_t> sizes = ArrayRef(shape).take_front(before.getRank());
-    body->addArgument(before.clone(sizes), argument.getLoc());
-  }
-  mapping.map(block.getArguments(), body->getArguments());
-  if (failed(cloneBlock(block)))
+  if (failed(cloneRegion(routed.getBody(), clone.getBody(), shape)))
     return failure();
+  if (!routed.getBypass().empty()) {
+    bool isShare = !type.isDynamicDim(1) && shape[1] < tokens;
+    shape[1] = isShare ? tokens - shape[1] : shape[1];
+    if (failed(cloneRegion(routed.getBypass(), clone.getBypass(), shape)))
+      return failure();
+  }
   return finishRouted(clone);
 }
 

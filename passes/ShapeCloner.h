@@ -49,6 +49,8 @@ private:
   LogicalResult cloneAs(Operation *op, ArrayRef<int64_t> resultShape);
   LogicalResult cloneModOp(Operation *op);
   LogicalResult cloneRouted(RoutedOp routed);
+  LogicalResult cloneRegion(Region &region, Region &into,
+                            ArrayRef<int64_t> shape);
   LogicalResult cloneElementwise(Operation *op);
   LogicalResult cloneLinalg(linalg::LinalgOp op);
   LogicalResult cloneConcat(tensor::ConcatOp op);

@@ -23,8 +23,8 @@ static Value getFirstTensor(Operation *op) {
 static Value getOrigin(OpResult result, int64_t dim) {
   Operation *op = result.getOwner();
   if (isa<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp, LinearOp, RopeOp,
-          AttentionOp, CachedAttentionOp, RouterOp, PredictorOp, SoftmaxOp>(
-          op)) {
+          AttentionOp, CachedAttentionOp, RouterOp, PredictorOp, SoftmaxOp,
+          NoiseOp>(op)) {
     auto destination = cast<DestinationOpInterface>(op);
     if (Value into = destination.getInto())
       return into;

@@ -29,6 +29,7 @@ void emitKernel(KernelBuilder &builder, PredictorOp op);
 void emitKernel(KernelBuilder &builder, GatherOp op);
 void emitKernel(KernelBuilder &builder, ScatterOp op);
 void emitKernel(KernelBuilder &builder, SoftmaxOp op);
+void emitKernel(KernelBuilder &builder, NoiseOp op);
 /// Replaces the count.
 void emitKernel(KernelBuilder &builder, SelectOp op);
 

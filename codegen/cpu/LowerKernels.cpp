@@ -58,7 +58,7 @@ static bool emitOp(KernelBuilder &builder, Operation *op) {
   return TypeSwitch<Operation *, bool>(op)
       .Case<LinearOp, RowScalesOp, QuantizeOp, AppendPanelsOp, PanelAttentionOp,
             RMSNormOp, InverseRMSOp, RopeOp, EmbeddingOp, PositionsOp, RouterOp,
-            PredictorOp, GatherOp, ScatterOp, SoftmaxOp, SelectOp>(
+            PredictorOp, GatherOp, ScatterOp, SoftmaxOp, NoiseOp, SelectOp>(
           [&](auto op) {
             emitKernel(builder, op);
             return true;
@@ -70,7 +70,7 @@ static bool hasKernel(Operation *op) {
   return isa<LinearOp, RowScalesOp, QuantizeOp, AppendPanelsOp,
              PanelAttentionOp, RMSNormOp, InverseRMSOp, RopeOp, EmbeddingOp,
              PositionsOp, RouterOp, PredictorOp, GatherOp, ScatterOp, SoftmaxOp,
-             SelectOp>(op);
+             NoiseOp, SelectOp>(op);
 }
 
 /// What a person would call the kernel: the op and its widths.

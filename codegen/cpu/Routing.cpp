@@ -114,6 +114,40 @@ Value mod::emitGate(KernelBuilder &b, GateAttr gate, Value score) {
   return weight;
 }
 
+/// Spreads the bits of an i32.
+static Value emitMix(KernelBuilder &b, Value x) {
+  auto fold = [&](Value x, int64_t shift) -> Value {
+    return arith::XOrIOp::create(b, x,
+                                 arith::ShRUIOp::create(b, x, b.i32(shift)));
+  };
+  auto scale = [&](Value x, uint32_t factor) -> Value {
+    return arith::MulIOp::create(b, x, b.i32(int32_t(factor)));
+  };
+  x = scale(fold(x, 16), 0x7feb352d);
+  x = scale(fold(x, 15), 0x846ca68b);
+  return fold(x, 16);
+}
+
+/// The halves of six hashes are twelve uniform numbers.
+void mod::emitKernel(KernelBuilder &b, NoiseOp op) {
+  auto add = [&](Value x, Value y) -> Value {
+    return arith::AddIOp::create(b, x, y);
+  };
+  Value seed = emitMix(b, b.i32(int32_t(op.getSeed())));
+  b.loop(b.index(0), b.dim(op.getPositions(), 1), 1, [&](Value token) {
+    Values at{b.index(0), token};
+    Value base = emitMix(b, add(b.load(op.getPositions(), at), seed));
+    Value sum = b.i32(-393210);
+    for (int64_t j = 0; j < 6; ++j) {
+      Value hash = emitMix(b, add(base, b.i32(j)));
+      sum = add(sum, arith::AndIOp::create(b, hash, b.i32(0xffff)));
+      sum = add(sum, arith::ShRUIOp::create(b, hash, b.i32(16)));
+    }
+    Value number = arith::SIToFPOp::create(b, b.getF32Type(), sum);
+    b.store(b.mulf(number, b.f32(1.0 / 65536)), op.getInto(), at);
+  });
+}
+
 /// The place of the i-th token of a softmax.
 static Values getMember(KernelBuilder &b, SoftmaxOp op, Value i) {
   Values at{b.index(0), i};

@@ -7,6 +7,7 @@
 
 #include "codegen/cpu/Kernels.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -67,70 +68,152 @@ static Value emitThreshold(KernelBuilder &b, SelectOp op, Value tokens,
   return found[0];
 }
 
-/// k of `tokens` tokens.
+/// Whether a score passes a threshold.
+static Value emitPasses(KernelBuilder &b, ThresholdAttr threshold,
+                        Value score) {
+  auto predicate = threshold.getInclusive() ? arith::CmpFPredicate::OGE
+                                            : arith::CmpFPredicate::OGT;
+  return arith::CmpFOp::create(b, predicate, score,
+                               b.f32(threshold.getValue().getValueAsDouble()));
+}
+
+/// A share of the tokens as a whole number.
+static Value emitRounded(KernelBuilder &b, Value share, Attribute capacity) {
+  auto truncate = [&](Value x) {
+    return b.toIndex(arith::FPToSIOp::create(b, b.getI64Type(), x));
+  };
+  auto rounded = dyn_cast<RoundedAttr>(capacity);
+  if (!rounded)
+    return truncate(share);
+  auto f64 = [&](double x) {
+    return arith::ConstantOp::create(b, b.getF64FloatAttr(x));
+  };
+  if (rounded.getRounding() == Rounding::nearest)
+    return truncate(b.addf(share, f64(0.5)));
+  Value whole = arith::FPToSIOp::create(b, b.getI64Type(), share);
+  Value back = arith::SIToFPOp::create(b, share.getType(), whole);
+  Value isShort =
+      arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, back, share);
+  Value one = arith::ExtUIOp::create(b, b.getI64Type(), isShort);
+  return b.toIndex(arith::AddIOp::create(b, whole, one));
+}
+
+/// k of `tokens` tokens; none of none.
 static Value emitCapacity(KernelBuilder &b, Attribute capacity, Value tokens) {
   if (auto count = dyn_cast<IntegerAttr>(capacity))
     return b.min(b.index(count.getInt()), tokens);
-  Type f64 = b.getF64Type();
-  Value ratio = arith::ConstantOp::create(b, cast<FloatAttr>(capacity));
+  auto rounded = dyn_cast<RoundedAttr>(capacity);
+  Value ratio = arith::ConstantOp::create(
+      b, rounded ? rounded.getRatio() : cast<FloatAttr>(capacity));
   Value integer = arith::IndexCastOp::create(b, b.getI64Type(), tokens);
-  Value exact = b.mulf(arith::SIToFPOp::create(b, f64, integer), ratio);
-  Value floor = b.toIndex(arith::FPToSIOp::create(b, b.getI64Type(), exact));
-  return b.min(arith::MaxUIOp::create(b, floor, b.index(1)), tokens);
+  Value exact =
+      b.mulf(arith::SIToFPOp::create(b, b.getF64Type(), integer), ratio);
+  Value k = emitRounded(b, exact, capacity);
+  return b.min(arith::MaxUIOp::create(b, k, b.index(1)), tokens);
 }
 
-/// Writes the index of each token that `takes` says, ascending; `state` is
-/// carried from token to token.
-using Takes = function_ref<std::pair<Value, Value>(Value score, Value state)>;
+/// How many scores are `value`.
+static Value emitEqual(KernelBuilder &b, SelectOp op, Value tokens,
+                       double value) {
+  Value key = emitScalarKey(b, b.f32(value));
+  return b.toIndex(emitCount(b, op, tokens, key, arith::CmpIPredicate::eq));
+}
 
-static Value emitScan(KernelBuilder &b, SelectOp op, Value tokens, Value state,
-                      Takes takes) {
+/// k, where forced tokens come on top and excluded ones do not count.
+static Value emitLargestCount(KernelBuilder &b, SelectOp op, Value tokens) {
+  if (!op.getForced())
+    return emitCapacity(b, *op.getCapacity(), tokens);
+  Value forced = emitEqual(b, op, tokens, INFINITY);
+  Value excluded = emitEqual(b, op, tokens, -INFINITY);
+  Value others = b.sub(b.sub(tokens, forced), excluded);
+  return b.add(forced, emitCapacity(b, *op.getCapacity(), others));
+}
+
+/// How many of the scores that equal the k-th largest are selected.
+static Value emitTies(KernelBuilder &b, SelectOp op, Value k, Value larger) {
+  Value all = b.i32(INT32_MAX);
+  switch (op.getTies()) {
+  case Ties::first:
+    return arith::SubIOp::create(b, k, larger);
+  case Ties::all:
+    return all;
+  case Ties::none:
+    break;
+  }
+  Value isOne = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, k, b.i32(1));
+  return arith::SelectOp::create(b, isOne, all, b.i32(0));
+}
+
+namespace {
+/// Says of one token after the other whether it is selected; `left` is how many
+/// scores that equal the k-th largest may still be.
+struct Selector {
+  Selector(KernelBuilder &b, SelectOp op, Value tokens);
+
+  Value takes(Value score);
+
+  KernelBuilder &b;
+  SelectOp op;
+  Value threshold, left;
+
+private:
+  Value isLargest(Value score);
+};
+} // namespace
+
+Selector::Selector(KernelBuilder &b, SelectOp op, Value tokens)
+    : b(b), op(op), left(b.i32(0)) {
+  if (!op.getCapacity())
+    return;
+  Value k = emitLargestCount(b, op, tokens);
+  threshold = emitThreshold(b, op, tokens, k);
+  Value larger = emitCount(b, op, tokens, threshold, arith::CmpIPredicate::sgt);
+  left = emitTies(b, op, b.toI32(k), larger);
+}
+
+Value Selector::isLargest(Value score) {
+  Value key = emitScalarKey(b, score);
+  auto compare = [&](arith::CmpIPredicate predicate, Value x, Value y) {
+    return Value(arith::CmpIOp::create(b, predicate, x, y));
+  };
+  Value above = compare(arith::CmpIPredicate::sgt, key, threshold);
+  Value equal = compare(arith::CmpIPredicate::eq, key, threshold);
+  Value some = compare(arith::CmpIPredicate::sgt, left, b.i32(0));
+  Value tie = arith::AndIOp::create(b, equal, some);
+  left = arith::SubIOp::create(b, left,
+                               arith::ExtUIOp::create(b, b.getI32Type(), tie));
+  return arith::OrIOp::create(b, above, tie);
+}
+
+Value Selector::takes(Value score) {
+  Value taken;
+  if (op.getCapacity())
+    taken = isLargest(score);
+  if (op.getThreshold()) {
+    Value passes = emitPasses(b, *op.getThreshold(), score);
+    taken = taken ? arith::AndIOp::create(b, taken, passes) : passes;
+  }
+  if (!op.getRest())
+    return taken;
+  Value yes = arith::ConstantOp::create(b, b.getBoolAttr(true));
+  return arith::XOrIOp::create(b, taken, yes);
+}
+
+/// Writes the index of each selected token, ascending.
+void mod::emitKernel(KernelBuilder &b, SelectOp op) {
+  Value tokens = b.dim(op.getScores(), 1);
+  Selector selector(b, op, tokens);
   Values results = b.loop(
-      b.index(0), tokens, 1, {b.index(0), state},
+      b.index(0), tokens, 1, {b.index(0), selector.left},
       [&](Value token, ValueRange carried) {
-        Value score = b.load(op.getScores(), {b.index(0), token});
-        auto [taken, next] = takes(score, carried[1]);
+        selector.left = carried[1];
+        Value taken =
+            selector.takes(b.load(op.getScores(), {b.index(0), token}));
         b.ifThen(taken, [&] {
           b.store(b.toI32(token), op.getInto(), {b.index(0), carried[0]});
         });
         Value one = arith::IndexCastUIOp::create(b, b.getIndexType(), taken);
-        return Values{b.add(carried[0], one), next};
+        return Values{b.add(carried[0], one), selector.left};
       });
-  return results[0];
-}
-
-static Value emitPositive(KernelBuilder &b, SelectOp op, Value tokens) {
-  return emitScan(b, op, tokens, b.index(0), [&](Value score, Value state) {
-    Value positive =
-        arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, score, b.f32(0.0));
-    return std::pair(positive, state);
-  });
-}
-
-static Value emitTopK(KernelBuilder &b, SelectOp op, Value tokens) {
-  Value k = emitCapacity(b, *op.getCapacity(), tokens);
-  Value threshold = emitThreshold(b, op, tokens, k);
-  Value larger = emitCount(b, op, tokens, threshold, arith::CmpIPredicate::sgt);
-  // Of the scores that equal the threshold, the first take what is left of k.
-  Value ties = arith::SubIOp::create(b, b.toI32(k), larger);
-  return emitScan(b, op, tokens, ties, [&](Value score, Value left) {
-    Value key = emitScalarKey(b, score);
-    auto compare = [&](arith::CmpIPredicate predicate, Value x, Value y) {
-      return Value(arith::CmpIOp::create(b, predicate, x, y));
-    };
-    Value above = compare(arith::CmpIPredicate::sgt, key, threshold);
-    Value equal = compare(arith::CmpIPredicate::eq, key, threshold);
-    Value some = compare(arith::CmpIPredicate::sgt, left, b.i32(0));
-    Value tie = arith::AndIOp::create(b, equal, some);
-    Value used = arith::ExtUIOp::create(b, b.getI32Type(), tie);
-    return std::pair(Value(arith::OrIOp::create(b, above, tie)),
-                     Value(arith::SubIOp::create(b, left, used)));
-  });
-}
-
-void mod::emitKernel(KernelBuilder &b, SelectOp op) {
-  Value tokens = b.dim(op.getScores(), 1);
-  Value count =
-      op.getCapacity() ? emitTopK(b, op, tokens) : emitPositive(b, op, tokens);
-  op.getCount().replaceAllUsesWith(count);
+  op.getCount().replaceAllUsesWith(results[0]);
 }

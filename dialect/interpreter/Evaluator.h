@@ -42,6 +42,8 @@ private:
 
 /// Each runs an op of its kind, fails with an error, or does not know the op.
 std::optional<LogicalResult> evaluateModOp(Evaluator &evaluator, Operation *op);
+std::optional<LogicalResult> evaluateRoutingOp(Evaluator &evaluator,
+                                               Operation *op);
 std::optional<LogicalResult> evaluateProductOp(Evaluator &evaluator,
                                                Operation *op);
 std::optional<LogicalResult> evaluateElementwiseOp(Evaluator &evaluator,

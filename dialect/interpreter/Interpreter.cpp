@@ -40,7 +40,7 @@ SmallVector<int64_t> Evaluator::getInts(ArrayRef<OpFoldResult> numbers) const {
 }
 
 LogicalResult Evaluator::evaluate(Operation *op) {
-  for (auto evaluateOp : {evaluateModOp, evaluateProductOp,
+  for (auto evaluateOp : {evaluateModOp, evaluateRoutingOp, evaluateProductOp,
                           evaluateElementwiseOp, evaluateTensorOp})
     if (std::optional<LogicalResult> known = evaluateOp(*this, op))
       return *known;

@@ -1,11 +1,13 @@
 //===- ModOps.cpp - The meaning of the mod dialect's ops --------*- C++ -*-===//
 //
-// The equations of the ops' descriptions as loops.
+// The equations of the ops' descriptions as loops: parts of a transformer, and
+// caches.
 //
 //===----------------------------------------------------------------------===//
 
 #include "dialect/ModOps.h"
 #include "dialect/interpreter/Evaluator.h"
+#include "dialect/interpreter/Rows.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <algorithm>
 #include <cmath>
@@ -14,7 +16,7 @@
 using namespace mlir;
 using namespace mlir::mod;
 
-static float dot(const double *a, const double *b, int64_t length) {
+float mod::multiplyRows(const double *a, const double *b, int64_t length) {
   float sum = 0;
   for (int64_t i = 0; i < length; ++i)
     sum += float(a[i]) * float(b[i]);
@@ -56,7 +58,7 @@ static LogicalResult evaluateOp(Evaluator &evaluator, PositionsOp op) {
 
 /// `1 / sqrt(mean(x^2) + eps)`.
 static float inverseRMS(const double *x, int64_t width, float eps) {
-  return 1.0f / std::sqrt(dot(x, x, width) / float(width) + eps);
+  return 1.0f / std::sqrt(multiplyRows(x, x, width) / float(width) + eps);
 }
 
 static LogicalResult evaluateOp(Evaluator &evaluator, RMSNormOp op) {
@@ -73,9 +75,8 @@ static LogicalResult evaluateOp(Evaluator &evaluator, RMSNormOp op) {
   return success();
 }
 
-/// `x[b, indices[b, i], ...]`.
-static InterpreterValue gather(const InterpreterValue &x,
-                               const InterpreterValue &indices) {
+InterpreterValue mod::gatherRows(const InterpreterValue &x,
+                                 const InterpreterValue &indices) {
   InterpreterValue result(x.shape);
   result.shape[1] = indices.shape[1];
   int64_t width = x.shape.size() == 3 ? x.shape[2] : 1;
@@ -92,7 +93,7 @@ static InterpreterValue gather(const InterpreterValue &x,
 InterpreterValue mod::getRows(Evaluator &evaluator, Value x, Value rows) {
   if (!rows)
     return evaluator.get(x);
-  return gather(evaluator.get(x), evaluator.get(rows));
+  return gatherRows(evaluator.get(x), evaluator.get(rows));
 }
 
 static LogicalResult evaluateOp(Evaluator &evaluator, InverseRMSOp op) {
@@ -139,20 +140,8 @@ static float applyGate(GateAttr gate, float score) {
          float(gate.getBiasValue());
 }
 
-namespace {
-/// Where rows go, and what they are multiplied by.
-struct Scatter {
-  const InterpreterValue &indices;
-  const InterpreterValue *scores;
-  GateAttr gate;
-  /// Whether what a row was stays.
-  bool isSum;
-};
-} // namespace
-
-/// `x[b, indices[b, i]] += gate(scores[b, indices[b, i]]) * update[b, i]`.
-static void scatter(InterpreterValue &x, const InterpreterValue &update,
-                    Scatter how) {
+void mod::scatterRows(InterpreterValue &x, const InterpreterValue &update,
+                      Scatter how) {
   for (int64_t i = 0; i < update.getNumRows(); ++i) {
     int64_t b = i / update.shape[1];
     int64_t row = b * x.shape[1] + how.indices.data[i];
@@ -164,18 +153,16 @@ static void scatter(InterpreterValue &x, const InterpreterValue &update,
   }
 }
 
-/// The indices of all tokens of `x`.
-static InterpreterValue allIndices(const InterpreterValue &x) {
+InterpreterValue mod::getAllIndices(const InterpreterValue &x) {
   InterpreterValue indices({x.shape[0], x.shape[1]});
   for (int64_t b = 0; b < x.shape[0]; ++b)
     std::iota(indices.getRow(b), indices.getRow(b) + x.shape[1], 0);
   return indices;
 }
 
-/// The indices that an op writes rows of `x` at.
-static InterpreterValue getIndices(Evaluator &evaluator, Value indices,
-                                   const InterpreterValue &x) {
-  return indices ? evaluator.get(indices) : allIndices(x);
+InterpreterValue mod::getRowIndices(Evaluator &evaluator, Value indices,
+                                    const InterpreterValue &x) {
+  return indices ? evaluator.get(indices) : getAllIndices(x);
 }
 
 static LogicalResult evaluateOp(Evaluator &evaluator, LinearOp op) {
@@ -189,10 +176,10 @@ static LogicalResult evaluateOp(Evaluator &evaluator, LinearOp op) {
   if (op.getInto()) {
     InterpreterValue update = std::move(result);
     result = evaluator.get(op.getInto());
-    scatter(result, update,
-            {getIndices(evaluator, op.getIndices(), result),
-             op.getScores() ? &evaluator.get(op.getScores()) : nullptr,
-             op.getGateAttr(), op.getAccumulate()});
+    scatterRows(result, update,
+                {getRowIndices(evaluator, op.getIndices(), result),
+                 op.getScores() ? &evaluator.get(op.getScores()) : nullptr,
+                 op.getGateAttr(), op.getAccumulate()});
   }
   evaluator.set(op.getResult(), result);
   return success();
@@ -241,8 +228,8 @@ static void attend(Heads shape, const double *query, const double *keys,
     int64_t group = h / (shape.heads / shape.kvHeads) * shape.dim;
     std::vector<float> weights(count);
     for (int64_t j = 0; j < count; ++j)
-      weights[j] = dot(query + h * shape.dim,
-                       keys + j * shape.kvWidth() + group, shape.dim) /
+      weights[j] = multiplyRows(query + h * shape.dim,
+                                keys + j * shape.kvWidth() + group, shape.dim) /
                    std::sqrt(float(shape.dim));
     float largest = *llvm::max_element(weights), sum = 0;
     for (float &weight : weights)
@@ -269,170 +256,6 @@ static LogicalResult evaluateOp(Evaluator &evaluator, AttentionOp op) {
              value.getRow(b * keys), keys - tokens + i + 1,
              result.getRow(b * tokens + i));
   evaluator.set(op.getResult(), result);
-  return success();
-}
-
-//===----------------------------------------------------------------------===//
-// Routing
-//===----------------------------------------------------------------------===//
-
-static LogicalResult evaluateOp(Evaluator &evaluator, RouterOp op) {
-  const InterpreterValue &x = evaluator.get(op.getX());
-  const InterpreterValue &weight = evaluator.get(op.getWeight());
-  InterpreterValue result({x.shape[0], x.shape[1]});
-  for (int64_t i = 0; i < x.getNumRows(); ++i) {
-    float score = dot(x.getRow(i), weight.getRow(0), x.shape[2]);
-    if (op.getBias())
-      score += float(evaluator.get(op.getBias()).data[0]);
-    result.data[i] = score;
-  }
-  evaluator.set(op.getResult(), result);
-  return success();
-}
-
-static LogicalResult evaluateOp(Evaluator &evaluator, PredictorOp op) {
-  const InterpreterValue &x = evaluator.get(op.getX());
-  const InterpreterValue &down = evaluator.get(op.getDownWeight());
-  const InterpreterValue &downBias = evaluator.get(op.getDownBias());
-  const InterpreterValue &up = evaluator.get(op.getUpWeight());
-  InterpreterValue result({x.shape[0], x.shape[1]});
-  std::vector<double> hidden(down.shape[0]);
-  for (int64_t i = 0; i < x.getNumRows(); ++i) {
-    for (size_t h = 0; h < hidden.size(); ++h) {
-      float y = dot(x.getRow(i), down.getRow(h), x.shape[2]) +
-                float(downBias.data[h]);
-      hidden[h] = y / (1.0f + std::exp(-y));
-    }
-    result.data[i] = dot(hidden.data(), up.getRow(0), hidden.size()) +
-                     float(evaluator.get(op.getUpBias()).data[0]);
-  }
-  evaluator.set(op.getResult(), result);
-  return success();
-}
-
-/// The ascending indices of the largest scores, or without a capacity of the
-/// positive ones.
-static std::vector<double> select(ArrayRef<double> scores, Attribute capacity) {
-  std::vector<double> order(scores.size());
-  std::iota(order.begin(), order.end(), 0);
-  if (!capacity) {
-    llvm::erase_if(order, [&](double i) { return !(scores[i] > 0); });
-    return order;
-  }
-  // Of equal scores, the lowest index comes first.
-  llvm::sort(order, [&](double a, double b) {
-    return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
-  });
-  order.resize(getCapacityCount(capacity, scores.size()));
-  llvm::sort(order);
-  return order;
-}
-
-static LogicalResult evaluateOp(Evaluator &evaluator, SelectOp op) {
-  std::vector<double> indices =
-      select(evaluator.get(op.getScores()).data, op.getCapacityAttr());
-  evaluator.set(op.getCount(), double(indices.size()));
-  if (int64_t(indices.size()) > op.getMaxCount())
-    return op.emitError("selects ")
-           << indices.size() << " tokens, but has room for "
-           << op.getMaxCount();
-  InterpreterValue result({1, op.getMaxCount()});
-  llvm::copy(indices, result.data.begin());
-  evaluator.set(op.getIndices(), result);
-  return success();
-}
-
-static LogicalResult evaluateOp(Evaluator &evaluator, GatherOp op) {
-  evaluator.set(op.getResult(), gather(evaluator.get(op.getX()),
-                                       evaluator.get(op.getIndices())));
-  return success();
-}
-
-static LogicalResult evaluateOp(Evaluator &evaluator, ScatterOp op) {
-  InterpreterValue result = evaluator.get(op.getX());
-  scatter(result, evaluator.get(op.getUpdate()),
-          {getIndices(evaluator, op.getIndices(), result),
-           &evaluator.get(op.getScores()), op.getGate(), !op.getReplace()});
-  evaluator.set(op.getResult(), result);
-  return success();
-}
-
-/// The tokens that one sequence of a routed block selects.
-static std::vector<double> selectRouted(Evaluator &evaluator, RoutedOp op,
-                                        int64_t sequence) {
-  bool predicted = op.getSelection() == Selection::causal && op.getLogits();
-  const InterpreterValue &tested =
-      evaluator.get(predicted ? op.getLogits() : op.getScores());
-  ArrayRef<double> row(tested.getRow(sequence), tested.shape[1]);
-  if (op.getSelection() == Selection::expert_choice)
-    return select(row, op.getCapacity());
-  if (op.getCausal() != Causal::always)
-    return select(row, /*capacity=*/Attribute());
-  return select(
-      row, IntegerAttr::get(IntegerType::get(op.getContext(), 64), row.size()));
-}
-
-/// The shares of the tokens that the indices name, 0 for the others.
-static InterpreterValue softmax(const InterpreterValue &scores,
-                                const InterpreterValue &indices) {
-  InterpreterValue result(scores.shape);
-  for (int64_t b = 0; b < scores.shape[0]; ++b) {
-    ArrayRef<double> among(indices.getRow(b), indices.shape[1]);
-    const double *row = scores.getRow(b);
-    float largest = -INFINITY, sum = 0;
-    for (double i : among)
-      largest = std::max(largest, float(row[int64_t(i)]));
-    for (double i : among)
-      sum += std::exp(float(row[int64_t(i)]) - largest);
-    for (double i : among)
-      result.getRow(b)[int64_t(i)] =
-          std::exp(float(row[int64_t(i)]) - largest) / sum;
-  }
-  return result;
-}
-
-static LogicalResult evaluateOp(Evaluator &evaluator, SoftmaxOp op) {
-  const InterpreterValue &scores = evaluator.get(op.getScores());
-  evaluator.set(op.getResult(),
-                softmax(scores, op.getIndices() ? evaluator.get(op.getIndices())
-                                                : allIndices(scores)));
-  return success();
-}
-
-/// What the gate of a routed block turns into weights.
-static InterpreterValue getGateScores(Evaluator &evaluator, RoutedOp op,
-                                      const InterpreterValue &indices) {
-  const InterpreterValue &scores = evaluator.get(op.getGatedBy());
-  if (!op.getGate().isSoftmax())
-    return scores;
-  bool isAmongSelected = op.getGate().getKind() == GateKind::softmax_topk;
-  return softmax(scores, isAmongSelected ? indices : allIndices(scores));
-}
-
-static LogicalResult evaluateOp(Evaluator &evaluator, RoutedOp op) {
-  InterpreterValue x = evaluator.get(op.getX());
-  InterpreterValue indices;
-  for (int64_t b = 0; b < x.shape[0]; ++b) {
-    std::vector<double> selected = selectRouted(evaluator, op, b);
-    if (b && indices.shape[1] != int64_t(selected.size()))
-      return op.emitError("sequences select different numbers of tokens");
-    indices.shape = {x.shape[0], int64_t(selected.size())};
-    llvm::append_range(indices.data, selected);
-  }
-  InterpreterValue positions = indices;
-  for (double &position : positions.data)
-    position += evaluator.getStart();
-  SmallVector<InterpreterValue> arguments = {
-      gather(x, indices), positions,
-      gather(evaluator.get(op.getGatedBy()), indices)};
-  arguments.resize(op.getBody().getNumArguments());
-  auto update = evaluator.run(op.getBody().front(), arguments);
-  if (failed(update))
-    return failure();
-  InterpreterValue scores = getGateScores(evaluator, op, indices);
-  scatter(x, update->front(),
-          {indices, &scores, op.getGate(), !op.getReplace()});
-  evaluator.set(op.getResult(), x);
   return success();
 }
 
@@ -475,33 +298,11 @@ static LogicalResult evaluateOp(Evaluator &evaluator, CachedAttentionOp op) {
   return success();
 }
 
-static LogicalResult evaluateOp(Evaluator &evaluator, TraceRoutingOp op) {
-  const InterpreterValue &trace = evaluator.get(op.getTrace());
-  if (!trace.trace)
-    return success();
-  const InterpreterValue &scores = evaluator.get(op.getScores());
-  const InterpreterValue &tested = evaluator.get(op.getTested());
-  int64_t length = op.getTrace().getType().getLength();
-  int64_t start = op.getStart() ? evaluator.getInt(op.getStart()) : 0;
-  auto row = trace.trace->begin() + op.getOrdinal() * 3 * length + start;
-  for (auto [i, score, test] : llvm::enumerate(scores.data, tested.data)) {
-    row[i] = score;
-    row[length + i] = test;
-    row[2 * length + i] = !op.getSelected() && test > 0;
-  }
-  if (op.getSelected())
-    for (double index : evaluator.get(op.getSelected()).data)
-      row[2 * length + int64_t(index)] = 1;
-  return success();
-}
-
 std::optional<LogicalResult> mod::evaluateModOp(Evaluator &evaluator,
                                                 Operation *op) {
   return llvm::TypeSwitch<Operation *, std::optional<LogicalResult>>(op)
       .Case<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp, LinearOp, RopeOp,
-            AttentionOp, RouterOp, PredictorOp, RoutedOp, SelectOp, GatherOp,
-            ScatterOp, SoftmaxOp, TemporaryCacheOp, CacheAppendOp,
-            CachedAttentionOp, TraceRoutingOp>(
+            AttentionOp, TemporaryCacheOp, CacheAppendOp, CachedAttentionOp>(
           [&](auto op) { return evaluateOp(evaluator, op); })
       .Default(std::nullopt);
 }

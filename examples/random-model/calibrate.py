@@ -71,9 +71,11 @@ class Sample:
 
     def pass_routed(self, prefix, share):
         """Routes as decode will; gives the biases of the layer's router and predictor."""
-        router = self.linear(self.x, prefix + "router")[:, 0]
-        biases = {prefix + "router.bias": cut(router, share)}
-        if self.options.router_bias:
+        router = self.linear(self.x, prefix + "router")
+        is_argmax = router.shape[1] == 2   # the first output is above the second
+        router = router[:, 0] - router[:, 1] if is_argmax else router[:, 0]
+        biases = {} if is_argmax else {prefix + "router.bias": cut(router, share)}
+        if self.options.router_bias and not is_argmax:
             router = router + biases[prefix + "router.bias"]
         causal = router
         if self.options.predictor:

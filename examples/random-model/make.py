@@ -73,11 +73,21 @@ def make_config(options, routed):
               "rope_theta": options.rope_theta, "tie_word_embeddings": options.tied, "attention_bias": options.attention_bias,
               "torch_dtype": {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}[options.dtype]}
     if routed != "none":
-        config["mod"] = {"routed_layers": routed, "capacity": options.capacity, "routing": options.routing,
-                         "gate": options.gate, "gate_scale": options.gate_scale, "gate_bias": options.gate_bias,
+        config["mod"] = {"routed_layers": routed, "capacity": options.capacity, **list_options(options),
+                         "routing": options.routing, "gate": options.gate, "gate_scale": options.gate_scale, "gate_bias": options.gate_bias,
                          "selected": options.selected, "predictor": {"hidden": options.predictor} if options.predictor else None,
                          "decode": options.decode}
     return config
+
+
+def list_options(options):
+    """The keys of the `mod` object that are said only where they matter."""
+    said = {"capacity_rounding": options.rounding, "ties": options.ties, "seed": options.routing_seed,
+            "threshold": options.threshold, "comparison": options.comparison, "forced_tokens": options.forced_tokens,
+            "eligible_tokens": options.eligible and [int(part) for part in options.eligible.split(",")],
+            "scope": options.scope, "skipped": options.skipped and options.skipped.replace("+", " + "),
+            "adapter": options.adapter and {"hidden": options.adapter}}
+    return {key: value for key, value in said.items() if value is not None}
 
 
 def embedding_spread(options):
@@ -119,9 +129,16 @@ def list_routing(options, layer):
     """The router and the predictor of one routed layer; both logits have a spread of one over the tokens."""
     prefix, dim = f"model.layers.{layer}.", options.dim
     scale = dim ** -0.5 / stream_spread(options, layer)
-    yield prefix + "router.weight", [1, dim], 0.0, scale
+    outputs = 2 if options.routing == "argmax" else 1
+    yield prefix + "router.weight", [outputs, dim], 0.0, scale
     if options.router_bias:
-        yield prefix + "router.bias", [1], 0.0, 0.0
+        yield prefix + "router.bias", [outputs], 0.0, 0.2 * (outputs > 1)
+    if options.adapter:
+        hidden = options.adapter
+        yield prefix + "adapter.0.weight", [hidden, dim], 0.0, scale
+        yield prefix + "adapter.0.bias", [hidden], 0.0, 0.1
+        yield prefix + "adapter.2.weight", [dim, hidden], 0.0, GAIN * hidden ** -0.5
+        yield prefix + "adapter.2.bias", [dim], 0.0, 0.1
     if options.predictor:
         hidden = options.predictor
         yield prefix + "predictor.0.weight", [hidden, dim], 0.0, scale
@@ -242,7 +259,17 @@ def parse_arguments():
     add("--dtype", choices=list(SIZES), default="F32")
     add("--routed", default="odd", help="odd (default), even, all, a list such as 1,3, or none")
     add("--capacity", type=capacities, default=0.125, help="ratio, count, or comma list with one per routed layer")
-    add("--routing", choices=["expert_choice", "token_choice", "stochastic"], default="expert_choice")
+    add("--rounding", choices=["floor", "ceil", "nearest"], help="of a capacity that is a ratio")
+    add("--routing", choices=["expert_choice", "token_choice", "stochastic", "threshold", "argmax"], default="expert_choice")
+    add("--ties", choices=["first", "none", "all"], help="what becomes of scores that equal the k-th largest")
+    add("--routing-seed", type=int, help="of stochastic routing")
+    add("--threshold", type=float, help="the probability that a router or predictor must give")
+    add("--comparison", choices=[">", ">="], help="with the threshold")
+    add("--forced-tokens", type=int, help="the first tokens, which take part in any case")
+    add("--eligible", help="the first and the last token that may be skipped, such as 10,99")
+    add("--scope", choices=["block", "attention", "mlp"], help="what of a layer is routed")
+    add("--skipped", choices=["x", "g*x", "x+adapter"], help="what a skipped token becomes")
+    add("--adapter", type=int, help="width of the adapters of skipped tokens")
     add("--gate", choices=["raw", "sigmoid", "tanh", "softmax", "softmax_topk", "none"], default="raw")
     add("--gate-scale", type=float, default=1.0, help="the gate is scale * gate(r) + bias")
     add("--gate-bias", type=float, default=0.0)

@@ -320,17 +320,38 @@ predictor(37, 50, 21)
 predictor(5, 9, 1)
 
 
-def select(scores, capacity):
+ROUND = {"floor": np.floor, "ceil": np.ceil, "nearest": lambda x: np.floor(x + 0.5)}
+
+
+def is_largest(scores, capacity, ties, forced, rounding):
+    finite = np.isfinite(scores) if forced else np.full(len(scores), True)
+    n, extra = finite.sum(), (scores[~finite] > 0).sum()
+    k = (max(1, int(ROUND[rounding](capacity * n)))
+         if isinstance(capacity, float) else capacity)
+    k = extra + min(k, n)
+    order, chosen = np.argsort(-scores, kind="stable"), np.zeros(len(scores), bool)
+    chosen[order[:k]] = True
+    if ties != "first" and k:
+        chosen[scores == scores[order[k - 1]]] = ties == "all" or k == 1
+    return chosen
+
+
+def select(scores, capacity, threshold=None, ties="first", forced=False,
+           rest=False, rounding="floor"):
     n = len(scores)
-    if capacity is None:
-        want = np.flatnonzero(scores > 0)
-        text = "positive"
-    else:
-        k = (max(1, int(np.floor(capacity * n))) if isinstance(capacity, float)
-             else min(capacity, n))
-        want = np.sort(np.argsort(-scores, kind="stable")[:k])
-        text = f"top_k({capacity})"
-    length = max(1, len(want) if capacity else n)
+    chosen, text = np.full(n, True), "rest " if rest else ""
+    if capacity is not None:
+        chosen = is_largest(scores, capacity, ties, forced, rounding)
+        text += "top_k(" + (f"{rounding}({capacity})" if rounding != "floor" else
+                            str(capacity))
+        text += f", ties = {ties}" * (ties != "first") + ", forced" * forced + ")"
+    if capacity is None or threshold is not None:
+        word, value = threshold or ("above", 0.0)
+        chosen &= scores >= value if word == "at_least" else scores > value
+        text += f" {word}({value})" if threshold else " positive"
+    want = np.flatnonzero(chosen != rest)
+    plain = capacity and ties == "first" and not (rest or forced or threshold)
+    length = max(1, len(want) if plain else n)
     y = Buffer(np.full((1, length), -5, np.int32))
     case(f"%count = mod.select {text} {{0}} into({{1}}) : ({{types}}) -> index",
          [Buffer(scores[None].astype(np.float32), (1,)), y], [y], [want[None]],
@@ -347,6 +368,43 @@ select(np.repeat([3.0, -2, 5, -2, 3], 20), 0.5)
 select(-np.abs(normal(100)), 0.29)
 select(normal(40) * 1e30, 7)
 select(np.full(9, -1.0), None)
+for n in (1, 5, 40, 333):
+    quarters = np.round(normal(n) * 4) / 4
+    for ties in ("first", "none", "all"):
+        for capacity in (1, 4, 0.3):
+            select(quarters, capacity, ties=ties)
+        select(quarters, 0.29, ties=ties, rest=True, rounding="ceil")
+        masked = np.where(random.random(n) < 0.2, np.inf, quarters)
+        masked[random.random(n) < 0.2] = -np.inf
+        select(masked, 0.3, ties=ties, forced=True, rounding="nearest")
+        select(masked, 3, ties=ties, forced=True, threshold=("above", 0.25))
+    select(quarters, None, threshold=("at_least", 0.25))
+    select(quarters, None, threshold=("above", 0.25), rest=True)
+    select(quarters, 0.6, threshold=("at_least", -0.5), rest=True)
+select(np.full(9, -np.inf), 4, forced=True)
+select(np.full(9, np.inf), 4, forced=True)
+
+
+def mix(x):
+    x = (x ^ x >> np.uint32(16)) * np.uint32(0x7FEB352D)
+    x = (x ^ x >> np.uint32(15)) * np.uint32(0x846CA68B)
+    return x ^ x >> np.uint32(16)
+
+
+def noise(n, seed):
+    positions = random.integers(0, 1 << 20, n).astype(np.int32)
+    with np.errstate(over="ignore"):
+        base = mix(positions.astype(np.uint32) + mix(np.uint32([seed])))
+        words = [mix(base + np.uint32(j)) for j in range(6)]
+    sums = sum((w & np.uint32(65535)).astype(float) + (w >> np.uint32(16)) for w in words)
+    y = out(1, n, dynamic=(1,))
+    case(f"mod.noise {{0}} seed({seed}) into({{1}}) : ({{types}}) -> ()",
+         [Buffer(positions[None], (1,)), y], [y],
+         [(sums[None] - 393210) / 65536], tolerance=0)
+
+
+noise(1, 0)
+noise(100, 123456789)
 
 
 def softmax(n, members=None):

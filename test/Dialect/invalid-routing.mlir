@@ -199,7 +199,7 @@ func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>, %s: tensor<1x4xf3
       causal = #mod<causal router>, operandSegmentSizes = array<i32: 1, 1, 1, 0>}> ({
   ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
     mod.yield %t : tensor<1x?x16xf32>
-  }) : (tensor<1x8x16xf32>, tensor<1x8xf32>, tensor<1x4xf32>) -> tensor<1x8x16xf32>
+  }, {}) : (tensor<1x8x16xf32>, tensor<1x8xf32>, tensor<1x4xf32>) -> tensor<1x8x16xf32>
   return
 }
 
@@ -286,6 +286,116 @@ func.func @attention_inside(%x: tensor<1x?x16xf32>, %r: tensor<1x?xf32>, %w: ten
     %a = mod.attention %s, %k, %k heads(2) kv_heads(2) : (tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?x16xf32>) -> tensor<1x?x16xf32>
     mod.yield %a : tensor<1x?x16xf32>
   } : tensor<1x?x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{has a threshold that nothing is compared with}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(always, above = 0.5) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{capacity as a ratio must be in (0, 1], not 1.250000e+00}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = ceil(1.25)) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{expected 'ties'}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5, equal = all) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{region's tokens must be rows of 'tensor<1x8x16xf32>'}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } bypass {
+  ^bb0(%t: tensor<1x?x8xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x8xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @bypass(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } bypass {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    // expected-error @below {{in a bypass: skipped tokens do not attend}}
+    %a = mod.attention %t, %t, %t heads(2) kv_heads(2) : (tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?x16xf32>) -> tensor<1x?x16xf32>
+    mod.yield %a : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @noise(%p: tensor<1x8xi32>) {
+  // expected-error @below {{gives values like 'tensor<1x8xf32>', not 'tensor<1x4xf32>'}}
+  %0 = mod.noise %p seed(3) : (tensor<1x8xi32>) -> tensor<1x4xf32>
+  return
+}
+
+// -----
+
+func.func @select(%r: tensor<1x8xf32>) {
+  // expected-error @below {{selects by 'top_k', by a threshold or by both}}
+  %0, %n = mod.select rest %r : (tensor<1x8xf32>) -> (tensor<1x3xi32>, index)
+  return
+}
+
+// -----
+
+func.func @select(%r: tensor<1x8xf32>) {
+  // expected-error @below {{has ties and forced scores with 'top_k' only}}
+  %0, %n = "mod.select"(%r) <{forced, threshold = #mod.threshold<above = 0.5>}> : (tensor<1x8xf32>) -> (tensor<1x8xi32>, index)
+  return
+}
+
+// -----
+
+func.func @select(%r: tensor<1x8xf32>) {
+  // expected-error @below {{selects up to 8 tokens, but has room for 3}}
+  %0, %n = mod.select top_k(2, forced) %r : (tensor<1x8xf32>) -> (tensor<1x3xi32>, index)
+  return
+}
+
+// -----
+
+func.func @select(%r: tensor<1x8xf32>) {
+  // expected-error @below {{selects up to 8 tokens, but has room for 3}}
+  %0, %n = mod.select rest top_k(2) positive %r : (tensor<1x8xf32>) -> (tensor<1x3xi32>, index)
+  return
+}
+
+// -----
+
+func.func @select(%r: tensor<1x8xf32>) {
+  // expected-error @below {{selects up to 7 tokens, but has room for 3}}
+  %0, %n = mod.select top_k(0.25, ties = none) %r : (tensor<1x8xf32>) -> (tensor<1x3xi32>, index)
   return
 }
 

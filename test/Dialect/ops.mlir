@@ -167,6 +167,10 @@ func.func @select(%r: tensor<1x?xf32>, %i: tensor<1x8xi32>, %rm: memref<1x?xf32>
   %0, %n0 = mod.select top_k(0.125) %r : (tensor<1x?xf32>) -> (tensor<1x8xi32>, index)
   // CHECK: mod.select top_k(8) %{{.*}} into(%{{.*}}) : (tensor<1x?xf32>, tensor<1x8xi32>) -> (tensor<1x8xi32>, index)
   %1, %n1 = mod.select top_k(8) %r into(%i) : (tensor<1x?xf32>, tensor<1x8xi32>) -> (tensor<1x8xi32>, index)
+  // CHECK: mod.select rest top_k(ceil(1.250000e-01), ties = none, forced) at_least(5.000000e-01) %{{.*}} : (
+  %4, %n4 = mod.select rest top_k(ceil(0.125), ties = none, forced) at_least(0.5) %r : (tensor<1x?xf32>) -> (tensor<1x8xi32>, index)
+  // CHECK: mod.select top_k(nearest(1.250000e-01)) above(-1.000000e+00) %{{.*}} : (
+  %5, %n5 = mod.select top_k(nearest(0.125)) above(-1.0) %r : (tensor<1x?xf32>) -> (tensor<1x8xi32>, index)
   // CHECK: mod.select positive %{{.*}} : (tensor<1x?xf32>) -> (tensor<1x8xi32>, index)
   %2, %n2 = mod.select positive %r : (tensor<1x?xf32>) -> (tensor<1x8xi32>, index)
   // CHECK: mod.select positive %{{.*}} into(%{{.*}}) : (memref<1x?xf32>, memref<1x8xi32>) -> index
@@ -239,11 +243,38 @@ func.func @panels(%q: memref<1x1x16xf32>, %k: memref<1x1x8xf32>, %p: memref<1x1x
   return
 }
 
+// Every clause of a routed block, and a bypass.
+
+// CHECK-LABEL: func @clauses_of_routed
+func.func @clauses_of_routed(%x: tensor<?x?x16xf32>, %p: tensor<?x?xi32>, %r: tensor<?x?xf32>, %l: tensor<?x?xf32>) -> tensor<?x?x16xf32> {
+  // CHECK: %[[Z:.*]] = mod.noise %{{.*}} seed(7) : (tensor<?x?xi32>) -> tensor<?x?xf32>
+  %z = mod.noise %p seed(7) : (tensor<?x?xi32>) -> tensor<?x?xf32>
+  // CHECK: mod.routed %{{.*}} by(%[[Z]]) select(token_choice, capacity = ceil(1.250000e-01), ties = all, forced) gate(tanh, scale = 5.000000e-01, bias = 1.000000e+00) by(%{{.*}}) replace causal(predictor, %{{.*}}, at_least = -5.000000e-01) {
+  %y = mod.routed %x by(%z) select(token_choice, capacity = ceil(0.125), ties = all, forced)
+      gate(tanh, scale = 0.5, bias = 1.0) by(%r) replace causal(predictor, %l, at_least = -0.5) {
+  ^bb0(%t: tensor<?x?x16xf32>, %positions: tensor<?x?xi32>, %s: tensor<?x?xf32>):
+    mod.yield %t : tensor<?x?x16xf32>
+  // CHECK: } bypass {
+  // CHECK-NEXT: ^bb0(%{{.*}}: tensor<?x?x16xf32>, %{{.*}}: tensor<?x?xi32>):
+  } bypass {
+  ^bb0(%t: tensor<?x?x16xf32>, %positions: tensor<?x?xi32>):
+    mod.yield %t : tensor<?x?x16xf32>
+  } : tensor<?x?x16xf32>
+  // CHECK: causal(router, above = 1.000000e+00) {
+  %w = mod.routed %y by(%r) select(causal, capacity = 1.0) gate(none) causal(router, above = 1.0) {
+  ^bb0(%t: tensor<?x?x16xf32>, %positions: tensor<?x?xi32>):
+    mod.yield %t : tensor<?x?x16xf32>
+  } : tensor<?x?x16xf32>
+  return %w : tensor<?x?x16xf32>
+}
+
 // CHECK-LABEL: func @trace_routing
 func.func @trace_routing(%r: tensor<1x?xf32>, %l: tensor<1x?xf32>, %i: tensor<1x?xi32>, %s: index, %trace: !mod.trace<4x32>,
                          %rm: memref<1x1xf32>, %i_m: memref<1x1xi32>) {
   // CHECK: mod.trace_routing 3 scores(%{{.*}}) tested(%{{.*}}) selected(%{{.*}}) to %{{.*}} : tensor<1x?xf32>, tensor<1x?xf32>, tensor<1x?xi32>, !mod.trace<4x32>
   mod.trace_routing 3 scores(%r) tested(%l) selected(%i) to %trace : tensor<1x?xf32>, tensor<1x?xf32>, tensor<1x?xi32>, !mod.trace<4x32>
+  // CHECK: mod.trace_routing 0 scores(%{{.*}}) tested(%{{.*}}) passing(at_least(5.000000e-01)) to %{{.*}} : tensor<1x?xf32>
+  mod.trace_routing 0 scores(%r) tested(%l) passing(at_least(0.5)) to %trace : tensor<1x?xf32>, tensor<1x?xf32>, !mod.trace<4x32>
   // CHECK: mod.trace_routing 0 scores(%{{.*}}) tested(%{{.*}}) from %{{.*}} to %{{.*}} : tensor<1x?xf32>, tensor<1x?xf32>, index, !mod.trace<4x32>
   mod.trace_routing 0 scores(%r) tested(%l) from %s to %trace : tensor<1x?xf32>, tensor<1x?xf32>, index, !mod.trace<4x32>
   // CHECK: mod.trace_routing 0 scores(%{{.*}}) tested(%{{.*}}) selected(%{{.*}}) from %{{.*}} to %{{.*}} : memref<1x1xf32>, memref<1x1xf32>, memref<1x1xi32>, index, !mod.trace<4x32>

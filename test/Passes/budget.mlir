@@ -18,3 +18,11 @@
 
 // ONE-LABEL: @forward
 // ONE: tensor.extract_slice %{{.*}}[0, 0] [1, %{{.*}}] [1, 1] : tensor<1x1xi32> to tensor<1x?xi32>
+
+// A bypass counts for all tokens, and the block as much less: 4 tokens times
+// 8 FLOPs, of which 2 times 32 - 8 more.
+
+// RUN: mod-opt %S/Inputs/bypass.mlir --mod-specialize | FileCheck %s --check-prefix=BYPASS
+// BYPASS: mod.budget = {blocks = [
+// BYPASS-SAME: flops_per_token = 8 : i64, layer = -1 : i64, num_caches = 0 : i64, weight_bytes = 16 : i64}
+// BYPASS-SAME: capacity = 2 : i64, {{.*}} flops_per_token = 24 : i64, {{.*}} weight_bytes = 64 : i64}

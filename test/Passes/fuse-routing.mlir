@@ -119,3 +119,65 @@ func.func @forms(%tokens: tensor<1x9xi32> {mod.role = "tokens"}, %x: tensor<1x?x
   } : tensor<1x?x6xf32>
   return %z : tensor<1x?x6xf32>
 }
+
+// What is selected follows from the clauses; skipped tokens go through the
+// bypass, in the place where the selected ones were written.
+
+// FORMS-LABEL: @schemes
+// FORMS-SAME: }, %[[X:[^:]*]]: tensor<1x?x6xf32>, %[[R:[^:]*]]: tensor<1x?xf32>
+// FORMS: mod.select top_k(5.000000e-01, ties = none) %[[R]] : (tensor<1x?xf32>) -> (tensor<1x3xi32>, index)
+// FORMS: mod.select top_k(ceil(5.000000e-01)) above(1.000000e+00) %[[R]] : (tensor<1x?xf32>) -> (tensor<1x5xi32>, index)
+// FORMS: mod.select top_k(3, forced) %[[R]] : (tensor<1x?xf32>) -> (tensor<1x9xi32>, index)
+// FORMS: mod.select at_least(1.000000e+00) %[[R]] : (tensor<1x?xf32>) -> (tensor<1x9xi32>, index)
+// FORMS: %[[T:.*]] = mod.gather %[[V:.*]] at
+// FORMS: %[[Y:.*]] = mod.scatter %[[T]] into %[[V]] at(%{{.*}}) gate(raw) by(%[[R]])
+// FORMS: %[[ALL:.*]], %[[N:.*]] = mod.select rest at_least(1.000000e+00) %[[R]] : (tensor<1x?xf32>) -> (tensor<1x9xi32>, index)
+// FORMS: %[[I:.*]] = tensor.extract_slice %[[ALL]][0, 0] [1, %[[N]]] [1, 1]
+// FORMS: %[[S:.*]] = mod.gather %[[Y]] at(%[[I]])
+// FORMS: %[[H:.*]] = math.tanh %[[S]]
+// FORMS: mod.scatter %[[H]] into %[[Y]] at(%[[I]]) gate(none)
+func.func @schemes(%tokens: tensor<1x9xi32> {mod.role = "tokens"}, %x: tensor<1x?x6xf32>, %r: tensor<1x?xf32>) -> tensor<1x?x6xf32> {
+  %a = mod.routed %x by(%r) select(expert_choice, capacity = 0.5, ties = none) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x6xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x6xf32>
+  } : tensor<1x?x6xf32>
+  %b = mod.routed %a by(%r) select(token_choice, capacity = ceil(0.5)) gate(raw) causal(router, above = 1.0) {
+  ^bb0(%t: tensor<1x?x6xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x6xf32>
+  } : tensor<1x?x6xf32>
+  %c = mod.routed %b by(%r) select(expert_choice, capacity = 3, forced) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x6xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x6xf32>
+  } : tensor<1x?x6xf32>
+  %d = mod.routed %c by(%r) select(causal, capacity = 1.0) gate(raw) causal(router, at_least = 1.0) {
+  ^bb0(%t: tensor<1x?x6xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x6xf32>
+  } bypass {
+  ^bb0(%t: tensor<1x?x6xf32>, %p: tensor<1x?xi32>):
+    %h = math.tanh %t : tensor<1x?x6xf32>
+    mod.yield %h : tensor<1x?x6xf32>
+  } : tensor<1x?x6xf32>
+  return %d : tensor<1x?x6xf32>
+}
+
+// One token either goes through the block or through the bypass.
+
+// FORMS-LABEL: @one
+// FORMS: mod.trace_routing 0 scores(%{{.*}}) tested(%{{.*}}) passing(at_least(1.000000e+00))
+// FORMS: arith.cmpf oge
+// FORMS: scf.if
+// FORMS: mod.scatter %{{.*}} into %[[X:.*]] replace gate(raw)
+// FORMS: else
+// FORMS: %[[H:.*]] = math.tanh %[[X]]
+// FORMS: mod.scatter %[[H]] into %[[X]] replace gate(none)
+func.func @one(%tokens: tensor<1x1xi32> {mod.role = "tokens"}, %trace: !mod.trace<1x9> {mod.role = "trace"}, %x: tensor<1x1x6xf32>, %r: tensor<1x1xf32>) -> tensor<1x1x6xf32> {
+  %d = mod.routed %x by(%r) select(causal, capacity = 1.0) gate(raw) replace causal(router, at_least = 1.0) {
+  ^bb0(%t: tensor<1x1x6xf32>, %p: tensor<1x1xi32>):
+    mod.yield %t : tensor<1x1x6xf32>
+  } bypass {
+  ^bb0(%t: tensor<1x1x6xf32>, %p: tensor<1x1xi32>):
+    %h = math.tanh %t : tensor<1x1x6xf32>
+    mod.yield %h : tensor<1x1x6xf32>
+  } : tensor<1x1x6xf32>
+  return %d : tensor<1x1x6xf32>
+}

@@ -11,6 +11,7 @@ token.
 """
 
 import math
+import statistics
 
 import numpy as np
 
@@ -39,26 +40,64 @@ def silu(x):
     return x * 0.5 * (1 + np.tanh(0.5 * x))
 
 
+def mix(x):
+    """Spreads the bits of 32."""
+    x = np.asarray(x, np.uint32)
+    x = (x ^ x >> np.uint32(16)) * np.uint32(0x7FEB352D)
+    x = (x ^ x >> np.uint32(15)) * np.uint32(0x846CA68B)
+    return x ^ x >> np.uint32(16)
+
+
+def noise(positions, seed):
+    """A number for each position: the sum of twelve uniform ones, less its mean."""
+    with np.errstate(over="ignore"):
+        base = mix(np.asarray(positions, np.uint32) + mix(seed))
+        words = [mix(base + np.uint32(j)) for j in range(6)]
+    sums = sum((word & np.uint32(0xFFFF)).astype(np.int64) + (word >> np.uint32(16)) for word in words)
+    return (sums - 393210) / 65536
+
+
 class Routing:
     """How one layer picks its tokens, and how sure it was of its choices."""
 
-    def __init__(self, mod, capacity, tensors, prefix):
-        self.capacity = capacity
+    def __init__(self, mod, capacity, tensors, layer, context):
+        prefix = f"model.layers.{layer}."
+        self.capacity, self.rounding = capacity, mod.get("capacity_rounding", "floor")
+        self.scheme, self.ties = mod.get("routing", "expert_choice"), mod.get("ties", "first")
+        self.seed = mod.get("seed", 0) + layer
+        self.set_gate(mod)
+        self.scope, self.skipped = mod.get("scope", "block"), mod.get("skipped", "x")
+        self.forced, self.eligible = mod.get("forced_tokens", 0), mod.get("eligible_tokens")
+        weight = tensors[prefix + "router.weight"]
+        bias = tensors.get(prefix + "router.bias", np.zeros(len(weight)))
+        # Of two outputs, how far the first is above the second.
+        self.router = weight[0] - weight[1] if self.scheme == "argmax" else weight[0]
+        self.bias = bias[0] - bias[1] if self.scheme == "argmax" else bias[0]
+        self.predictor = read_mlp(tensors, prefix + "predictor", mod.get("predictor"))
+        self.adapter = read_mlp(tensors, prefix + "adapter", mod.get("adapter"))
+        default = "predictor" if self.predictor else "router"
+        self.causal = mod.get("decode", default)
+        self.set_threshold(mod, context)
+        self.nearest = math.inf
+        self.scale = 0.0
+        self.selected = 0
+
+    def set_gate(self, mod):
         self.gate_kind = mod.get("gate", "raw")
         self.gate_scale = mod.get("gate_scale", 1.0)
         self.gate_bias = mod.get("gate_bias", 0.0)
         self.become = SELECTED[mod.get("selected", "x + g*f")]
-        self.router = tensors[prefix + "router.weight"][0]
-        self.bias = tensors.get(prefix + "router.bias", np.zeros(1))[0]
-        self.predictor = None
-        if mod.get("predictor"):
-            names = ("0.weight", "0.bias", "2.weight", "2.bias")
-            self.predictor = [tensors[f"{prefix}predictor.{name}"] for name in names]
-        default = "predictor" if self.predictor else "router"
-        self.causal = mod.get("decode", default)
-        self.nearest = math.inf
-        self.scale = 0.0
-        self.selected = 0
+
+    def set_threshold(self, mod, context):
+        """What the tested value must pass: a probability, as a logit."""
+        share = mod.get("threshold", 0.5)
+        self.least = math.log(share / (1 - share))
+        self.inclusive = mod.get("comparison", ">") == ">="
+        if self.scheme == "argmax":
+            self.least, self.inclusive = 0.0, True
+        if self.scheme == "stochastic":
+            share = self.capacity / context if isinstance(self.capacity, int) else self.capacity
+            self.least = statistics.NormalDist().inv_cdf(1 - share) if share < 1 else -8.0
 
     @property
     def margin(self):
@@ -84,41 +123,100 @@ class Routing:
         return self.gate_scale * a + self.gate_bias
 
     def predict(self, x):
-        down, down_bias, up, up_bias = self.predictor
-        return silu(x @ down.T + down_bias) @ up[0] + up_bias[0]
+        return apply_mlp(self.predictor, x)[..., 0]
+
+    def force(self, values, tokens, positions):
+        """Infinite for the tokens that take part in any case."""
+        forced = np.asarray(positions) < self.forced
+        if self.eligible:
+            first, last = self.eligible
+            forced |= (np.asarray(tokens) < first) | (np.asarray(tokens) > last)
+        return np.where(forced, np.inf, values)
+
+    def order(self, x, tokens, positions):
+        """What the tokens are ordered by."""
+        values = noise(positions, self.seed) if self.scheme == "stochastic" else self.score(x)
+        return self.force(values, tokens, positions)
 
     def count(self, tokens):
         """k(n): an integer is a count of tokens, a float a share of them."""
         if isinstance(self.capacity, int):
             return min(self.capacity, tokens)
-        return max(1, math.floor(self.capacity * tokens))
+        share = self.capacity * tokens
+        whole = {"floor": math.floor(share), "ceil": math.ceil(share), "nearest": math.floor(share + 0.5)}
+        return max(1, whole[self.rounding])
 
-    def select_top(self, x):
+    def passes(self, values):
+        finite = values[np.isfinite(values)]
+        if len(finite):
+            self.note(np.abs(finite - self.least).min(), finite)
+        return values >= self.least if self.inclusive else values > self.least
+
+    def select_top(self, scores):
         """The k largest scores, the lowest index first among equals."""
-        scores, k = self.score(x), self.count(len(x))
+        others = np.isfinite(scores).sum()
+        k = len(scores) - others + (min(self.count(others), others) if others else 0)
         order = np.argsort(-scores, kind="stable")
-        if k < len(x):
-            gap = scores[order[k - 1]] - scores[order[k]]
-            if gap > 0:
-                self.note(gap, scores)
-        return np.sort(order[:k])
+        self.note_gaps(scores[order], k)
+        is_chosen = np.zeros(len(scores), bool)
+        is_chosen[order[:k]] = True
+        if self.ties != "first":
+            is_chosen[scores == scores[order[k - 1]]] = self.ties == "all" or k == 1
+        return is_chosen
 
-    def select_causal(self, x):
+    def note_gaps(self, falling, k):
+        """The next other scores above and below the k-th largest."""
+        if self.scheme == "stochastic" or not np.isfinite(falling[k - 1]):
+            return
+        finite = falling[np.isfinite(falling)]
+        gaps = np.abs(finite[finite != falling[k - 1]] - falling[k - 1])
+        if len(gaps):
+            self.note(gaps.min(), finite)
+
+    def select_causal(self, x, tokens, positions):
         """Each token by itself, by the sign of what predicts its membership."""
         if self.causal == "always":
-            return np.arange(len(x))
-        values = self.predict(x) if self.causal == "predictor" else self.score(x)
-        self.note(np.abs(values).min(), values)
-        return np.flatnonzero(values > 0)
+            return np.ones(len(x), bool)
+        if self.causal == "predictor":
+            return self.passes(self.force(self.predict(x), tokens, positions))
+        return self.passes(self.order(x, tokens, positions))
 
-    def select(self, x, routing):
-        chosen = self.select_top(x) if routing == "top_k" else self.select_causal(x)
+    def select(self, x, tokens, positions, routing):
+        """The indices of the tokens that take part."""
+        if routing == "causal" or self.scheme in ("threshold", "argmax"):
+            is_chosen = self.select_causal(x, tokens, positions)
+        else:
+            scores = self.order(x, tokens, positions)
+            is_chosen = self.select_top(scores)
+            if self.scheme == "token_choice":
+                is_chosen &= self.passes(scores)
+        chosen = np.flatnonzero(is_chosen)
         self.selected += len(chosen)
         return chosen
+
+    def skip(self, x, chosen, routing):
+        """What becomes of the tokens of `x` that are not chosen, in place."""
+        rest = np.setdiff1d(np.arange(len(x)), chosen)
+        if self.skipped == "g*x":
+            x[rest] *= self.gate(x, rest, routing)[:, None]
+        if self.skipped == "x + adapter":
+            x[rest] += apply_mlp(self.adapter, x[rest])
 
     def note(self, distance, values):
         self.nearest = min(self.nearest, float(distance))
         self.scale = max(self.scale, float(np.abs(values).max()))
+
+
+def read_mlp(tensors, name, shape):
+    """The tensors of a small MLP, None where there is none."""
+    if not shape:
+        return None
+    return [tensors[f"{name}.{part}"] for part in ("0.weight", "0.bias", "2.weight", "2.bias")]
+
+
+def apply_mlp(mlp, x):
+    down, down_bias, up, up_bias = mlp
+    return silu(x @ down.T + down_bias) @ up.T + up_bias
 
 
 class Layer:
@@ -196,7 +294,7 @@ def make_routings(config, tensors):
     if not isinstance(capacity, list):
         capacity = [capacity] * len(indices)
     return {
-        i: Routing(mod, capacity[n], tensors, f"model.layers.{i}.")
+        i: Routing(mod, capacity[n], tensors, i, config.get("max_position_embeddings", 0))
         for n, i in enumerate(indices)
     }
 
@@ -233,25 +331,43 @@ def attend(model, layer, x, positions):
     return model.multiply(mixed, layer.o) + layer.o_bias
 
 
-def update(model, layer, x, positions):
-    """attn and mlp of a pre-norm decoder layer, whose sum is f."""
-    attention = attend(model, layer, x, positions)
-    h = x + attention
-    norm = layer.mlp_norm, model.norm_factor(h)
-    gate, up = (model.multiply(h, weight, norm) for weight in (layer.gate, layer.up))
-    return attention, model.multiply(silu(gate) * up, layer.down)
+def run_mlp(model, layer, x):
+    norm = layer.mlp_norm, model.norm_factor(x)
+    gate, up = (model.multiply(x, weight, norm) for weight in (layer.gate, layer.up))
+    return model.multiply(silu(gate) * up, layer.down)
+
+
+def update(model, layer, x, positions, scope="block"):
+    """attn and mlp of a pre-norm decoder layer, whose sum is f; 0 outside of the
+    scope."""
+    attention = 0 if scope == "mlp" else attend(model, layer, x, positions)
+    mlp = 0 if scope == "attention" else run_mlp(model, layer, x + attention)
+    return attention, mlp
+
+
+def route(model, layer, x, tokens, positions, routing):
+    """Makes of the tokens of `x` what a routed layer makes of them, in place."""
+    router = layer.routing
+    chosen = router.select(x, tokens, positions, routing)
+    before = x.copy()
+    router.skip(x, chosen, routing)
+    if len(chosen):
+        gate = router.gate(before, chosen, routing)[:, None]
+        parts = update(model, layer, before[chosen], positions[chosen], router.scope)
+        x[chosen] = router.become(before[chosen], gate, *parts)
 
 
 def forward(model, tokens, routing):
     """Logits [tokens, vocab]; `routing` is top_k or causal."""
     x = model.embedding[np.asarray(tokens)].copy()
+    positions = np.arange(len(x))
     for layer in model.layers:
         if layer.routing is None:
-            x = x + sum(update(model, layer, x, np.arange(len(x))))
+            x = x + sum(update(model, layer, x, positions))
             continue
-        chosen = layer.routing.select(x, routing)
-        if len(chosen):
-            gate = layer.routing.gate(x, chosen, routing)[:, None]
-            parts = update(model, layer, x[chosen], chosen)
-            x[chosen] = layer.routing.become(x[chosen], gate, *parts)
+        if layer.routing.scope == "mlp":
+            x = x + attend(model, layer, x, positions)
+        route(model, layer, x, tokens, positions, routing)
+        if layer.routing.scope == "attention":
+            x = x + run_mlp(model, layer, x)
     return model.multiply(x, model.head, (model.norm, model.norm_factor(x)))

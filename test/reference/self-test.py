@@ -10,7 +10,7 @@ import unittest
 import numpy as np
 
 import stepwise
-from model import SELECTED, Model, forward
+from model import SELECTED, Model, forward, noise
 
 MLP = 2 / (1 + math.exp(-1))  # silu(1) * 2
 
@@ -83,9 +83,9 @@ class HandComputed(unittest.TestCase):
         routing = Model(tiny_config(mod=mod), tensors).layers[0].routing
         x = np.array([[1.0, -1.0]])
         np.testing.assert_allclose(routing.predict(x), MLP / 2)
-        self.assertEqual(list(routing.select_causal(x)), [0])
+        self.assertEqual(list(routing.select_causal(x, [0], [0])), [True])
         routing.predictor[3] = np.array([-MLP / 2])
-        self.assertEqual(list(routing.select_causal(x)), [])
+        self.assertEqual(list(routing.select_causal(x, [0], [0])), [False])
         np.testing.assert_allclose(routing.gate(x, [0], "causal"), -3)
 
     def test_gates(self):
@@ -118,8 +118,17 @@ class HandComputed(unittest.TestCase):
     def test_ties_go_to_the_lowest_index(self):
         config = tiny_config(mod={"routed_layers": "all", "capacity": 0.5})
         model = Model(config, tiny_tensors())
-        chosen = model.layers[0].routing.select_top(model.embedding[[1, 0, 0, 1, 0] * 8])
-        self.assertEqual(list(chosen), [i for i in range(33) if i % 5 in (1, 2, 4)][:20])
+        tokens = [1, 0, 0, 1, 0] * 8
+        routing = model.layers[0].routing
+        ones = [i for i in range(40) if i % 5 in (1, 2, 4)]
+        for ties, expected in [("first", ones[:20]), ("all", ones), ("none", [])]:
+            routing.ties = ties
+            chosen = routing.select(model.embedding[tokens], tokens, range(40), "top_k")
+            self.assertEqual(list(chosen), expected)
+        # One of the largest would be nobody: all that equal it.
+        routing.capacity = 1
+        chosen = routing.select(model.embedding[tokens], tokens, range(40), "top_k")
+        self.assertEqual(list(chosen), ones)
 
     def test_k(self):
         config = tiny_config(mod={"routed_layers": "all"})
@@ -127,6 +136,42 @@ class HandComputed(unittest.TestCase):
         for capacity, n, k in [(0.125, 7, 1), (0.125, 17, 2), (3, 2, 2), (3, 9, 3)]:
             routing.capacity = capacity
             self.assertEqual(routing.count(n), k)
+        routing.capacity = 0.125
+        for rounding, k in [("ceil", 3), ("nearest", 3), ("floor", 2)]:
+            routing.rounding = rounding
+            self.assertEqual(routing.count(20), k)
+
+    def test_schemes(self):
+        # r of the tokens 0 and 1 is 3 and -3.
+        x = np.array([[0.0, r / 3] for r in (3, 1, -1, 2, 4, -2)])
+        cases = [
+            (dict(capacity=4, routing="token_choice"), [0, 1, 3, 4]),
+            (dict(capacity=5, routing="token_choice"), [0, 1, 3, 4]),
+            (dict(capacity=2, routing="token_choice"), [0, 4]),
+            (dict(routing="threshold", threshold=0.9), [0, 4]),
+            (dict(routing="threshold", threshold=0.8), [0, 3, 4]),
+            (dict(capacity=1, forced_tokens=2), [0, 1, 4]),
+            (dict(capacity=0.5, eligible_tokens=[1, 1]), [0, 2, 3, 4]),
+            (dict(capacity=3, routing="token_choice", forced_tokens=3), [0, 1, 2, 3, 4]),
+        ]
+        for mod, expected in cases:
+            model = Model(tiny_config(mod=mod | {"routed_layers": "all"}), tiny_tensors())
+            routing = model.layers[0].routing
+            self.assertEqual(list(routing.select(x, [0, 1, 0, 1, 1, 1], range(6), "top_k")), expected)
+
+    def test_argmax(self):
+        layer = "model.layers.0."
+        tensors = tiny_tensors() | {layer + "router.weight": np.array([[1.0, 0.0], [0.0, 1.0]])}
+        model = Model(tiny_config(mod={"routed_layers": "all", "routing": "argmax"}), tensors)
+        x = np.array([[2.0, 1.0], [1.0, 2.0], [1.0, 1.0]])
+        self.assertEqual(list(model.layers[0].routing.select(x, [0] * 3, range(3), "top_k")), [0, 2])
+
+    def test_noise(self):
+        many = noise(np.arange(100000), 3)
+        self.assertLess(abs(many.mean()), 0.02)
+        self.assertLess(abs(many.std() - 1), 0.01)
+        self.assertLess(abs((many > 1.2816).mean() - 0.1), 0.005)
+        self.assertFalse(np.allclose(many[:9], noise(np.arange(9), 4)))
 
 
 def random_model(random, mod, bias=True, tied=False):

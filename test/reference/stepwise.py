@@ -44,16 +44,58 @@ def attend(model, layer, x, position, caches):
     return layer.o @ np.concatenate(mixed) + layer.o_bias
 
 
+def run_attention(model, layer, x, position, caches):
+    return attend(model, layer, model.rms_norm(x, layer.input_norm), position, caches)
+
+
+def run_mlp(model, layer, x):
+    h = model.rms_norm(x, layer.mlp_norm)
+    return layer.down @ (silu(layer.gate @ h) * (layer.up @ h))
+
+
 def run_layer(model, layer, x, position, caches):
     """What attention and MLP add to one token."""
-    attn = attend(model, layer, model.rms_norm(x, layer.input_norm), position, caches)
-    h = model.rms_norm(x + attn, layer.mlp_norm)
-    return attn, layer.down @ (silu(layer.gate @ h) * (layer.up @ h))
+    attn = run_attention(model, layer, x, position, caches)
+    return attn, run_mlp(model, layer, x + attn)
 
 
-def takes_part(routing, x):
+def run_scope(model, layer, x, position, caches):
+    """The same for what of a layer is routed."""
+    scope = layer.routing.scope
+    if scope == "attention":
+        return run_attention(model, layer, x, position, caches), 0
+    if scope == "mlp":
+        return 0, run_mlp(model, layer, x)
+    return run_layer(model, layer, x, position, caches)
+
+
+def takes_part(routing, x, token, position):
     """Whether the causal predicate routes this token through the block."""
-    return len(routing.select_causal(x[None])) == 1
+    return routing.select_causal(x[None], [token], [position])[0]
+
+
+def skip(routing, x):
+    """What a token becomes that does not take part."""
+    if routing.skipped == "g*x":
+        return routing.gate(x[None], np.array([0]), "causal")[0] * x
+    if routing.skipped == "x + adapter":
+        down, down_bias, up, up_bias = routing.adapter
+        return x + up @ silu(down @ x + down_bias) + up_bias
+    return x
+
+
+def run_routed(model, layer, x, token, position, caches):
+    """One token through a routed layer."""
+    routing = layer.routing
+    if routing.scope == "mlp":
+        x = x + run_attention(model, layer, x, position, caches)
+    if takes_part(routing, x, token, position):
+        parts = run_scope(model, layer, x, position, caches)
+        gate = routing.gate(x[None], np.array([0]), "causal")
+        x = routing.become(x, gate, *parts)
+    else:
+        x = skip(routing, x)
+    return x + run_mlp(model, layer, x) if routing.scope == "attention" else x
 
 
 def decode(model, tokens):
@@ -65,9 +107,7 @@ def decode(model, tokens):
         for layer, cache in zip(model.layers, caches):
             if layer.routing is None:
                 x = x + sum(run_layer(model, layer, x, position, cache))
-            elif takes_part(layer.routing, x):
-                parts = run_layer(model, layer, x, position, cache)
-                gate = layer.routing.gate(x[None], np.array([0]), "causal")
-                x = layer.routing.become(x, gate, *parts)
+            else:
+                x = run_routed(model, layer, x, token, position, cache)
         logits.append(model.head @ model.rms_norm(x, model.norm))
     return np.stack(logits)

@@ -13,64 +13,10 @@
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "tools/import/Config.h"
-#include "tools/import/Parameters.h"
+#include "tools/import/ForwardBuilder.h"
 
 using namespace mlir;
 using namespace mlir::mod;
-
-namespace {
-/// What a decoder layer adds to the residual, and where.
-struct LayerParts {
-  Value attention;
-  /// The residual with the attention added: the input of the MLP.
-  Value middle;
-  Value mlp;
-};
-
-/// Builds `@forward`. Parts are named as in the checkpoint, for parameters and
-/// for locations.
-class ForwardBuilder {
-public:
-  ForwardBuilder(const Config &config, const Checkpoint &checkpoint,
-                 func::FuncOp function)
-      : config(config), function(function), builder(function.getBody()),
-        parameters(checkpoint, builder, function) {}
-
-  LogicalResult build();
-
-private:
-  Value buildStack(Value tokens);
-  Value buildHead(Value x, Value table);
-  Value buildLayer(int64_t layer, Value x, Value positions);
-  Value buildRouted(int64_t layer, StringRef name, Value x, Value positions);
-  LayerParts buildParts(StringRef name, Value x, Value positions);
-  Value buildAttention(const Twine &name, Value x, Value positions);
-  Value buildMlp(const Twine &name, Value x);
-  Value buildSwiGlu(Location loc, Value gate, Value up);
-  Value buildNorm(const Twine &name, Value x);
-  Value buildLinear(const Twine &name, Value x, int64_t outputs, bool hasBias);
-  Value buildRouter(const Twine &name, Value x);
-  Value buildPredictor(const Twine &name, Value x);
-  Value buildUpdate(Location loc, const LayerParts &parts, Value scores);
-  void buildRegion(RoutedOp routed, StringRef name, Value positions);
-  GateAttr getGate();
-  Attribute getCapacity(int64_t layer);
-
-  /// The place of a part: `layers.3.mlp`.
-  Location getLoc(const Twine &name) {
-    std::string path = name.str();
-    StringRef shown = path;
-    shown.consume_front("model.");
-    return NameLoc::get(builder.getStringAttr(shown));
-  }
-
-  const Config &config;
-  func::FuncOp function;
-  OpBuilder builder;
-  Parameters parameters;
-};
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // The parts of a transformer
@@ -140,126 +86,28 @@ Value ForwardBuilder::buildMlp(const Twine &name, Value x) {
   return buildLinear(name + ".down_proj", product, config.hidden, bias);
 }
 
-LayerParts ForwardBuilder::buildParts(StringRef name, Value x,
-                                      Value positions) {
-  Value input = buildNorm(name + ".input_layernorm", x);
-  Value attention = buildAttention(name + ".self_attn", input, positions);
-  Value middle = arith::AddFOp::create(builder, getLoc(name), x, attention);
-  Value normed = buildNorm(name + ".post_attention_layernorm", middle);
-  return {attention, middle, buildMlp(name + ".mlp", normed)};
-}
-
-//===----------------------------------------------------------------------===//
-// Routing
-//===----------------------------------------------------------------------===//
-
-Value ForwardBuilder::buildRouter(const Twine &name, Value x) {
-  Location loc = getLoc(name);
-  Value weight = parameters.load(loc, name + ".weight", {1, config.hidden});
-  Value bias;
-  if (parameters.contains(name + ".bias"))
-    bias = parameters.load(loc, name + ".bias", 1);
-  return RouterOp::create(builder, loc, x, weight, bias).getResult();
-}
-
-/// The predictor's logits where they route. One that nothing asks still belongs
-/// to the checkpoint.
-Value ForwardBuilder::buildPredictor(const Twine &name, Value x) {
-  Location loc = getLoc(name);
-  int64_t hidden = *config.routing.predictorHidden;
-  if (config.routing.causal != Causal::predictor) {
-    parameters.declare(loc, name + ".0.weight", {hidden, config.hidden});
-    parameters.declare(loc, name + ".0.bias", hidden);
-    parameters.declare(loc, name + ".2.weight", {1, hidden});
-    parameters.declare(loc, name + ".2.bias", 1);
-    return {};
+LayerParts ForwardBuilder::buildParts(StringRef name, Value x, Value positions,
+                                      Scope scope) {
+  LayerParts parts{{}, x, {}};
+  if (scope != Scope::mlp) {
+    Value input = buildNorm(name + ".input_layernorm", x);
+    parts.attention = buildAttention(name + ".self_attn", input, positions);
+    parts.middle =
+        arith::AddFOp::create(builder, getLoc(name), x, parts.attention);
   }
-  Value downWeight =
-      parameters.load(loc, name + ".0.weight", {hidden, config.hidden});
-  Value downBias = parameters.load(loc, name + ".0.bias", hidden);
-  Value upWeight = parameters.load(loc, name + ".2.weight", {1, hidden});
-  Value upBias = parameters.load(loc, name + ".2.bias", 1);
-  return PredictorOp::create(builder, loc, x, downWeight, downBias, upWeight,
-                             upBias)
-      .getResult();
-}
-
-Attribute ForwardBuilder::getCapacity(int64_t layer) {
-  const Capacity &capacity = config.routing.layers.at(layer);
-  if (const int64_t *count = std::get_if<int64_t>(&capacity))
-    return builder.getI64IntegerAttr(*count);
-  return builder.getF64FloatAttr(std::get<double>(capacity));
-}
-
-/// What the region of a routed layer yields. The gate that multiplies the MLP
-/// alone does so here.
-Value ForwardBuilder::buildUpdate(Location loc, const LayerParts &parts,
-                                  Value scores) {
-  auto add = [&](Value a, Value b) -> Value {
-    return arith::AddFOp::create(builder, loc, a, b);
-  };
-  switch (config.routing.selected) {
-  case Selected::gatedUpdate:
-    return add(parts.attention, parts.mlp);
-  case Selected::gatedLayer:
-  case Selected::addedGatedLayer:
-    return add(parts.middle, parts.mlp);
-  case Selected::gatedMlp:
-  case Selected::addedLayerGatedMlp:
-    return ScatterOp::create(builder, loc, parts.middle.getType(), parts.mlp,
-                             parts.middle, /*indices=*/Value(),
-                             /*replace=*/false, scores, getGate())
-        .getResult();
+  if (scope != Scope::attention) {
+    Value normed = buildNorm(name + ".post_attention_layernorm", parts.middle);
+    parts.mlp = buildMlp(name + ".mlp", normed);
   }
-  llvm_unreachable("all forms are listed");
+  return parts;
 }
 
-GateAttr ForwardBuilder::getGate() {
-  const RoutingConfig &routing = config.routing;
-  return GateAttr::get(builder.getContext(), routing.gate, routing.gateScale,
-                       routing.gateBias);
-}
-
-void ForwardBuilder::buildRegion(RoutedOp routed, StringRef name,
-                                 Value positions) {
-  Location loc = routed.getLoc();
-  SmallVector<Type> types = {routed.getX().getType(), positions.getType()};
-  if (config.routing.selected >= Selected::gatedMlp)
-    types.push_back(routed.getScores().getType());
-  OpBuilder::InsertionGuard guard(builder);
-  Block *body = builder.createBlock(&routed.getBody(), {}, types,
-                                    SmallVector<Location>(types.size(), loc));
-  LayerParts parts =
-      buildParts(name, body->getArgument(0), body->getArgument(1));
-  Value update = buildUpdate(loc, parts, body->getArguments().back());
-  YieldOp::create(builder, loc, update);
-}
-
-/// Whether what the region yields takes the place of the token.
-static bool replaces(Selected selected) {
-  return selected == Selected::gatedLayer || selected == Selected::gatedMlp;
-}
-
-/// The router and the predictor read the residual, before any norm.
-Value ForwardBuilder::buildRouted(int64_t layer, StringRef name, Value x,
-                                  Value positions) {
-  Location loc = getLoc(name);
-  MLIRContext *context = builder.getContext();
-  const RoutingConfig &routing = config.routing;
-  Value scores = buildRouter(name + ".router", x);
-  Value logits;
-  if (routing.predictorHidden)
-    logits = buildPredictor(name + ".predictor", x);
-  bool isInside = routing.selected >= Selected::gatedMlp;
-  auto routed = RoutedOp::create(
-      builder, loc, x.getType(), x, scores, /*gate_scores=*/Value(), logits,
-      SelectionAttr::get(context, Selection::expert_choice), getCapacity(layer),
-      isInside ? GateAttr::get(context, GateKind::none) : getGate(),
-      replaces(routing.selected) ? builder.getUnitAttr() : UnitAttr(),
-      CausalAttr::get(context, routing.causal));
-  routed->setAttr("mod.layer", builder.getI64IntegerAttr(layer));
-  buildRegion(routed, name, positions);
-  return routed.getResult();
+Value ForwardBuilder::buildDense(StringRef name, Value x, Value positions,
+                                 Scope scope) {
+  LayerParts parts = buildParts(name, x, positions, scope);
+  if (!parts.mlp)
+    return parts.middle;
+  return arith::AddFOp::create(builder, getLoc(name), parts.middle, parts.mlp);
 }
 
 //===----------------------------------------------------------------------===//
@@ -269,9 +117,8 @@ Value ForwardBuilder::buildRouted(int64_t layer, StringRef name, Value x,
 Value ForwardBuilder::buildLayer(int64_t layer, Value x, Value positions) {
   std::string name = ("model.layers." + Twine(layer)).str();
   if (config.routing.layers.count(layer))
-    return buildRouted(layer, name, x, positions);
-  LayerParts parts = buildParts(name, x, positions);
-  return arith::AddFOp::create(builder, getLoc(name), parts.middle, parts.mlp);
+    return buildScoped(layer, name, x, positions);
+  return buildDense(name, x, positions, Scope::block);
 }
 
 /// The head's weight is the embedding table where they are tied. Some files

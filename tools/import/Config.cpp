@@ -6,9 +6,15 @@
 
 #include "tools/import/Config.h"
 #include "tools/import/Json.h"
+#include "tools/import/Presets.h"
+#include "llvm/Support/FormatVariadic.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace mlir::mod;
+
+/// Llama as astramind's `apply_mod_to_hf` changes it.
+static constexpr StringLiteral kAstramindLlama = "LlamaMoDForCausalLM";
 
 /// The model class must be Llama's: others share keys but compute differently.
 static void readFamily(ObjectReader &root) {
@@ -20,9 +26,21 @@ static void readFamily(ObjectReader &root) {
   if (!root.has("architectures"))
     return;
   for (const ObjectReader::Element &element : root.getElements("architectures"))
-    if (element.value->getAsString() != StringRef("LlamaForCausalLM"))
+    if (element.value->getAsString() != StringRef("LlamaForCausalLM") &&
+        element.value->getAsString() != kAstramindLlama)
       root.error(element, "is " + element.describe() +
-                              ", supported is: LlamaForCausalLM");
+                              ", supported are: LlamaForCausalLM, " +
+                              kAstramindLlama);
+}
+
+/// The preset that a model class goes with.
+static StringRef detectPreset(ObjectReader &root) {
+  if (root.has("architectures"))
+    for (const ObjectReader::Element &element :
+         root.getElements("architectures"))
+      if (element.value->getAsString() == kAstramindLlama)
+        return kAstramindPreset;
+  return "";
 }
 
 /// The attention heads, which must divide what they share.
@@ -156,7 +174,8 @@ static void readCapacities(ObjectReader &mod, const Config &config,
     for (const ObjectReader::Element &element : mod.getElements("capacity"))
       capacities.push_back(readCapacity(mod, element, config.context));
   else
-    capacities.push_back(0.125);
+    // Schemes without a bound may take every token.
+    capacities.push_back(routing.scheme >= Scheme::threshold ? 1.0 : 0.125);
   if (!mod.isList("capacity"))
     capacities.resize(routed.size(), capacities.front());
   if (capacities.size() != routed.size())
@@ -167,6 +186,14 @@ static void readCapacities(ObjectReader &mod, const Config &config,
     routing.layers[layer] = capacity;
 }
 
+/// The number of the case that a member is, the first if it is missing.
+template <typename Enum>
+static Enum readCase(ObjectReader &mod, StringRef key,
+                     ArrayRef<StringRef> cases) {
+  StringRef value = mod.getChoice(key, cases, cases.front());
+  return static_cast<Enum>(llvm::find(cases, value) - cases.begin());
+}
+
 static void readGate(ObjectReader &mod, RoutingConfig &routing) {
   routing.gate = *symbolizeGateKind(mod.getChoice(
       "gate", {"raw", "sigmoid", "tanh", "softmax", "softmax_topk", "none"},
@@ -175,17 +202,15 @@ static void readGate(ObjectReader &mod, RoutingConfig &routing) {
   routing.gateBias = mod.getFinite("gate_bias", 0.0);
 }
 
-/// In the order of `Selected`.
 static void readSelected(ObjectReader &mod, RoutingConfig &routing) {
-  StringRef forms[] = {"x + g*f", "g*B", "x + g*B", "x + attn + g*mlp",
-                       "2*x + attn + g*mlp"};
-  StringRef form = mod.getChoice("selected", forms, forms[0]);
-  routing.selected = static_cast<Selected>(llvm::find(forms, form) - forms);
+  routing.selected = readCase<Selected>(
+      mod, "selected",
+      {"x + g*f", "g*B", "x + g*B", "x + attn + g*mlp", "2*x + attn + g*mlp"});
   if (routing.selected >= Selected::gatedMlp &&
       (routing.gate == GateKind::softmax ||
        routing.gate == GateKind::softmax_topk))
-    mod.error("selected",
-              "'" + form + "' needs a gate of each token's own score");
+    mod.error("selected", "gates the MLP, which needs a gate of each token's "
+                          "own score");
 }
 
 static void readCausal(ObjectReader &mod, RoutingConfig &routing) {
@@ -199,35 +224,105 @@ static void readCausal(ObjectReader &mod, RoutingConfig &routing) {
                     routing.predictorHidden ? "predictor" : "router"));
   if (routing.causal == Causal::predictor && !routing.predictorHidden)
     mod.error("decode", "is 'predictor', but there is no predictor");
+  if (routing.causal == Causal::predictor &&
+      routing.scheme == Scheme::stochastic)
+    mod.error("decode", "is 'predictor', but 'stochastic' routing is by random "
+                        "numbers: expected router or always");
 }
 
-static void readRouting(ObjectReader &root, Config &config) {
-  if (!root.has("mod"))
+/// A probability as the logit that has it.
+static double readLogit(ObjectReader &mod, StringRef key) {
+  double share = mod.getFinite(key, 0.5);
+  if (share > 0 && share < 1)
+    return std::log(share / (1 - share));
+  mod.error(key, "must be a probability between 0 and 1, not " +
+                     Twine(llvm::formatv("{0}", share).str()));
+  return 0;
+}
+
+static void readSelection(ObjectReader &mod, RoutingConfig &routing) {
+  routing.scheme = readCase<Scheme>(
+      mod, "routing",
+      {"expert_choice", "token_choice", "stochastic", "threshold", "argmax"});
+  routing.ties = readCase<Ties>(mod, "ties", {"first", "none", "all"});
+  StringRef rounding =
+      mod.getChoice("capacity_rounding", {"floor", "ceil", "nearest"}, "floor");
+  routing.rounding = symbolizeRounding(rounding);
+  routing.seed = mod.getNatural("seed", 0);
+  routing.least = readLogit(mod, "threshold");
+  routing.passesEqual = readCase<int>(mod, "comparison", {">", ">="});
+  if (routing.scheme != Scheme::argmax)
     return;
-  ObjectReader mod = root.getObject("mod");
-  mod.allowOnly({"routed_layers", "capacity", "routing", "gate", "gate_scale",
-                 "gate_bias", "selected", "predictor", "decode"});
-  StringRef scheme =
-      mod.getChoice("routing", {"expert_choice", "token_choice", "stochastic"},
-                    "expert_choice");
-  if (scheme != "expert_choice")
-    mod.error("routing",
-              "'" + scheme + "' is not supported, only: expert_choice");
+  if (mod.has("threshold") || mod.has("comparison"))
+    mod.error("routing", "'argmax' takes no threshold and no comparison");
+  routing.passesEqual = true;
+}
+
+/// Tokens that take part in any case.
+static void readForced(ObjectReader &mod, const Config &config,
+                       RoutingConfig &routing) {
+  routing.forcedTokens = mod.getNatural("forced_tokens", 0);
+  if (!mod.has("eligible_tokens"))
+    return;
+  SmallVector<int64_t> range;
+  for (const ObjectReader::Element &element :
+       mod.getElements("eligible_tokens"))
+    range.push_back(mod.toInteger(element, 0, config.vocab - 1));
+  if (range.size() != 2 || range[0] > range[1])
+    return mod.error("eligible_tokens",
+                     "must be the first and the last of a range of tokens");
+  routing.eligible = {range[0], range[1]};
+}
+
+static void readScope(ObjectReader &mod, RoutingConfig &routing) {
+  routing.scope = readCase<Scope>(mod, "scope", {"block", "attention", "mlp"});
+  if (routing.scope != Scope::block && routing.selected >= Selected::gatedMlp)
+    mod.error("selected", "gates the MLP of a layer: expected scope 'block'");
+  routing.skipped =
+      readCase<Skipped>(mod, "skipped", {"x", "g*x", "x + adapter"});
+  bool isSoftmax = routing.gate == GateKind::softmax ||
+                   routing.gate == GateKind::softmax_topk;
+  if (routing.skipped == Skipped::gated && isSoftmax)
+    mod.error("skipped", "'g*x' needs a gate of each token's own score");
+  if ((routing.skipped == Skipped::adapted) != mod.has("adapter"))
+    return mod.error(mod.has("adapter") ? "adapter" : "skipped",
+                     "'adapter' belongs to skipped: 'x + adapter'");
+  if (!mod.has("adapter"))
+    return;
+  ObjectReader adapter = mod.getObject("adapter");
+  adapter.allowOnly({"hidden"});
+  routing.adapterHidden = adapter.getCount("hidden");
+}
+
+static void readRouting(ObjectReader &root, StringRef preset, Config &config) {
+  if (!root.has("mod") && preset.empty())
+    return;
+  llvm::json::Object merged = getPreset(preset);
+  ObjectReader mod = root.getObject("mod", merged);
+  mod.allowOnly({"routed_layers", "capacity", "capacity_rounding", "ties",
+                 "routing", "seed", "threshold", "comparison", "forced_tokens",
+                 "eligible_tokens", "gate", "gate_scale", "gate_bias",
+                 "selected", "scope", "skipped", "adapter", "predictor",
+                 "decode"});
+  readSelection(mod, config.routing);
+  readForced(mod, config, config.routing);
   readGate(mod, config.routing);
   readSelected(mod, config.routing);
+  readScope(mod, config.routing);
   readCausal(mod, config.routing);
   SmallVector<int64_t> routed = readRoutedLayers(mod, config.layers);
   readCapacities(mod, config, routed, config.routing);
 }
 
-FailureOr<Config> mod::readConfig(StringRef path, MLIRContext *context) {
+FailureOr<Config> mod::readConfig(StringRef path, MLIRContext *context,
+                                  StringRef preset) {
   JsonFile file(path, "the configuration", context);
   Config config = {};
   if (file.ok()) {
     ObjectReader root(file);
     readFamily(root);
     readLlama(root, config);
-    readRouting(root, config);
+    readRouting(root, preset.empty() ? detectPreset(root) : preset, config);
   }
   if (!file.ok())
     return failure();

@@ -17,6 +17,25 @@ namespace mlir::mod {
 /// A ratio of the tokens, or a count.
 using Capacity = std::variant<double, int64_t>;
 
+/// How a layer picks its tokens.
+enum class Scheme {
+  expert_choice, // the largest scores
+  token_choice,  // of these the ones whose score passes
+  stochastic,    // the largest of random numbers
+  threshold,     // the scores that pass
+  argmax,        // where the first of two outputs is the larger
+};
+
+/// What of a layer is routed.
+enum class Scope { block, attention, mlp };
+
+/// What becomes of a skipped token.
+enum class Skipped {
+  kept,    // x
+  gated,   // g*x
+  adapted, // x + adapter
+};
+
 /// What becomes of a selected token `x` of a layer `B(x) = x + attn + mlp` with
 /// the update `f = attn + mlp` and the gate `g`.
 enum class Selected {
@@ -33,6 +52,22 @@ struct RoutingConfig {
   GateKind gate = GateKind::raw;
   double gateScale = 1.0, gateBias = 0.0;
   Selected selected = Selected::gatedUpdate;
+  Scheme scheme = Scheme::expert_choice;
+  int64_t seed = 0;
+  Ties ties = Ties::first;
+  /// How a ratio is rounded; down if it is not given.
+  std::optional<Rounding> rounding;
+  /// What tested values must pass, and whether equals do.
+  double least = 0.0;
+  bool passesEqual = false;
+  /// The first tokens, which take part in any case.
+  int64_t forcedTokens = 0;
+  /// The tokens that may be skipped; all if it is not given.
+  std::optional<std::pair<int64_t, int64_t>> eligible;
+  Scope scope = Scope::block;
+  Skipped skipped = Skipped::kept;
+  /// The width of the adapters of skipped tokens.
+  int64_t adapterHidden = 0;
   Causal causal = Causal::router;
   /// The predictors' width; none without predictors.
   std::optional<int64_t> predictorHidden;
@@ -47,8 +82,10 @@ struct Config {
 };
 
 /// Reads and checks `config.json`; emits one error if it is not a model that
-/// can be imported.
-FailureOr<Config> readConfig(StringRef path, MLIRContext *context);
+/// can be imported. What its `mod` object does not say is as in the preset, if
+/// one is named or follows from `architectures`.
+FailureOr<Config> readConfig(StringRef path, MLIRContext *context,
+                             StringRef preset = "");
 
 } // namespace mlir::mod
 

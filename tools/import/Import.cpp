@@ -10,6 +10,7 @@
 #include "mlir/IR/Verifier.h"
 #include "tools/import/BuildForward.h"
 #include "tools/import/Config.h"
+#include "tools/import/Presets.h"
 #include "tools/import/tokenizer/Tokenizer.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -54,13 +55,21 @@ static DictionaryAttr describeModel(StringRef directory, StringRef name,
   });
 }
 
+/// Whether routed layers are wrapped as astramind's `apply_mod_to_hf` does.
+static bool hasWrappedLayers(const Checkpoint &checkpoint) {
+  return llvm::any_of(checkpoint.getEntries(), [](Checkpoint::Entry entry) {
+    return StringRef(entry.tensor->name).contains(kWrappedRouter);
+  });
+}
+
 static FailureOr<Config> getConfig(StringRef directory, MLIRContext *context,
-                                   const ImportOptions &options) {
+                                   const ImportOptions &options,
+                                   StringRef preset) {
   if (!llvm::sys::fs::is_directory(directory))
     return emitError(UnknownLoc::get(context))
            << "'" << directory << "' is not a model directory";
   FailureOr<Config> config =
-      readConfig(getFile(directory, "config.json"), context);
+      readConfig(getFile(directory, "config.json"), context, preset);
   if (failed(config) || !options.decode)
     return config;
   config->routing.causal = *options.decode;
@@ -75,13 +84,20 @@ static FailureOr<Config> getConfig(StringRef directory, MLIRContext *context,
 FailureOr<OwningOpRef<ModuleOp>>
 mod::importModel(StringRef directory, MLIRContext *context,
                  const ImportOptions &options) {
-  FailureOr<Config> config = getConfig(directory, context, options);
+  FailureOr<Config> config =
+      getConfig(directory, context, options, options.preset);
   if (failed(config))
     return failure();
   llvm::Expected<Checkpoint> checkpoint = Checkpoint::open(directory);
   if (!checkpoint)
     return emitError(UnknownLoc::get(context))
            << llvm::toString(checkpoint.takeError());
+
+  // Nothing in config.json need say that layers are routed.
+  if (config->routing.layers.empty() && hasWrappedLayers(*checkpoint))
+    config = getConfig(directory, context, options, kAstramindPreset);
+  if (failed(config))
+    return failure();
 
   std::string name = options.name.empty() ? getName(directory) : options.name;
   OwningOpRef<ModuleOp> module =

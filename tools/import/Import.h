@@ -21,6 +21,8 @@ struct ImportOptions {
   /// How routed blocks route without the future; as `config.json` says if it
   /// is not given.
   std::optional<Causal> decode;
+  /// What `config.json` does not say of routing is as in this implementation.
+  std::string preset;
 };
 
 /// Imports `config.json` and the safetensors files of a directory. The

@@ -213,6 +213,10 @@ int64_t ObjectReader::getInteger(StringRef key, int64_t min, int64_t max) {
   return min;
 }
 
+int64_t ObjectReader::getNatural(StringRef key, int64_t fallback) {
+  return has(key) ? toInteger(get(key), 0, kMaxCount) : fallback;
+}
+
 double ObjectReader::getPositive(StringRef key, double fallback) {
   if (!has(key))
     return fallback;
@@ -296,6 +300,13 @@ std::vector<ObjectReader> ObjectReader::getObjects(StringRef key) {
       objects.push_back({file, element, path + "."});
   }
   return objects;
+}
+
+ObjectReader ObjectReader::getObject(StringRef key, json::Object &merged) {
+  ObjectReader own = getObject(key);
+  for (const auto &[name, value] : *own.object)
+    merged[name] = value;
+  return {file, &merged, prefix + key.str() + "."};
 }
 
 void ObjectReader::allowOnly(ArrayRef<StringRef> known) {

@@ -64,6 +64,8 @@ public:
                    int64_t max = kMaxCount);
   /// An integer in `[min, max]`, required.
   int64_t getInteger(StringRef key, int64_t min, int64_t max);
+  /// An integer from 0 on.
+  int64_t getNatural(StringRef key, int64_t fallback);
   double getPositive(StringRef key, double fallback);
   double getFinite(StringRef key, double fallback);
   bool getFlag(StringRef key, bool fallback);
@@ -95,6 +97,9 @@ public:
 
   /// The members of an object member.
   ObjectReader getObject(StringRef key);
+  /// The same; those that it lacks are as in `merged`, which becomes both and
+  /// must outlive the reader.
+  ObjectReader getObject(StringRef key, llvm::json::Object &merged);
 
   /// The objects of a list; none where it is missing.
   std::vector<ObjectReader> getObjects(StringRef key);

@@ -115,8 +115,10 @@ Compilation::Compilation(const CommandLine &line, StringRef program)
 bool Compilation::load() {
   TimingScope scope = root.nest("load");
   if (llvm::sys::fs::is_directory(line.model)) {
+    ImportOptions importOptions;
+    importOptions.preset = line.preset;
     FailureOr<OwningOpRef<ModuleOp>> imported =
-        importModel(line.model, &context);
+        importModel(line.model, &context, importOptions);
     if (failed(imported))
       return false;
     module = std::move(*imported);

@@ -7,6 +7,7 @@
 #include "tools/modc/Options.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/MLIRContext.h"
+#include "tools/import/Presets.h"
 #include "tools/modc/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
@@ -102,6 +103,18 @@ static std::string getDefaultOutput(const CommandLine &line) {
   }
 }
 
+/// Whether the preset is one, and of use.
+static bool checkPreset(const CommandLine &line) {
+  if (line.preset.empty())
+    return true;
+  if (!llvm::sys::fs::is_directory(line.model))
+    return usageError("--preset is for a directory, which '" + line.model +
+                      "' is not");
+  return llvm::is_contained(getPresetNames(), line.preset) ||
+         usageError("--preset=" + line.preset + " is unknown; expected " +
+                    llvm::join(getPresetNames(), ", "));
+}
+
 namespace {
 /// The options as LLVM's parser sees them; alive while it parses.
 struct Parser {
@@ -135,6 +148,11 @@ struct Parser {
       "decode-routing",
       cl::desc("Route causally by predictor, router or always"),
       cl::value_desc("HOW"), cl::cat(category)};
+  cl::opt<std::string> preset{
+      "preset",
+      cl::desc("What a directory does not say of its routing is as in NAME: "
+               "paper, astramind-hf, epfml, ..."),
+      cl::value_desc("NAME"), cl::cat(category)};
   cl::opt<std::string> kvDtype{
       "kv-dtype", cl::desc("What KV caches hold: f32 (default) or bf16"),
       cl::value_desc("TYPE"), cl::init("f32"), cl::cat(category)};
@@ -167,6 +185,7 @@ bool Parser::read(CommandLine &line) {
   line.timing = timing;
   line.decodeRouting = decodeRouting;
   line.kvDtype = kvDtype;
+  line.preset = preset;
   if (line.model.empty())
     return usageError("no MODEL given; see modc --help");
   if (!parseCount(context, line.context) || !parseCount(batch, line.batch))
@@ -174,6 +193,8 @@ bool Parser::read(CommandLine &line) {
   if (!line.params.empty() && llvm::sys::fs::is_directory(line.model))
     return usageError("--params is for a .mlir file, but '" + line.model +
                       "' is a directory");
+  if (!checkPreset(line))
+    return false;
   StringRef ignored;
   if (!parseChoice<StringRef>("target", target, ignored, {{"cpu", "cpu"}}) ||
       !parseChoice<std::string>(

@@ -26,6 +26,7 @@ struct CommandLine {
   int64_t batch = 1;
   std::string dtype = "f32";
   std::string decodeRouting;
+  std::string preset; ///< what a directory does not say of its routing
   std::string kvDtype;
   bool externalWeights = false;
   ReportKind report = ReportKind::none;

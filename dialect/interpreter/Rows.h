@@ -1,0 +1,44 @@
+//===- Rows.h - Rows of tokens in the interpreter ---------------*- C++ -*-===//
+//
+// What ops do with rows of tokens: multiply, gather and scatter them.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_DIALECT_INTERPRETER_ROWS_H
+#define MOD_DIALECT_INTERPRETER_ROWS_H
+
+#include "dialect/interpreter/Evaluator.h"
+
+namespace mlir::mod {
+
+/// The dot product of two rows, in f32.
+float multiplyRows(const double *a, const double *b, int64_t length);
+
+/// `x[b, indices[b, i], ...]`.
+InterpreterValue gatherRows(const InterpreterValue &x,
+                            const InterpreterValue &indices);
+
+/// Where rows go, and what they are multiplied by.
+struct Scatter {
+  const InterpreterValue &indices;
+  /// What the gate reads; null without a gate.
+  const InterpreterValue *scores;
+  GateAttr gate;
+  /// Whether what a row was stays.
+  bool isSum;
+};
+
+/// `x[b, indices[b, i]] += gate(scores[b, indices[b, i]]) * update[b, i]`.
+void scatterRows(InterpreterValue &x, const InterpreterValue &update,
+                 Scatter how);
+
+/// The indices of all tokens of `x`.
+InterpreterValue getAllIndices(const InterpreterValue &x);
+
+/// The indices that an op writes rows of `x` at.
+InterpreterValue getRowIndices(Evaluator &evaluator, Value indices,
+                               const InterpreterValue &x);
+
+} // namespace mlir::mod
+
+#endif // MOD_DIALECT_INTERPRETER_ROWS_H

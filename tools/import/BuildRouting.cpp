@@ -1,0 +1,347 @@
+//===- BuildRouting.cpp - The routed layers of a model ----------*- C++ -*-===//
+//
+// Who takes part in a layer, what it makes of them, and what becomes of the
+// others.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "tools/import/ForwardBuilder.h"
+#include "tools/import/Presets.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::mod;
+
+/// The first row of a parameter less the second: of two outputs, how far the
+/// first is above the second.
+static Value subtractRows(OpBuilder &builder, Value parameter) {
+  Location loc = parameter.getLoc();
+  auto type = cast<RankedTensorType>(parameter.getType());
+  auto sizes = getAsIndexOpFoldResult(builder.getContext(), type.getShape());
+  SmallVector<OpFoldResult> ones(type.getRank(), builder.getIndexAttr(1));
+  sizes[0] = builder.getIndexAttr(1);
+  Value rows[2];
+  for (auto [row, value] : llvm::enumerate(rows)) {
+    SmallVector<OpFoldResult> offsets(type.getRank(), builder.getIndexAttr(0));
+    offsets[0] = builder.getIndexAttr(row);
+    value = tensor::ExtractSliceOp::create(builder, loc, parameter, offsets,
+                                           sizes, ones);
+  }
+  return arith::SubFOp::create(builder, loc, rows[0], rows[1]);
+}
+
+Value ForwardBuilder::buildRouter(const Twine &name, Value x) {
+  Location loc = getLoc(name);
+  bool isArgmax = config.routing.scheme == Scheme::argmax;
+  int64_t outputs = isArgmax ? 2 : 1;
+  Value weight =
+      parameters.load(loc, name + ".weight", {outputs, config.hidden});
+  Value bias;
+  if (parameters.contains(name + ".bias"))
+    bias = parameters.load(loc, name + ".bias", outputs);
+  if (isArgmax)
+    weight = subtractRows(builder, weight);
+  if (isArgmax && bias)
+    bias = subtractRows(builder, bias);
+  return RouterOp::create(builder, loc, x, weight, bias).getResult();
+}
+
+/// The predictor's logits where they route. One that nothing asks still belongs
+/// to the checkpoint.
+Value ForwardBuilder::buildPredictor(const Twine &name, Value x) {
+  Location loc = getLoc(name);
+  int64_t hidden = *config.routing.predictorHidden;
+  if (config.routing.causal != Causal::predictor) {
+    parameters.declare(loc, name + ".0.weight", {hidden, config.hidden});
+    parameters.declare(loc, name + ".0.bias", hidden);
+    parameters.declare(loc, name + ".2.weight", {1, hidden});
+    parameters.declare(loc, name + ".2.bias", 1);
+    return {};
+  }
+  Value downWeight =
+      parameters.load(loc, name + ".0.weight", {hidden, config.hidden});
+  Value downBias = parameters.load(loc, name + ".0.bias", hidden);
+  Value upWeight = parameters.load(loc, name + ".2.weight", {1, hidden});
+  Value upBias = parameters.load(loc, name + ".2.bias", 1);
+  return PredictorOp::create(builder, loc, x, downWeight, downBias, upWeight,
+                             upBias)
+      .getResult();
+}
+
+Attribute ForwardBuilder::getCapacity(int64_t layer) {
+  const Capacity &capacity = config.routing.layers.at(layer);
+  if (const int64_t *count = std::get_if<int64_t>(&capacity))
+    return builder.getI64IntegerAttr(*count);
+  FloatAttr ratio = builder.getF64FloatAttr(std::get<double>(capacity));
+  if (std::optional<Rounding> rounding = config.routing.rounding)
+    return RoundedAttr::get(builder.getContext(), ratio, *rounding);
+  return ratio;
+}
+
+/// The number that a standard normal one is above with a probability of
+/// `share`.
+static double getQuantile(double share) {
+  double low = -8, high = 8;
+  while (high - low > 1e-12) {
+    double middle = (low + high) / 2;
+    bool isBelow = std::erfc(middle / std::sqrt(2.0)) / 2 > share;
+    (isBelow ? low : high) = middle;
+  }
+  return low;
+}
+
+/// What tested values must pass; null for what is said by saying nothing.
+ThresholdAttr ForwardBuilder::getThreshold(int64_t layer) {
+  const RoutingConfig &routing = config.routing;
+  double least = routing.least;
+  if (routing.scheme == Scheme::stochastic) {
+    const Capacity &capacity = routing.layers.at(layer);
+    const int64_t *count = std::get_if<int64_t>(&capacity);
+    least = getQuantile(count ? double(*count) / config.context
+                              : std::get<double>(capacity));
+  }
+  bool isTested = routing.causal != Causal::always ||
+                  routing.scheme == Scheme::token_choice;
+  if (!isTested || (least == 0 && !routing.passesEqual))
+    return {};
+  return ThresholdAttr::get(builder.getContext(),
+                            builder.getF64FloatAttr(least),
+                            routing.passesEqual);
+}
+
+//===----------------------------------------------------------------------===//
+// Scores
+//===----------------------------------------------------------------------===//
+
+/// `values`, infinite where `numbers` compare so with `bound`.
+Value ForwardBuilder::forceIf(Location loc, Value values, Value numbers,
+                              arith::CmpIPredicate predicate, int64_t bound) {
+  Type element = getElementTypeOrSelf(values);
+  Value init = tensor::EmptyOp::create(
+      builder, loc, tensor::getMixedSizes(builder, loc, values), element);
+  Value limit =
+      arith::ConstantOp::create(builder, loc, builder.getI32IntegerAttr(bound));
+  Value infinity = arith::ConstantOp::create(builder, loc,
+                                             builder.getF32FloatAttr(INFINITY));
+  auto body = [&](OpBuilder &b, Location loc, ValueRange args) {
+    Value isForced = arith::CmpIOp::create(b, loc, predicate, args[1], limit);
+    linalg::YieldOp::create(
+        b, loc,
+        arith::SelectOp::create(b, loc, isForced, infinity, args[0])
+            .getResult());
+  };
+  return linalg::MapOp::create(builder, loc, ValueRange{values, numbers}, init,
+                               body)
+      ->getResult(0);
+}
+
+/// The same for all tokens that take part in any case.
+Value ForwardBuilder::force(Location loc, Value values, Value positions) {
+  const RoutingConfig &routing = config.routing;
+  if (routing.forcedTokens)
+    values = forceIf(loc, values, positions, arith::CmpIPredicate::slt,
+                     routing.forcedTokens);
+  if (!routing.eligible)
+    return values;
+  Value tokens = function.getArgument(0);
+  values = forceIf(loc, values, tokens, arith::CmpIPredicate::slt,
+                   routing.eligible->first);
+  return forceIf(loc, values, tokens, arith::CmpIPredicate::sgt,
+                 routing.eligible->second);
+}
+
+/// What the tokens are ordered by.
+Value ForwardBuilder::buildOrder(int64_t layer, Location loc, Value scores,
+                                 Value positions) {
+  const RoutingConfig &routing = config.routing;
+  if (routing.scheme == Scheme::stochastic)
+    scores = NoiseOp::create(builder, loc, positions, routing.seed + layer)
+                 .getResult();
+  return force(loc, scores, positions);
+}
+
+//===----------------------------------------------------------------------===//
+// Regions
+//===----------------------------------------------------------------------===//
+
+/// What the region of a routed layer yields. The gate that multiplies the MLP
+/// alone does so here.
+Value ForwardBuilder::buildUpdate(Location loc, const LayerParts &parts,
+                                  Value scores) {
+  auto add = [&](Value a, Value b) -> Value {
+    if (!a || !b)
+      return a ? a : b;
+    return arith::AddFOp::create(builder, loc, a, b);
+  };
+  switch (config.routing.selected) {
+  case Selected::gatedUpdate:
+    return add(parts.attention, parts.mlp);
+  case Selected::gatedLayer:
+  case Selected::addedGatedLayer:
+    return add(parts.middle, parts.mlp);
+  case Selected::gatedMlp:
+  case Selected::addedLayerGatedMlp:
+    return ScatterOp::create(builder, loc, parts.middle.getType(), parts.mlp,
+                             parts.middle, /*indices=*/Value(),
+                             /*replace=*/false, scores, getGate())
+        .getResult();
+  }
+  llvm_unreachable("all forms are listed");
+}
+
+GateAttr ForwardBuilder::getGate() {
+  const RoutingConfig &routing = config.routing;
+  return GateAttr::get(builder.getContext(), routing.gate, routing.gateScale,
+                       routing.gateBias);
+}
+
+/// Begins a region, which may ask for the scores of its tokens.
+Block *ForwardBuilder::createRegion(Region &region, RoutedOp routed,
+                                    Value positions, bool hasScores) {
+  SmallVector<Type> types = {routed.getX().getType(), positions.getType()};
+  if (hasScores)
+    types.push_back(routed.getScores().getType());
+  SmallVector<Location> locs(types.size(), routed.getLoc());
+  return builder.createBlock(&region, {}, types, locs);
+}
+
+void ForwardBuilder::buildRegion(RoutedOp routed, StringRef name,
+                                 Value positions) {
+  bool hasScores = config.routing.selected >= Selected::gatedMlp;
+  OpBuilder::InsertionGuard guard(builder);
+  Block *body = createRegion(routed.getBody(), routed, positions, hasScores);
+  // astramind wraps the layer.
+  bool isWrapped = parameters.contains(name + kWrappedRouter + ".weight");
+  std::string inner = (name + (isWrapped ? ".block" : "")).str();
+  LayerParts parts = buildParts(inner, body->getArgument(0),
+                                body->getArgument(1), config.routing.scope);
+  Value update =
+      buildUpdate(routed.getLoc(), parts, body->getArguments().back());
+  YieldOp::create(builder, routed.getLoc(), update);
+}
+
+/// `x sigmoid(x)`.
+Value ForwardBuilder::buildSilu(Location loc, Value x) {
+  Type element = getElementTypeOrSelf(x);
+  Value init = tensor::EmptyOp::create(
+      builder, loc, tensor::getMixedSizes(builder, loc, x), element);
+  Value one = arith::ConstantOp::create(builder, loc,
+                                        builder.getFloatAttr(element, 1.0));
+  auto body = [&](OpBuilder &b, Location loc, ValueRange args) {
+    Value negated = arith::NegFOp::create(b, loc, args[0]);
+    Value exp = math::ExpOp::create(b, loc, negated);
+    Value denominator = arith::AddFOp::create(b, loc, exp, one);
+    Value silu = arith::DivFOp::create(b, loc, args[0], denominator);
+    linalg::YieldOp::create(b, loc, silu);
+  };
+  return linalg::MapOp::create(builder, loc, x, init, body)->getResult(0);
+}
+
+/// `x + up(silu(down(x)))`.
+Value ForwardBuilder::buildAdapter(const Twine &name, Value x) {
+  Value hidden = buildLinear(name + ".0", x, config.routing.adapterHidden,
+                             /*hasBias=*/true);
+  return buildLinear(name + ".2", buildSilu(getLoc(name), hidden),
+                     config.hidden, /*hasBias=*/true);
+}
+
+/// Whether what the region yields takes the place of the token.
+static bool replaces(Selected selected) {
+  return selected == Selected::gatedLayer || selected == Selected::gatedMlp;
+}
+
+/// Both regions of a layer are added, or neither is.
+void ForwardBuilder::buildBypass(RoutedOp routed, StringRef name,
+                                 Value positions) {
+  const RoutingConfig &routing = config.routing;
+  if (routing.skipped == Skipped::kept)
+    return;
+  Location loc = routed.getLoc();
+  bool isGated = routing.skipped == Skipped::gated;
+  OpBuilder::InsertionGuard guard(builder);
+  Block *body = createRegion(routed.getBypass(), routed, positions, isGated);
+  Value x = body->getArgument(0), update;
+  if (isGated) {
+    // g x, or what x must be increased by for that.
+    GateAttr gate = getGate();
+    if (!routed.getReplace())
+      gate = GateAttr::get(builder.getContext(), gate.getKind(),
+                           gate.getScaleValue(), gate.getBiasValue() - 1);
+    update = ScatterOp::create(builder, loc, x.getType(), x, x,
+                               /*indices=*/Value(), /*replace=*/true,
+                               body->getArgument(2), gate)
+                 .getResult();
+  } else {
+    update = buildAdapter(name + ".adapter", x);
+    if (routed.getReplace())
+      update = arith::AddFOp::create(builder, loc, x, update);
+  }
+  YieldOp::create(builder, loc, update);
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+static Selection getSelection(Scheme scheme) {
+  switch (scheme) {
+  case Scheme::expert_choice:
+  case Scheme::stochastic:
+    return Selection::expert_choice;
+  case Scheme::token_choice:
+    return Selection::token_choice;
+  case Scheme::threshold:
+  case Scheme::argmax:
+    return Selection::causal;
+  }
+  llvm_unreachable("all schemes are listed");
+}
+
+/// The router and the predictor read the residual, before any norm.
+Value ForwardBuilder::buildRouted(int64_t layer, StringRef name, Value x,
+                                  Value positions) {
+  Location loc = getLoc(name);
+  MLIRContext *context = builder.getContext();
+  const RoutingConfig &routing = config.routing;
+  bool isWrapped = parameters.contains(name + kWrappedRouter + ".weight");
+  StringRef router = isWrapped ? StringRef(kWrappedRouter) : ".router";
+  Value scores = buildRouter(name + router, x), logits;
+  if (routing.predictorHidden)
+    logits = buildPredictor(name + ".predictor", x);
+  if (logits)
+    logits = force(loc, logits, positions);
+  Value order = buildOrder(layer, loc, scores, positions);
+  Selection selection = getSelection(routing.scheme);
+  bool isForced = (routing.forcedTokens || routing.eligible) &&
+                  selection != Selection::causal;
+  bool isInside = routing.selected >= Selected::gatedMlp;
+  auto flag = [&](bool set) {
+    return set ? builder.getUnitAttr() : UnitAttr();
+  };
+  auto routed = RoutedOp::create(
+      builder, loc, x.getType(), x, order, order == scores ? Value() : scores,
+      logits, SelectionAttr::get(context, selection), getCapacity(layer),
+      TiesAttr::get(context, routing.ties), flag(isForced),
+      isInside ? GateAttr::get(context, GateKind::none) : getGate(),
+      flag(replaces(routing.selected)),
+      CausalAttr::get(context, routing.causal), getThreshold(layer));
+  routed->setAttr("mod.layer", builder.getI64IntegerAttr(layer));
+  buildRegion(routed, name, positions);
+  buildBypass(routed, name, positions);
+  return routed.getResult();
+}
+
+/// What of the layer is not routed treats every token.
+Value ForwardBuilder::buildScoped(int64_t layer, StringRef name, Value x,
+                                  Value positions) {
+  Scope scope = config.routing.scope;
+  if (scope == Scope::mlp)
+    x = buildDense(name, x, positions, Scope::attention);
+  x = buildRouted(layer, name, x, positions);
+  if (scope == Scope::attention)
+    x = buildDense(name, x, positions, Scope::mlp);
+  return x;
+}

@@ -1,0 +1,86 @@
+//===- ForwardBuilder.h - Parts of a forward pass ---------------*- C++ -*-===//
+//
+// One function per part of the transformer, in the functional form of the
+// dialect.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_TOOLS_IMPORT_FORWARDBUILDER_H
+#define MOD_TOOLS_IMPORT_FORWARDBUILDER_H
+
+#include "dialect/ModOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "tools/import/Config.h"
+#include "tools/import/Parameters.h"
+
+namespace mlir::mod {
+
+/// What a decoder layer, or one half of it, adds to the residual, and where.
+struct LayerParts {
+  Value attention;
+  /// The residual with the attention added: the input of the MLP.
+  Value middle;
+  Value mlp;
+};
+
+/// Builds `@forward`. Parts are named as in the checkpoint, for parameters and
+/// for locations.
+class ForwardBuilder {
+public:
+  ForwardBuilder(const Config &config, const Checkpoint &checkpoint,
+                 func::FuncOp function)
+      : config(config), function(function), builder(function.getBody()),
+        parameters(checkpoint, builder, function) {}
+
+  LogicalResult build();
+
+private:
+  Value buildStack(Value tokens);
+  Value buildHead(Value x, Value table);
+  Value buildLayer(int64_t layer, Value x, Value positions);
+  Value buildScoped(int64_t layer, StringRef name, Value x, Value positions);
+  Value buildRouted(int64_t layer, StringRef name, Value x, Value positions);
+  LayerParts buildParts(StringRef name, Value x, Value positions, Scope scope);
+  Value buildDense(StringRef name, Value x, Value positions, Scope scope);
+  Value buildAttention(const Twine &name, Value x, Value positions);
+  Value buildMlp(const Twine &name, Value x);
+  Value buildSwiGlu(Location loc, Value gate, Value up);
+  Value buildNorm(const Twine &name, Value x);
+  Value buildLinear(const Twine &name, Value x, int64_t outputs, bool hasBias);
+
+  // BuildRouting.cpp
+  Value buildRouter(const Twine &name, Value x);
+  Value buildPredictor(const Twine &name, Value x);
+  Value buildOrder(int64_t layer, Location loc, Value scores, Value positions);
+  Value force(Location loc, Value values, Value positions);
+  Value forceIf(Location loc, Value values, Value numbers,
+                arith::CmpIPredicate predicate, int64_t bound);
+  Value buildUpdate(Location loc, const LayerParts &parts, Value scores);
+  Value buildAdapter(const Twine &name, Value x);
+  Value buildSilu(Location loc, Value x);
+  Block *createRegion(Region &region, RoutedOp routed, Value positions,
+                      bool hasScores);
+  void buildRegion(RoutedOp routed, StringRef name, Value positions);
+  void buildBypass(RoutedOp routed, StringRef name, Value positions);
+  GateAttr getGate();
+  Attribute getCapacity(int64_t layer);
+  ThresholdAttr getThreshold(int64_t layer);
+
+  /// The place of a part: `layers.3.mlp`.
+  Location getLoc(const Twine &name) {
+    std::string path = name.str();
+    StringRef shown = path;
+    shown.consume_front("model.");
+    return NameLoc::get(builder.getStringAttr(shown));
+  }
+
+  const Config &config;
+  func::FuncOp function;
+  OpBuilder builder;
+  Parameters parameters;
+};
+
+} // namespace mlir::mod
+
+#endif // MOD_TOOLS_IMPORT_FORWARDBUILDER_H

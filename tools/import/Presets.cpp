@@ -1,0 +1,60 @@
+//===- Presets.cpp - What implementations say nowhere -----------*- C++ -*-===//
+//
+// One JSON object for each implementation; docs/model-directories.md has them
+// as a table.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/import/Presets.h"
+#include "llvm/ADT/STLExtras.h"
+#include <array>
+
+using namespace mlir;
+using namespace mlir::mod;
+
+namespace {
+struct Preset {
+  StringRef name, object;
+};
+} // namespace
+
+static constexpr Preset kPresets[] = {
+    {"paper", R"({"routed_layers": "odd", "gate": "raw",
+                  "selected": "x + g*f"})"},
+    {kAstramindPreset, R"({"routed_layers": "odd", "gate": "raw",
+                           "selected": "g*B", "ties": "none",
+                           "decode": "always"})"},
+    {"epfml", R"({"routed_layers": "even", "gate": "raw",
+                  "selected": "x + g*B", "decode": "always"})"},
+    {"meta-llama-mod", R"({"routed_layers": "odd", "gate": "sigmoid",
+                           "selected": "2*x + attn + g*mlp",
+                           "decode": "router"})"},
+    {"softmax", R"({"routed_layers": "all", "gate": "softmax_topk",
+                    "selected": "x + g*B", "decode": "always"})"},
+    {"router-tuning", R"({"routed_layers": "all", "routing": "threshold",
+                          "comparison": ">=", "gate": "none",
+                          "selected": "x + g*f", "decode": "router"})"},
+    {"d-llm", R"({"routed_layers": "all", "routing": "argmax", "gate": "none",
+                  "selected": "x + g*f", "forced_tokens": 2,
+                  "decode": "router"})"},
+    {"p-mod", R"({"routed_layers": "odd", "gate": "tanh",
+                  "selected": "x + attn + g*mlp", "skipped": "g*x",
+                  "decode": "always"})"},
+};
+
+ArrayRef<StringRef> mod::getPresetNames() {
+  static const auto names = [] {
+    std::array<StringRef, std::size(kPresets)> names;
+    llvm::transform(kPresets, names.begin(),
+                    [](const Preset &preset) { return preset.name; });
+    return names;
+  }();
+  return names;
+}
+
+llvm::json::Object mod::getPreset(StringRef name) {
+  for (const Preset &preset : kPresets)
+    if (preset.name == name)
+      return *llvm::cantFail(llvm::json::parse(preset.object)).getAsObject();
+  return {};
+}
