@@ -157,10 +157,14 @@ def FuseRoutingPass : Pass<"mod-fuse-routing", "::mlir::func::FuncOp"> {
 
     | selection | tokens | becomes |
     |---|---|---|
-    | `expert_choice` | any | select top k, gather, region, scatter |
+    | `expert_choice`, `token_choice` | any | select top k, gather, region, scatter |
     | `causal` | one | a branch on the tested value around region and scatter |
     | `causal` | more | select positive, gather, region, scatter |
     | `causal(always)` | any | region and scatter on all tokens |
+
+    A bypass becomes the same for the rest of the tokens, in the place where the
+    selected ones were written, or the other side of the branch. A gate that is
+    a softmax becomes `mod.softmax` and `gate(raw)`.
 
     `mod.scatter` updates the residual in place once it is bufferized, so that a
     token that is not selected costs nothing. Positions are gathered only where
