@@ -12,8 +12,10 @@
 using namespace mlir;
 using namespace mlir::mod;
 
-/// Bytes of the panels of one task: enough to pay for handing it out.
-static constexpr int64_t groupBytes = 128 * 1024;
+/// Bytes of the panels of one task: enough to pay for handing it out and, where
+/// rows are many, for the first panel, which nobody has asked memory for.
+static constexpr int64_t rowGroupBytes = 128 * 1024;
+static constexpr int64_t groupBytes = 256 * 1024;
 
 /// Panels that are read at once where one row makes memory the limit: a core
 /// reads several streams faster than one.
@@ -82,8 +84,9 @@ PackedLinear::PackedLinear(KernelBuilder &builder, LinearOp op)
       rows(clauses.getTokens()) {
   isRow = getConstantIntValue(rows) == 1;
   tilePanels = isRow ? std::min({streams, tileRows, panels}) : 1;
-  groupPanels = llvm::alignTo(
-      std::max<int64_t>(1, groupBytes / getPanelBytes(op)), tilePanels);
+  int64_t bytes = isRow ? rowGroupBytes : groupBytes;
+  groupPanels = llvm::alignTo(std::max<int64_t>(1, bytes / getPanelBytes(op)),
+                              tilePanels);
 }
 
 /// A task is a block of rows and a group of panels.
