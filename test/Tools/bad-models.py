@@ -157,8 +157,8 @@ BAD_JSON = {
 
 BAD_LLAMA = {
     "other-model": (config(model_type="mistral"), "'model_type' is 'mistral', supported is: llama"),
-    "other-class": (config(architectures=["LlamaMoDForCausalLM"]),
-                    "'architectures[0]' is 'LlamaMoDForCausalLM', supported is: LlamaForCausalLM"),
+    "other-class": (config(architectures=["MixtralForCausalLM"]),
+                    "'architectures[0]' is 'MixtralForCausalLM', supported are: LlamaForCausalLM, LlamaMoDForCausalLM"),
     "no-model-type": (without("model_type", "architectures"), "'model_type' is missing: expected 'llama'"),
     "no-hidden-size": (without("hidden_size"), "'hidden_size' is missing: expected a positive integer"),
     "no-context": (without("max_position_embeddings"), "'max_position_embeddings' is missing"),
