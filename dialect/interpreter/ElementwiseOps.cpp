@@ -38,6 +38,24 @@ static bool isOrdered(arith::CmpFOp op) {
          op.getPredicate() <= arith::CmpFPredicate::OLE;
 }
 
+/// What a comparison of signed integers says, or null.
+static std::function<double(Numbers)> getComparison(arith::CmpIOp op) {
+  switch (op.getPredicate()) {
+  case arith::CmpIPredicate::eq:
+    return [](Numbers x) { return x[0] == x[1]; };
+  case arith::CmpIPredicate::slt:
+    return [](Numbers x) { return x[0] < x[1]; };
+  case arith::CmpIPredicate::sle:
+    return [](Numbers x) { return x[0] <= x[1]; };
+  case arith::CmpIPredicate::sgt:
+    return [](Numbers x) { return x[0] > x[1]; };
+  case arith::CmpIPredicate::sge:
+    return [](Numbers x) { return x[0] >= x[1]; };
+  default:
+    return nullptr;
+  }
+}
+
 /// What the op does to numbers, or null.
 static std::function<double(Numbers)> getFunction(Operation *op) {
   using Function = std::function<double(Numbers)>;
@@ -45,6 +63,8 @@ static std::function<double(Numbers)> getFunction(Operation *op) {
     return [cmp](Numbers x) mutable {
       return compare(cmp.getPredicate(), x[0], x[1]);
     };
+  if (auto cmp = dyn_cast<arith::CmpIOp>(op))
+    return getComparison(cmp);
   return llvm::TypeSwitch<Operation *, Function>(op)
       .Case<arith::ExtFOp, arith::IndexCastOp, arith::SIToFPOp, arith::ExtSIOp>(
           [](auto) { return [](Numbers x) { return x[0]; }; })

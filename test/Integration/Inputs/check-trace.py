@@ -20,11 +20,11 @@ def watch(routing):
     """Keeps what one routed layer was asked to choose from, and its choice."""
     select = routing.select
 
-    def watched(x, kind):
+    def watched(x, tokens, positions, kind):
         routing.scores = routing.score(x)
         tests = {"predictor": routing.predict, "router": routing.score}
         routing.tested = tests[routing.causal](x)
-        routing.chosen = select(x, kind)
+        routing.chosen = select(x, tokens, positions, kind)
         return routing.chosen
 
     routing.select = watched
