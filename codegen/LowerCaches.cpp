@@ -11,6 +11,7 @@
 #include "dialect/ModOps.h"
 #include "dialect/Programs.h"
 #include "passes/Budget.h"
+#include "passes/Elementwise.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace mlir::mod {
@@ -330,17 +331,7 @@ void StateLowering::lower(TraceRoutingOp op, Value trace, Value present) {
   store(tested, one, token);
   Value took = off;
   if (!op.getSelected()) {
-    bool isInclusive = op.getThreshold() && op.getThreshold()->getInclusive();
-    Value least = off;
-    if (op.getThreshold())
-      least = arith::ConstantOp::create(
-          builder, loc,
-          builder.getF32FloatAttr(
-              op.getThreshold()->getValue().getValueAsDouble()));
-    Value passes = arith::CmpFOp::create(
-        builder, loc,
-        isInclusive ? arith::CmpFPredicate::OGE : arith::CmpFPredicate::OGT,
-        tested, least);
+    Value passes = createTest(builder, loc, tested, op.getThresholdAttr());
     took = arith::SelectOp::create(builder, loc, passes, on, off);
   }
   store(took, two, token);

@@ -151,3 +151,34 @@ std::optional<std::pair<Value, Value>> mod::matchSum(Value tensor) {
     return std::nullopt;
   return std::pair(a, b);
 }
+
+Value mod::createSilu(OpBuilder &builder, Location loc, Value x, Value init,
+                      Value factor) {
+  Value one = arith::ConstantOp::create(
+      builder, loc, builder.getFloatAttr(getElementTypeOrSelf(x), 1.0));
+  auto body = [&](OpBuilder &b, Location loc, ValueRange args) {
+    Value negated = arith::NegFOp::create(b, loc, args[0]);
+    Value exp = math::ExpOp::create(b, loc, negated);
+    Value denominator = arith::AddFOp::create(b, loc, exp, one);
+    Value result = arith::DivFOp::create(b, loc, args[0], denominator);
+    if (factor)
+      result = arith::MulFOp::create(b, loc, result, args[1]);
+    linalg::YieldOp::create(b, loc, result);
+  };
+  SmallVector<Value> inputs{x};
+  if (factor)
+    inputs.push_back(factor);
+  return linalg::MapOp::create(builder, loc, inputs, init, body)->getResult(0);
+}
+
+Value mod::createTest(OpBuilder &builder, Location loc, Value number,
+                      ThresholdAttr threshold) {
+  bool isInclusive = threshold && threshold.getInclusive();
+  double value = threshold ? threshold.getValue().getValueAsDouble() : 0.0;
+  Value least =
+      arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(value));
+  return arith::CmpFOp::create(builder, loc,
+                               isInclusive ? arith::CmpFPredicate::OGE
+                                           : arith::CmpFPredicate::OGT,
+                               number, least);
+}

@@ -1,13 +1,14 @@
 //===- Elementwise.h - What elementwise ops compute -------------*- C++ -*-===//
 //
-// Sees one expression in ops on tensors and in the bodies of linalg.map.
+// Sees one expression in ops on tensors and in the bodies of linalg.map, and
+// writes those that several places need.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef MOD_PASSES_ELEMENTWISE_H
 #define MOD_PASSES_ELEMENTWISE_H
 
-#include "mlir/IR/Value.h"
+#include "dialect/ModOps.h"
 #include "llvm/ADT/SetVector.h"
 #include <optional>
 
@@ -23,6 +24,16 @@ struct GatedProduct {
   SetVector<Operation *> ops;
 };
 std::optional<GatedProduct> matchGatedProduct(Value tensor);
+
+/// `silu(x)` of each element, with `silu(x) = x / (1 + exp(-x))`, as a map into
+/// `init`; times those of `factor`, if there is one.
+Value createSilu(OpBuilder &builder, Location loc, Value x, Value init,
+                 Value factor = {});
+
+/// Whether a number passes a threshold, or is positive where that is null; an
+/// i1.
+Value createTest(OpBuilder &builder, Location loc, Value number,
+                 ThresholdAttr threshold);
 
 } // namespace mlir::mod
 

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Remarks.h"
+#include "passes/Elementwise.h"
 #include "passes/Passes.h"
 #include "passes/Sizes.h"
 
@@ -28,30 +29,17 @@ struct ExpandPredictorsPass
 };
 } // namespace
 
-/// `x / (1 + exp(-x))` of each element.
-static Value createSilu(OpBuilder &builder, Location loc, Value x) {
-  Type element = getElementTypeOrSelf(x);
-  Value init =
-      tensor::EmptyOp::create(builder, loc, getSizes(builder, loc, x), element);
-  Value one = arith::ConstantOp::create(builder, loc,
-                                        builder.getFloatAttr(element, 1.0));
-  auto body = [&](OpBuilder &b, Location loc, ValueRange args) {
-    Value negated = arith::NegFOp::create(b, loc, args[0]);
-    Value exp = math::ExpOp::create(b, loc, negated);
-    Value denominator = arith::AddFOp::create(b, loc, exp, one);
-    Value silu = arith::DivFOp::create(b, loc, args[0], denominator);
-    linalg::YieldOp::create(b, loc, silu);
-  };
-  return linalg::MapOp::create(builder, loc, x, init, body)->getResult(0);
-}
-
 static void expand(RewriterBase &rewriter, PredictorOp op) {
   Location loc = op.getLoc();
   rewriter.setInsertionPoint(op);
   Value hidden = LinearOp::create(rewriter, loc, op.getX(), op.getDownWeight(),
                                   op.getDownBias())
                      .getResult();
-  rewriter.replaceOpWithNewOp<RouterOp>(op, createSilu(rewriter, loc, hidden),
+  Value init =
+      tensor::EmptyOp::create(rewriter, loc, getSizes(rewriter, loc, hidden),
+                              getElementTypeOrSelf(hidden));
+  rewriter.replaceOpWithNewOp<RouterOp>(op,
+                                        createSilu(rewriter, loc, hidden, init),
                                         op.getUpWeight(), op.getUpBias());
 }
 

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Dominance.h"
 #include "mlir/IR/Remarks.h"
+#include "passes/Elementwise.h"
 #include "passes/Model.h"
 #include "passes/Passes.h"
 #include "passes/Sizes.h"
@@ -221,15 +222,8 @@ Value RoutingFuser::fuseBranch() {
   Value zero = arith::ConstantIndexOp::create(rewriter, loc, 0);
   Value tested = tensor::ExtractOp::create(rewriter, loc, getTested(),
                                            ValueRange{zero, zero});
-  ThresholdAttr threshold = routed.getCausalThreshold();
-  Value least = arith::ConstantOp::create(
-      rewriter, loc,
-      rewriter.getF32FloatAttr(threshold.getValue().getValueAsDouble()));
-  Value takesPart = arith::CmpFOp::create(rewriter, loc,
-                                          threshold.getInclusive()
-                                              ? arith::CmpFPredicate::OGE
-                                              : arith::CmpFPredicate::OGT,
-                                          tested, least);
+  Value takesPart =
+      createTest(rewriter, loc, tested, routed.getThresholdAttr());
   auto branch = scf::IfOp::create(rewriter, loc, routed.getX().getType(),
                                   takesPart, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(rewriter);

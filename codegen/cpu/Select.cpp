@@ -7,6 +7,7 @@
 
 #include "codegen/cpu/Kernels.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "passes/Elementwise.h"
 #include <cmath>
 
 using namespace mlir;
@@ -66,15 +67,6 @@ static Value emitThreshold(KernelBuilder &b, SelectOp op, Value tokens,
         return Values{arith::SelectOp::create(b, enough, candidate, found[0])};
       });
   return found[0];
-}
-
-/// Whether a score passes a threshold.
-static Value emitPasses(KernelBuilder &b, ThresholdAttr threshold,
-                        Value score) {
-  auto predicate = threshold.getInclusive() ? arith::CmpFPredicate::OGE
-                                            : arith::CmpFPredicate::OGT;
-  return arith::CmpFOp::create(b, predicate, score,
-                               b.f32(threshold.getValue().getValueAsDouble()));
 }
 
 /// A share of the tokens as a whole number.
@@ -190,7 +182,7 @@ Value Selector::takes(Value score) {
   if (op.getCapacity())
     taken = isLargest(score);
   if (op.getThreshold()) {
-    Value passes = emitPasses(b, *op.getThreshold(), score);
+    Value passes = createTest(b, b.getLoc(), score, *op.getThreshold());
     taken = taken ? arith::AndIOp::create(b, taken, passes) : passes;
   }
   if (!op.getRest())

@@ -62,10 +62,10 @@ struct SelectionRule {
 /// Marks the tokens that are among the k largest, most of all the first.
 static void markLargest(ArrayRef<double> scores, const SelectionRule &rule,
                         std::vector<bool> &isSelected) {
-  std::vector<double> order(scores.size());
+  std::vector<int64_t> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
-  llvm::stable_sort(order,
-                    [&](double a, double b) { return scores[a] > scores[b]; });
+  llvm::stable_sort(
+      order, [&](int64_t a, int64_t b) { return scores[a] > scores[b]; });
   int64_t forced = 0, others = order.size();
   if (rule.forced) {
     forced = llvm::count(scores, INFINITY);

@@ -53,7 +53,7 @@ BPE = {
     "dropout": (["model", "dropout"], 0.1, "'model.dropout' is not supported"),
     "model": (["model", "type"], "WordPiece", "'model.type' is 'WordPiece', expected one of: BPE, Unigram"),
     "key": (["model", "extra"], 1, "'model' has unknown keys: extra"),
-    "root": (["extra"], 1, "has unknown keys: extra"),
+    "root": (["extra"], 1, "the file has unknown keys: extra"),
     "normalizer": (["normalizer"], {"type": "BertNormalizer"}, "'normalizer.type' is 'BertNormalizer', supported are: Sequence, NFC"),
     "splitter": (["pre_tokenizer"], {"type": "BertPreTokenizer"}, "'pre_tokenizer.type' is 'BertPreTokenizer', supported are: Sequence"),
     "behavior": (["pre_tokenizer", "pretokenizers", 0, "behavior"], "Odd", "'pre_tokenizer.pretokenizers[0].behavior' is 'Odd'"),

@@ -13,6 +13,7 @@
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "passes/Elementwise.h"
 #include "tools/import/ForwardBuilder.h"
 
 using namespace mlir;
@@ -59,30 +60,19 @@ Value ForwardBuilder::buildAttention(const Twine &name, Value x,
   return buildLinear(name + ".o_proj", mixed, config.hidden, bias);
 }
 
-/// `silu(gate) * up`, with `silu(g) = g / (1 + exp(-g))`.
-Value ForwardBuilder::buildSwiGlu(Location loc, Value gate, Value up) {
-  Type element = getElementTypeOrSelf(gate);
-  Value init = tensor::EmptyOp::create(
-      builder, loc, tensor::getMixedSizes(builder, loc, gate), element);
-  Value one = arith::ConstantOp::create(builder, loc,
-                                        builder.getFloatAttr(element, 1.0));
-  auto body = [&](OpBuilder &b, Location loc, ValueRange args) {
-    Value negated = arith::NegFOp::create(b, loc, args[0]);
-    Value exp = math::ExpOp::create(b, loc, negated);
-    Value denominator = arith::AddFOp::create(b, loc, exp, one);
-    Value silu = arith::DivFOp::create(b, loc, args[0], denominator);
-    Value product = arith::MulFOp::create(b, loc, silu, args[1]);
-    linalg::YieldOp::create(b, loc, product);
-  };
-  return linalg::MapOp::create(builder, loc, ValueRange{gate, up}, init, body)
-      ->getResult(0);
+/// `silu(x)`, times `factor` if there is one.
+Value ForwardBuilder::buildSilu(Location loc, Value x, Value factor) {
+  Value init = tensor::EmptyOp::create(builder, loc,
+                                       tensor::getMixedSizes(builder, loc, x),
+                                       getElementTypeOrSelf(x));
+  return createSilu(builder, loc, x, init, factor);
 }
 
 Value ForwardBuilder::buildMlp(const Twine &name, Value x) {
   bool bias = config.mlpBias;
   Value gate = buildLinear(name + ".gate_proj", x, config.intermediate, bias);
   Value up = buildLinear(name + ".up_proj", x, config.intermediate, bias);
-  Value product = buildSwiGlu(getLoc(name), gate, up);
+  Value product = buildSilu(getLoc(name), gate, up);
   return buildLinear(name + ".down_proj", product, config.hidden, bias);
 }
 

@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "tools/import/ForwardBuilder.h"
 #include "tools/import/Presets.h"
@@ -221,23 +220,6 @@ void ForwardBuilder::buildRegion(RoutedOp routed, StringRef name,
   Value update =
       buildUpdate(routed.getLoc(), parts, body->getArguments().back());
   YieldOp::create(builder, routed.getLoc(), update);
-}
-
-/// `x sigmoid(x)`.
-Value ForwardBuilder::buildSilu(Location loc, Value x) {
-  Type element = getElementTypeOrSelf(x);
-  Value init = tensor::EmptyOp::create(
-      builder, loc, tensor::getMixedSizes(builder, loc, x), element);
-  Value one = arith::ConstantOp::create(builder, loc,
-                                        builder.getFloatAttr(element, 1.0));
-  auto body = [&](OpBuilder &b, Location loc, ValueRange args) {
-    Value negated = arith::NegFOp::create(b, loc, args[0]);
-    Value exp = math::ExpOp::create(b, loc, negated);
-    Value denominator = arith::AddFOp::create(b, loc, exp, one);
-    Value silu = arith::DivFOp::create(b, loc, args[0], denominator);
-    linalg::YieldOp::create(b, loc, silu);
-  };
-  return linalg::MapOp::create(builder, loc, x, init, body)->getResult(0);
 }
 
 /// `x + up(silu(down(x)))`.

@@ -45,7 +45,7 @@ private:
   Value buildDense(StringRef name, Value x, Value positions, Scope scope);
   Value buildAttention(const Twine &name, Value x, Value positions);
   Value buildMlp(const Twine &name, Value x);
-  Value buildSwiGlu(Location loc, Value gate, Value up);
+  Value buildSilu(Location loc, Value x, Value factor = {});
   Value buildNorm(const Twine &name, Value x);
   Value buildLinear(const Twine &name, Value x, int64_t outputs, bool hasBias);
 
@@ -58,7 +58,6 @@ private:
                 arith::CmpIPredicate predicate, int64_t bound);
   Value buildUpdate(Location loc, const LayerParts &parts, Value scores);
   Value buildAdapter(const Twine &name, Value x);
-  Value buildSilu(Location loc, Value x);
   Block *createRegion(Region &region, RoutedOp routed, Value positions,
                       bool hasScores);
   void buildRegion(RoutedOp routed, StringRef name, Value positions);

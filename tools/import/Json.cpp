@@ -127,8 +127,10 @@ void JsonFile::error(StringRef valuePath, const Twine &message) {
       StringRef(text).take_front(getPlace(valuePath).value_or(0));
   size_t line = before.count('\n') + 1;
   size_t column = before.size() - (before.rfind('\n') + 1) + 1;
+  std::string name =
+      valuePath.empty() ? "the file" : ("'" + valuePath + "'").str();
   emitError(FileLineColLoc::get(context, path, line, column))
-      << "'" << valuePath << "' " << message;
+      << name << " " << message;
 }
 
 StringRef JsonFile::getNumberText(StringRef valuePath) const {
@@ -315,7 +317,7 @@ void ObjectReader::allowOnly(ArrayRef<StringRef> known) {
     if (!llvm::is_contained(known, StringRef(member->first)))
       unknown.push_back(member->first);
   if (!unknown.empty())
-    file.error(StringRef(prefix).drop_back(),
+    file.error(StringRef(prefix).rtrim('.'),
                "has unknown keys: " + llvm::join(unknown, ", ") +
                    "; known are: " + llvm::join(known, ", "));
 }
