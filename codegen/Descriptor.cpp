@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/Descriptor.h"
+#include "dialect/Programs.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "passes/Budget.h"
 #include "runtime/modrt.h"
@@ -129,13 +130,15 @@ Value ConstantBuilder::array(StringRef name, int64_t count,
   return addressOf(symbol);
 }
 
+static_assert(kTraceRows == MODRT_TRACE_ROWS, "programs write traces");
+
 static Value createBlock(ConstantBuilder &constant,
                          const Budget::Block &block) {
   return constant.structure(
-      {constant.i64(block.layer), constant.i64(block.flopsPerToken),
-       constant.i64(block.flopsPerPair), constant.i64(block.weightBytes),
-       constant.i64(block.cacheRowBytes), constant.i64(block.firstCache),
-       constant.i64(block.numCaches)});
+      {constant.i64(block.layer), constant.i64(block.capacity),
+       constant.i64(block.flopsPerToken), constant.i64(block.flopsPerPair),
+       constant.i64(block.weightBytes), constant.i64(block.cacheRowBytes),
+       constant.i64(block.firstCache), constant.i64(block.numCaches)});
 }
 
 /// The number of the layer that a cache belongs to, -1 outside routed blocks.

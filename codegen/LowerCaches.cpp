@@ -66,6 +66,7 @@ private:
   Panels getPanels(Value handle);
   void lowerUsers(Value handle, const CachePlace &place);
   void lower(CacheAppendOp op, CacheBuffers buffers);
+  void lower(CacheRoomOp op, CacheBuffers buffers);
   void lower(CachedAttentionOp op, CacheBuffers buffers, Value count);
   void lower(TraceRoutingOp op, Value trace, Value present);
   CacheBuffers viewPlace(Location loc, const CachePlace &place);
@@ -193,6 +194,8 @@ void StateLowering::lowerUsers(Value handle, const CachePlace &place) {
     if (auto append = dyn_cast<CacheAppendOp>(user)) {
       storeLength(append, buffers.first, place);
       lower(append, buffers);
+    } else if (auto room = dyn_cast<CacheRoomOp>(user)) {
+      lower(room, buffers);
     } else {
       lower(cast<CachedAttentionOp>(user), buffers, buffers.first);
     }
@@ -262,6 +265,14 @@ void StateLowering::lower(CacheAppendOp op, CacheBuffers buffers) {
   op.erase();
 }
 
+void StateLowering::lower(CacheRoomOp op, CacheBuffers buffers) {
+  Location loc = op.getLoc();
+  Value length = constant(loc, op.getCache().getType().getLength());
+  Value room = arith::SubIOp::create(builder, loc, length, buffers.first);
+  op.replaceAllUsesWith(room);
+  op.erase();
+}
+
 void StateLowering::lower(CachedAttentionOp op, CacheBuffers buffers,
                           Value count) {
   Panels panels{cast<MemRefType>(buffers.keys.getType()),
@@ -293,8 +304,8 @@ void StateLowering::lowerTrace() {
   SmallVector<TraceRoutingOp> ops;
   for (Operation *user : handle.getUsers())
     ops.push_back(cast<TraceRoutingOp>(user));
-  handle.setType(MemRefType::get({type.getLayers(), 3, type.getLength()},
-                                 builder.getF32Type()));
+  handle.setType(MemRefType::get(
+      {type.getLayers(), kTraceRows, type.getLength()}, builder.getF32Type()));
   program.setFunctionType(builder.getFunctionType(
       program.getBody().getArgumentTypes(), program.getResultTypes()));
   for (TraceRoutingOp op : ops)
@@ -307,17 +318,18 @@ void StateLowering::lower(TraceRoutingOp op, Value trace, Value present) {
   auto branch = scf::IfOp::create(builder, loc, present,
                                   /*withElseRegion=*/false);
   builder.setInsertionPointToStart(branch.thenBlock());
-  Value zero = constant(loc, 0), one = constant(loc, 1), two = constant(loc, 2);
+  Value zero = constant(loc, 0), one = constant(loc, 1);
   Value block = constant(loc, op.getOrdinal());
   Value start = op.getStart() ? op.getStart() : zero;
   Value off =
       arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(0.0));
   Value on =
       arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(1.0));
-  auto store = [&](Value value, Value row, Value token) {
+  auto store = [&](Value value, TraceRow row, Value token) {
     Value place = arith::AddIOp::create(builder, loc, start, token);
-    memref::StoreOp::create(builder, loc, value, trace,
-                            ValueRange{block, row, place});
+    memref::StoreOp::create(
+        builder, loc, value, trace,
+        ValueRange{block, constant(loc, int64_t(row)), place});
   };
 
   Value tokens = memref::DimOp::create(builder, loc, op.getScores(), 1);
@@ -326,15 +338,13 @@ void StateLowering::lower(TraceRoutingOp op, Value trace, Value present) {
   Value token = loop.getInductionVar();
   SmallVector<Value> element = {zero, token};
   Value tested = memref::LoadOp::create(builder, loc, op.getTested(), element);
-  store(memref::LoadOp::create(builder, loc, op.getScores(), element), zero,
-        token);
-  store(tested, one, token);
-  Value took = off;
-  if (!op.getSelected()) {
-    Value passes = createTest(builder, loc, tested, op.getThresholdAttr());
-    took = arith::SelectOp::create(builder, loc, passes, on, off);
-  }
-  store(took, two, token);
+  store(memref::LoadOp::create(builder, loc, op.getScores(), element),
+        TraceRow::score, token);
+  store(tested, TraceRow::tested, token);
+  Value passes = createTest(builder, loc, tested, op.getThresholdAttr());
+  Value chosen = arith::SelectOp::create(builder, loc, passes, on, off);
+  store(chosen, TraceRow::chosen, token);
+  store(op.getSelected() ? off : chosen, TraceRow::tookPart, token);
 
   if (op.getSelected()) {
     builder.setInsertionPointAfter(loop);
@@ -344,7 +354,7 @@ void StateLowering::lower(TraceRoutingOp op, Value trace, Value present) {
     Value index =
         memref::LoadOp::create(builder, loc, op.getSelected(),
                                ValueRange{zero, marks.getInductionVar()});
-    store(on, two,
+    store(on, TraceRow::tookPart,
           arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
                                      index));
   }

@@ -57,6 +57,7 @@ static void buildDerived(OpPassManager &pm, const PhaseOptions &options) {
   DeriveProgramsPassOptions derive;
   derive.decodeRouting = options.decodeRouting;
   derive.kvDtype = options.kvDtype;
+  derive.kvTokens = options.kvTokens;
   pm.addPass(createDeriveProgramsPass(derive));
   addCleanup(pm);
 }

@@ -43,6 +43,10 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
   Option<std::string> kvDtype{
       *this, "kv-dtype",
       llvm::cl::desc("what KV caches hold: f32 or bf16; empty for f32")};
+  Option<int64_t> kvTokens{
+      *this, "kv-tokens",
+      llvm::cl::desc("tokens that a cache of a routed block holds; 0 for a "
+                     "context")};
   Option<std::string> dtype{*this, "dtype", llvm::cl::desc("type of products"),
                             llvm::cl::init("f32")};
   Option<unsigned> vectorBits{*this, "vector-bits",

@@ -62,6 +62,23 @@ def Mod_CacheAppendOp : Mod_Op<"cache_append", [
   let hasVerifier = 1;
 }
 
+def Mod_CacheRoomOp : Mod_Op<"cache_room", [MemoryEffects<[MemRead]>]> {
+  let summary = "how many more tokens a cache can hold";
+  let description = [{
+    The rows of a cache that are not in use. What appends to a cache that is
+    shorter than a sequence asks before it chooses tokens.
+
+    Example:
+
+    ```mlir
+    %room = mod.cache_room %cache : !mod.kv_cache<256x768xf32>
+    ```
+  }];
+  let arguments = (ins Mod_KVCacheType:$cache);
+  let results = (outs Index:$room);
+  let assemblyFormat = "$cache attr-dict `:` qualified(type($cache))";
+}
+
 def Mod_CachedAttentionOp : Mod_Op<"cached_attention", [
     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
     DeclareOpInterfaceMethods<Mod_DestinationOpInterface>,
@@ -173,10 +190,10 @@ def Mod_TraceRoutingOp : Mod_Op<"trace_routing", [
   let summary = "report the routing decisions of one block";
   let description = [{
     Writes, for the tokens at `start`, `start + 1`, ..., the router's score,
-    the value that the causal predicate tests, and 1.0 or 0.0 for whether the
-    token took part, to row `ordinal` of the trace; nothing where the trace is
-    absent. Without indices the tokens whose tested value passes the threshold
-    took part.
+    the value that the causal predicate tests, and 1.0 or 0.0 for whether it
+    passes the threshold (positive values do where there is none) and whether
+    the token took part, to row `ordinal` of the trace; nothing where the trace
+    is absent. Without indices the tokens that pass took part.
 
     Example:
 

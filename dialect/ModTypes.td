@@ -33,9 +33,9 @@ def Mod_KVCacheType : Mod_Type<"KVCache", "kv_cache"> {
 def Mod_TraceType : Mod_Type<"Trace", "trace"> {
   let summary = "where a program reports its routing decisions";
   let description = [{
-    A handle on a buffer `[layers][3][length]` of f32: for each routed layer
-    and token its router score, the value its causal predicate tested, and
-    whether it took part. The buffer may be absent; then nothing is written.
+    A handle on a buffer `[layers][4][length]` of f32: for each routed layer
+    and token its router score, the value its causal predicate tests, whether
+    it passes, and whether the token took part. The buffer may be absent; then nothing is written.
 
     Example: `!mod.trace<4x2048>`
   }];

@@ -30,6 +30,10 @@ inline constexpr llvm::StringLiteral kCache = "cache";
 inline constexpr llvm::StringLiteral kLogits = "logits";
 } // namespace role
 
+/// What a trace says of each token: its rows, in order.
+enum class TraceRow { score, tested, chosen, tookPart };
+inline constexpr int64_t kTraceRows = 4;
+
 /// Whether a function is a program: at least one argument has a role.
 bool isProgram(func::FuncOp func);
 

@@ -29,9 +29,9 @@ enum class Program { forward, prefill, decode };
 class ProgramCloner : public ShapeCloner {
 public:
   ProgramCloner(OpBuilder &builder, func::FuncOp model, Program kind,
-                std::optional<Causal> routing, Type cacheType)
+                std::optional<Causal> routing, Type cacheType, int64_t kvTokens)
       : ShapeCloner(builder), model(model), kind(kind), routing(routing),
-        cacheType(cacheType) {}
+        cacheType(cacheType), kvTokens(kvTokens) {}
 
   LogicalResult run();
 
@@ -59,7 +59,8 @@ private:
   func::FuncOp model;
   Program kind;
   std::optional<Causal> routing;
-  Type cacheType; // of what a session's caches hold; null: as computed
+  Type cacheType;   // of what a session's caches hold; null: as computed
+  int64_t kvTokens; // most tokens in a cache of a routed block; 0: a context
   func::FuncOp program;
   Value count;               // valid tokens; null in decode
   Value rows;                // prefill: rows of logits
@@ -96,7 +97,10 @@ static SmallVector<AttentionOp> getAttentionOps(func::FuncOp model) {
 
 KVCacheType ProgramCloner::getCacheType(AttentionOp op) {
   auto key = cast<RankedTensorType>(op.getKey().getType());
-  return KVCacheType::get(builder.getContext(), getContext(), key.getDimSize(2),
+  int64_t length = getContext();
+  if (kvTokens && isCausal() && op->getParentOfType<RoutedOp>())
+    length = std::min(length, kvTokens);
+  return KVCacheType::get(builder.getContext(), length, key.getDimSize(2),
                           isCausal() && cacheType ? cacheType
                                                   : key.getElementType());
 }
@@ -414,18 +418,34 @@ static LogicalResult checkModel(func::FuncOp model) {
   return success();
 }
 
+/// A bypass sees the tokens that are not selected, but not those that find a
+/// cache full.
+static LogicalResult checkKVTokens(func::FuncOp model, int64_t kvTokens) {
+  if (kvTokens < 0)
+    return model.emitOpError("kv-tokens ") << kvTokens << " is negative";
+  WalkResult result = model.walk([&](RoutedOp routed) {
+    if (kvTokens == 0 || routed.getBypass().empty())
+      return WalkResult::advance();
+    routed.emitOpError("has a bypass, expected none with kv-tokens");
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
 void DeriveProgramsPass::runOnOperation() {
   FailureOr<func::FuncOp> model = getForward(getOperation());
   if (failed(model) || failed(checkModel(*model)))
     return signalPassFailure();
   auto routing = parseRouting(*model, decodeRouting);
   auto cacheType = parseCacheType(*model, kvDtype);
-  if (failed(routing) || failed(cacheType))
+  if (failed(routing) || failed(cacheType) ||
+      failed(checkKVTokens(*model, kvTokens)))
     return signalPassFailure();
   OpBuilder builder(&getContext());
   for (Program kind : {Program::forward, Program::prefill, Program::decode})
     if (failed(
-            ProgramCloner(builder, *model, kind, *routing, *cacheType).run()))
+            ProgramCloner(builder, *model, kind, *routing, *cacheType, kvTokens)
+                .run()))
       return signalPassFailure();
   model->erase();
 }

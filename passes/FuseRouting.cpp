@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialect/Programs.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Dominance.h"
@@ -44,6 +45,9 @@ private:
 
   Value getTested();
   int64_t getContext();
+  void findLimit();
+  Value getRoom();
+  Value markIf(Value takesPart);
   Value select(bool rest);
   Value scatterSkipped(Value update, Value result, Value indices);
   Value getPositions();
@@ -59,6 +63,8 @@ private:
   Location loc;
   int64_t ordinal;
   int64_t bound = 1;
+  /// A cache that is too short for all tokens of a sequence, if there is one.
+  TypedValue<KVCacheType> limit;
 };
 } // namespace
 
@@ -69,10 +75,28 @@ static RankedTensorType getTensorType(Value value) {
 RoutingFuser::RoutingFuser(RewriterBase &rewriter, func::FuncOp program,
                            RoutedOp routed, int64_t ordinal)
     : rewriter(rewriter), program(program), routed(routed),
-      loc(routed.getLoc()), ordinal(ordinal) {}
+      loc(routed.getLoc()), ordinal(ordinal) {
+  findLimit();
+}
 
 int64_t RoutingFuser::getContext() {
   return getTensorType(getArgument(program, role::kTokens)).getDimSize(1);
+}
+
+void RoutingFuser::findLimit() {
+  Value trace = getArgument(program, role::kTrace);
+  if (!trace || routed.getSelection() != Selection::causal)
+    return;
+  int64_t sequence = cast<TraceType>(trace.getType()).getLength();
+  routed.getBody().walk([&](CacheAppendOp append) {
+    if (append.getCache().getType().getLength() < sequence)
+      limit = append.getCache();
+  });
+}
+
+/// Rows that are left in the block's caches; all of them fill alike.
+Value RoutingFuser::getRoom() {
+  return CacheRoomOp::create(rewriter, loc, limit);
 }
 
 /// The value that the causal predicate tests. `always` tests what is always
@@ -116,11 +140,21 @@ Value RoutingFuser::select(bool rest) {
       RankedTensorType::get({1, room}, rewriter.getI32Type()));
   if (!rest)
     bound = room;
+  Value count = select.getCount();
+  if (limit && isCausal) {
+    bound = std::min(bound, limit.getType().getLength());
+    AffineExpr chosen = rewriter.getAffineSymbolExpr(0);
+    AffineExpr room = rewriter.getAffineSymbolExpr(1);
+    AffineExpr most = rewriter.getAffineConstantExpr(bound);
+    count = affine::AffineMinOp::create(
+        rewriter, loc,
+        AffineMap::get(0, 2, {chosen, room, most}, rewriter.getContext()),
+        ValueRange{count, getRoom()});
+  }
   OpFoldResult zero = rewriter.getIndexAttr(0), one = rewriter.getIndexAttr(1);
   return tensor::ExtractSliceOp::create(
       rewriter, loc, select.getIndices(), SmallVector<OpFoldResult>(2, zero),
-      SmallVector<OpFoldResult>{one, select.getCount()},
-      SmallVector<OpFoldResult>(2, one));
+      SmallVector<OpFoldResult>{one, count}, SmallVector<OpFoldResult>(2, one));
 }
 
 /// The positions of the program's tokens, made where they are not known yet.
@@ -217,13 +251,37 @@ Value RoutingFuser::fuseAlways() {
   return scatter(update, /*indices=*/{});
 }
 
+/// The indices of the one token: itself where it takes part, else none.
+Value RoutingFuser::markIf(Value takesPart) {
+  auto index = [&](int64_t value) -> Value {
+    return arith::ConstantIndexOp::create(rewriter, loc, value);
+  };
+  Value count =
+      arith::SelectOp::create(rewriter, loc, takesPart, index(1), index(0));
+  Value itself =
+      arith::ConstantOp::create(rewriter, loc, rewriter.getI32IntegerAttr(0));
+  Value all =
+      tensor::SplatOp::create(rewriter, loc, itself, ArrayRef<int64_t>{1, 1});
+  OpFoldResult zero = rewriter.getIndexAttr(0), one = rewriter.getIndexAttr(1);
+  return tensor::ExtractSliceOp::create(
+      rewriter, loc, all, SmallVector<OpFoldResult>(2, zero),
+      SmallVector<OpFoldResult>{one, count}, SmallVector<OpFoldResult>(2, one));
+}
+
 Value RoutingFuser::fuseBranch() {
-  trace(/*indices=*/{});
+  if (!limit)
+    trace(/*indices=*/{});
   Value zero = arith::ConstantIndexOp::create(rewriter, loc, 0);
   Value tested = tensor::ExtractOp::create(rewriter, loc, getTested(),
                                            ValueRange{zero, zero});
   Value takesPart =
       createTest(rewriter, loc, tested, routed.getThresholdAttr());
+  if (limit) {
+    Value fits = arith::CmpIOp::create(rewriter, loc, arith::CmpIPredicate::sgt,
+                                       getRoom(), zero);
+    takesPart = arith::AndIOp::create(rewriter, loc, takesPart, fits);
+    trace(markIf(takesPart));
+  }
   auto branch = scf::IfOp::create(rewriter, loc, routed.getX().getType(),
                                   takesPart, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(rewriter);
@@ -267,7 +325,7 @@ void RoutingFuser::run() {
     form = routed.getSelection() == Selection::expert_choice ? "top_k"
                                                              : "token_choice";
     result = fuseSelection();
-  } else if (routed.getCausal() == Causal::always) {
+  } else if (routed.getCausal() == Causal::always && !limit) {
     form = "always";
     result = fuseAlways();
   } else if (getTensorType(routed.getX()).getDimSize(1) == 1) {
@@ -277,11 +335,16 @@ void RoutingFuser::run() {
     form = "positive";
     result = fuseSelection();
   }
-  remark::passed(loc, remark::RemarkOpts::name("RoutedBlock")
-                          .category("mod-fuse-routing")
-                          .function(program.getName()))
+  auto opts = remark::RemarkOpts::name("RoutedBlock")
+                  .category("mod-fuse-routing")
+                  .function(program.getName());
+  remark::passed(loc, opts)
       << remark::metric("ordinal", ordinal) << remark::metric("form", form)
       << remark::metric("bound", bound);
+  if (limit)
+    remark::missed(loc, opts)
+        << remark::metric("kv_tokens", limit.getType().getLength())
+        << remark::reason("tokens that find the cache full bypass the block");
   rewriter.replaceOp(routed, result);
 }
 

@@ -79,7 +79,10 @@ def DeriveProgramsPass : Pass<"mod-derive-programs", "::mlir::ModuleOp"> {
 
     `decode-routing` overrides the causal clause of every routed block:
     `predictor`, `router` or `always`. `kv-dtype` is what a session's caches
-    hold (`f32` or `bf16`) where this is not what is computed.
+    hold (`f32` or `bf16`) where this is not what is computed. `kv-tokens` is
+    how many tokens a session's cache holds in a routed block: how many a causal
+    predicate chooses is not known before. A token that finds the cache full
+    bypasses the block (`mod-fuse-routing`); 0 leaves room for all.
 
     An op that mixes tokens outside `mod.attention` cannot be run token by token
     and is an error, as is a batch other than 1.
@@ -104,7 +107,9 @@ def DeriveProgramsPass : Pass<"mod-derive-programs", "::mlir::ModuleOp"> {
            "causal predicate of every routed block: predictor, router or "
            "always; empty: as written">,
     Option<"kvDtype", "kv-dtype", "std::string", "\"\"",
-           "what caches hold: f32 or bf16; empty: what is computed">
+           "what caches hold: f32 or bf16; empty: what is computed">,
+    Option<"kvTokens", "kv-tokens", "int64_t", "0",
+           "tokens that a cache of a routed block holds; 0: a context">
   ];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
@@ -172,6 +177,11 @@ def FuseRoutingPass : Pass<"mod-fuse-routing", "::mlir::func::FuncOp"> {
     reports its decisions to it, under its number in the program. One remark
     per block says which form it took and how many tokens it is bound to.
 
+    Where the block's caches are shorter than a sequence (`kv-tokens` of
+    `mod-derive-programs`), it takes the first of the chosen tokens for which
+    there is room (`mod.cache_room`); the others bypass it, and the trace says
+    that they took no part. Another remark says so.
+
     Example:
 
     ```mlir
@@ -201,6 +211,7 @@ def FuseRoutingPass : Pass<"mod-fuse-routing", "::mlir::func::FuncOp"> {
     ```
   }];
   let dependentDialects = [
+    "::mlir::affine::AffineDialect",
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"
   ];

@@ -10,6 +10,20 @@
 #include "runtime/Mapping.h"
 #include "runtime/text/Text.h"
 
+#include <algorithm>
+
+namespace modrt {
+
+/// Tokens that the caches of a block hold.
+inline int64_t kvTokens(const modrt_model &model, const modrt_block &block) {
+  int64_t tokens = model.context;
+  for (int64_t i = 0; i < block.num_caches; ++i)
+    tokens = std::min(tokens, model.caches[block.first_cache + i].length);
+  return tokens;
+}
+
+} // namespace modrt
+
 struct modrt_instance {
   const modrt_model &model;
   modrt::Mapping file;             // the whole safetensors file
@@ -21,6 +35,17 @@ struct modrt_instance {
     return model.tokenizer_table ? &tokenizer.table() : nullptr;
   }
   int64_t numRouted() const { return model.num_blocks - 1; }
+  /// Tokens that the caches of a routed block hold.
+  int64_t kvTokens(int64_t ordinal) const {
+    return modrt::kvTokens(model, model.blocks[ordinal + 1]);
+  }
+  /// Whether some routed block's caches cannot hold all tokens of a sequence.
+  bool hasShortCaches() const {
+    for (int64_t i = 0; i < numRouted(); ++i)
+      if (kvTokens(i) < model.context)
+        return true;
+    return false;
+  }
 };
 
 namespace modrt {

@@ -24,7 +24,7 @@ modrt_call modrt_session::call(const int32_t *tokens, int64_t count) {
   call.tokens = tokens;
   call.count = count;
   call.start = position;
-  call.trace = tracing ? trace.as<float>() : nullptr;
+  call.trace = needsTrace() ? trace.as<float>() : nullptr;
   return call;
 }
 
@@ -33,7 +33,7 @@ static modrt_status reserve(modrt_session &session) {
   MODRT_TRY(session.caches.reserve(session.model.caches_bytes, "KV caches"));
   // A cache of few tokens must not cost two megabytes.
   session.caches.growSlowly();
-  if (session.tracing)
+  if (session.needsTrace())
     return session.trace.reserve(session.traceBytes(), "the trace");
   return ok();
 }
@@ -60,6 +60,7 @@ void modrt_session_close(modrt_session *session) { delete session; }
 void modrt_session_reset(modrt_session *session) {
   session->caches.clear();
   std::fill(session->lengths.begin(), session->lengths.end(), 0);
+  std::fill(session->bypassed.begin(), session->bypassed.end(), 0);
   session->position = 0;
 }
 
@@ -83,11 +84,27 @@ static modrt_status checkCount(const modrt_session &session, int64_t position,
 /// Programs report tokens that took part; what they say of the others is zero.
 static void clearTrace(modrt_session &session, int64_t position,
                        int64_t count) {
-  if (!session.tracing)
+  if (!session.needsTrace())
     return;
   float *trace = session.trace.as<float>();
-  for (int64_t row = 0; row < session.instance.numRouted() * 3; ++row)
+  int64_t rows = session.instance.numRouted() * MODRT_TRACE_ROWS;
+  for (int64_t row = 0; row < rows; ++row)
     std::fill_n(trace + row * session.model.context + position, count, 0.0f);
+}
+
+/// Appends the tokens of a call, and counts those that found no room.
+static void advance(modrt_session &session, int64_t count) {
+  int64_t begin = session.position;
+  session.position += count;
+  if (!session.instance.hasShortCaches())
+    return;
+  for (size_t block = 0; block < session.bypassed.size(); ++block) {
+    const float *chosen = session.traceRow(block, MODRT_TRACE_CHOSEN) + begin;
+    const float *tookPart =
+        session.traceRow(block, MODRT_TRACE_TOOK_PART) + begin;
+    for (int64_t i = 0; i < count; ++i)
+      session.bypassed[block] += chosen[i] != 0 && tookPart[i] == 0;
+  }
 }
 
 modrt_status modrt_forward(modrt_session *session, const int32_t *tokens,
@@ -114,7 +131,7 @@ modrt_status modrt_prefill(modrt_session *session, const int32_t *tokens,
   call.from = logits ? from : count - 1;
   call.logits = logits ? logits : session->logits.data();
   session->model.prefill(&call);
-  session->position += count;
+  advance(*session, count);
   if (logits)
     std::copy_n(logits + (count - 1 - from) * session->model.vocab,
                 session->model.vocab, session->logits.data());
@@ -128,7 +145,7 @@ modrt_status modrt_decode(modrt_session *session, int32_t token) {
   modrt_call call = session->call(&token, 1);
   call.logits = session->logits.data();
   session->model.decode(&call);
-  ++session->position;
+  advance(*session, 1);
   return ok();
 }
 
@@ -142,6 +159,10 @@ int64_t modrt_position(const modrt_session *session) {
 
 const int64_t *modrt_lengths(const modrt_session *session) {
   return session->lengths.data();
+}
+
+const int64_t *modrt_bypassed(const modrt_session *session) {
+  return session->bypassed.data();
 }
 
 const float *modrt_trace(const modrt_session *session) {

@@ -24,7 +24,7 @@ extern "C" {
  *===----------------------------------------------------------------------===*/
 
 #define MODRT_MAGIC 0x4d4f4452u /* "MODR" */
-#define MODRT_ABI_VERSION 1u
+#define MODRT_ABI_VERSION 2u
 
 /* Runs body(ctx, i) for each i in [0, n), on any threads, and returns when all
  * are done. Generated code calls it through the pool that the call carries. */
@@ -32,6 +32,15 @@ typedef struct modrt_pool modrt_pool;
 struct modrt_pool {
   void (*parallel_for)(modrt_pool *pool, void (*body)(void *ctx, int64_t i),
                        void *ctx, int64_t n);
+};
+
+/* What a trace says of each token in each routed block. */
+enum modrt_trace_row {
+  MODRT_TRACE_SCORE,     /* the router's score */
+  MODRT_TRACE_TESTED,    /* the value that causal routing tests */
+  MODRT_TRACE_CHOSEN,    /* 1 where it passes that test, else 0 */
+  MODRT_TRACE_TOOK_PART, /* 1 where the token took part in this run, else 0 */
+  MODRT_TRACE_ROWS
 };
 
 /* What one run of a program is given. Pointers are aligned to 64 bytes, except
@@ -48,8 +57,7 @@ typedef struct modrt_call {
   int64_t from;          /* prefill: logits of tokens from..count-1 */
   float *logits;         /* forward [count, vocab], prefill [count - from,
                             vocab], decode [1, vocab] */
-  float *trace;          /* [num_routed][3][context], or NULL: router score,
-                            value tested causally, took part (1) or not (0) */
+  float *trace;          /* [num_routed][MODRT_TRACE_ROWS][context], or NULL */
 } modrt_call;
 
 typedef void (*modrt_program)(const modrt_call *call);
@@ -59,6 +67,7 @@ typedef void (*modrt_program)(const modrt_call *call);
  * routed block each. */
 typedef struct modrt_block {
   int64_t layer;           /* number of the layer, -1 for blocks[0] */
+  int64_t capacity;        /* tokens of a full context that top-k lets in */
   int64_t flops_per_token; /* products with weights */
   int64_t flops_per_pair;  /* attention: per query and key */
   int64_t weight_bytes;    /* read once per run in which a token takes part */
@@ -67,7 +76,8 @@ typedef struct modrt_block {
   int64_t num_caches;
 } modrt_block;
 
-/* One KV cache: keys and values of at most `length` tokens. */
+/* One KV cache: keys and values of at most `length` tokens. Where that is less
+ * than the context, tokens that find it full bypass its block. */
 typedef struct modrt_cache {
   int64_t layer;
   int64_t length;    /* rows */
@@ -206,7 +216,11 @@ const float *modrt_logits(const modrt_session *session);
 int64_t modrt_position(const modrt_session *session);
 /* [num_caches]: rows of each KV cache in use. */
 const int64_t *modrt_lengths(const modrt_session *session);
-/* [num_routed][3][context], as in modrt_call; NULL without the option. */
+/* [num_routed]: tokens that causal routing chose for a block, but that bypassed
+ * it since its caches were full. All 0 where caches hold the context. */
+const int64_t *modrt_bypassed(const modrt_session *session);
+/* [num_routed][MODRT_TRACE_ROWS][context], as in modrt_call; NULL without the
+ * option. */
 const float *modrt_trace(const modrt_session *session);
 int32_t modrt_threads(const modrt_session *session);
 
@@ -279,7 +293,7 @@ int modrt_main(const modrt_model *model, int argc, char **argv);
 } /* extern "C" */
 
 static_assert(sizeof(modrt_call) == 88, "modrt_call is part of the ABI");
-static_assert(sizeof(modrt_block) == 56, "modrt_block is part of the ABI");
+static_assert(sizeof(modrt_block) == 64, "modrt_block is part of the ABI");
 static_assert(sizeof(modrt_cache) == 24, "modrt_cache is part of the ABI");
 static_assert(sizeof(modrt_model) == 224, "modrt_model is part of the ABI");
 static_assert(sizeof(modrt_trailer) == 24, "modrt_trailer is part of the ABI");

@@ -74,6 +74,9 @@ static std::function<double(Numbers)> getFunction(Operation *op) {
           [](auto) { return [](Numbers x) { return x[0] - x[1]; }; })
       .Case<arith::MulFOp, arith::MulIOp>(
           [](auto) { return [](Numbers x) { return x[0] * x[1]; }; })
+      .Case([](arith::AndIOp) {
+        return [](Numbers x) { return int64_t(x[0]) & int64_t(x[1]); };
+      })
       .Case([](arith::DivFOp) { return [](Numbers x) { return x[0] / x[1]; }; })
       .Case([](arith::NegFOp) { return [](Numbers x) { return -x[0]; }; })
       .Case<arith::MaximumFOp, arith::MaxSIOp>(

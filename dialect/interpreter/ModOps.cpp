@@ -284,6 +284,14 @@ static LogicalResult evaluateOp(Evaluator &evaluator, CacheAppendOp op) {
   return success();
 }
 
+static LogicalResult evaluateOp(Evaluator &evaluator, CacheRoomOp op) {
+  KVCacheType type = op.getCache().getType();
+  const InterpreterCache &cache = *evaluator.get(op.getCache()).cache;
+  int64_t used = int64_t(cache.keys.size()) / type.getWidth();
+  evaluator.set(op.getRoom(), double(type.getLength() - used));
+  return success();
+}
+
 static LogicalResult evaluateOp(Evaluator &evaluator, CachedAttentionOp op) {
   const InterpreterValue &query = evaluator.get(op.getQuery());
   const InterpreterCache &cache = *evaluator.get(op.getCache()).cache;
@@ -302,7 +310,8 @@ std::optional<LogicalResult> mod::evaluateModOp(Evaluator &evaluator,
                                                 Operation *op) {
   return llvm::TypeSwitch<Operation *, std::optional<LogicalResult>>(op)
       .Case<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp, LinearOp, RopeOp,
-            AttentionOp, TemporaryCacheOp, CacheAppendOp, CachedAttentionOp>(
+            AttentionOp, TemporaryCacheOp, CacheAppendOp, CacheRoomOp,
+            CachedAttentionOp>(
           [&](auto op) { return evaluateOp(evaluator, op); })
       .Default(std::nullopt);
 }

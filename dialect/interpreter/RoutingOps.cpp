@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialect/ModOps.h"
+#include "dialect/Programs.h"
 #include "dialect/interpreter/Evaluator.h"
 #include "dialect/interpreter/Rows.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -272,17 +273,19 @@ static LogicalResult evaluateOp(Evaluator &evaluator, TraceRoutingOp op) {
   const InterpreterValue &tested = evaluator.get(op.getTested());
   int64_t length = op.getTrace().getType().getLength();
   int64_t start = op.getStart() ? evaluator.getInt(op.getStart()) : 0;
-  auto row = trace.trace->begin() + op.getOrdinal() * 3 * length + start;
+  auto row =
+      trace.trace->begin() + op.getOrdinal() * kTraceRows * length + start;
   for (auto [i, score, test] : llvm::enumerate(scores.data, tested.data)) {
     row[i] = score;
     row[length + i] = test;
     bool passes =
         op.getThreshold() ? op.getThreshold()->isPassedBy(test) : test > 0;
-    row[2 * length + i] = !op.getSelected() && passes;
+    row[2 * length + i] = passes;
+    row[3 * length + i] = !op.getSelected() && passes;
   }
   if (op.getSelected())
     for (double index : evaluator.get(op.getSelected()).data)
-      row[2 * length + int64_t(index)] = 1;
+      row[3 * length + int64_t(index)] = 1;
   return success();
 }
 

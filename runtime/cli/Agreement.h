@@ -19,6 +19,8 @@ namespace modrt {
 struct Agreement {
   int64_t both = 0, topKOnly = 0, causalOnly = 0, neither = 0;
   int64_t routedCausally = 0; // by the program that routes so
+  int64_t beyond = 0;         // of these, more than top-k would have taken
+  int64_t bypassed = 0;       // chosen causally, but the caches were full
 
   void count(bool topK, bool causal) {
     ++(causal ? topK ? both : causalOnly : topK ? topKOnly : neither);

@@ -210,6 +210,40 @@ static void printSpeed(const Generation &done) {
           rate(done.tokens.size(), done.decodeSeconds), done.stop);
 }
 
+/// What tells a person that the output is not that of enough memory.
+static void printBypassed(const Generation &done) {
+  const modrt_instance &instance = *done.running.instance;
+  const int64_t *bypassed = modrt_bypassed(done.running.session);
+  for (int64_t i = 0; i < instance.numRouted(); ++i)
+    if (bypassed[i] > 0)
+      fprintf(stderr,
+              "note: layer %lld: %lld tokens bypassed it, its KV cache of %lld "
+              "was full\n",
+              static_cast<long long>(instance.model.blocks[i + 1].layer),
+              static_cast<long long>(bypassed[i]),
+              static_cast<long long>(instance.kvTokens(i)));
+}
+
+static void addRouted(Json &json, const Running &running) {
+  const modrt_instance &instance = *running.instance;
+  json.beginArray("layers");
+  for (int64_t i = 0; i < instance.numRouted(); ++i) {
+    const modrt_block &block = instance.model.blocks[i + 1];
+    json.beginObject()
+        .member("layer", block.layer)
+        .member("capacity", block.capacity)
+        .member("kv_tokens", instance.kvTokens(i));
+    if (block.num_caches > 0) {
+      int64_t rows = modrt_lengths(running.session)[block.first_cache];
+      json.member("routed", rows)
+          .member("beyond_capacity",
+                  std::max<int64_t>(0, rows - block.capacity));
+    }
+    json.member("bypassed", modrt_bypassed(running.session)[i]).end();
+  }
+  json.end();
+}
+
 static void printJson(const Generation &done) {
   Json json;
   json.beginObject().member("prompt_tokens", int64_t(done.prompt.size()));
@@ -227,9 +261,9 @@ static void printJson(const Generation &done) {
               rate(done.prompt.size(), done.prefillSeconds))
       .member("decode_tokens_per_s",
               rate(done.tokens.size(), done.decodeSeconds))
-      .member("threads", int64_t(done.running.pool().threads()))
-      .end()
-      .print();
+      .member("threads", int64_t(done.running.pool().threads()));
+  addRouted(json, done.running);
+  json.end().print();
 }
 
 int modrt::generate(const Invocation &invocation) {
@@ -245,6 +279,7 @@ int modrt::generate(const Invocation &invocation) {
     return failure(invocation, status);
   if (options.json)
     printJson(generation);
+  printBypassed(generation);
   if (options.verbose || isTerminal(STDERR_FILENO))
     printSpeed(generation);
   return wasInterrupted() ? Signalled + wasInterrupted() : Success;

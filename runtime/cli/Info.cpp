@@ -29,6 +29,8 @@ static void addBlocks(Json &json, const modrt_model &model) {
     const modrt_block &block = model.blocks[i];
     json.beginObject()
         .member("layer", block.layer)
+        .member("capacity", block.capacity)
+        .member("kv_tokens", kvTokens(model, block))
         .member("flops_per_token", block.flops_per_token)
         .member("flops_per_pair", block.flops_per_pair)
         .member("weight_bytes", block.weight_bytes)
@@ -99,6 +101,17 @@ static void printBlocks(const modrt_model &model) {
          formatBytes(model.logits_weight_bytes).c_str());
 }
 
+static void printShortCaches(const modrt_model &model) {
+  for (int64_t i = 1; i < model.num_blocks; ++i) {
+    const modrt_block &block = model.blocks[i];
+    int64_t tokens = kvTokens(model, block);
+    if (tokens < model.context)
+      printf("            layer %lld: %lld tokens; more bypass it\n",
+             static_cast<long long>(block.layer),
+             static_cast<long long>(tokens));
+  }
+}
+
 static void printTable(const modrt_model &model) {
   printf("model       %s\ncompiled by %s\nfor         %s (%s)\n"
          "tokenizer   %s\ncontext     %lld tokens\nvocabulary  %lld\n",
@@ -110,6 +123,7 @@ static void printTable(const modrt_model &model) {
          model.weights_file ? model.weights_file : "in this file",
          formatBytes(model.arena_bytes).c_str(),
          formatBytes(model.caches_bytes).c_str());
+  printShortCaches(model);
   printBlocks(model);
 }
 

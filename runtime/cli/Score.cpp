@@ -15,6 +15,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <numeric>
 
 using namespace modrt;
 
@@ -26,7 +27,6 @@ struct Options {
   int64_t threads = 0;
 
   Syntax syntax();
-  bool isCausal() const { return routing == "causal"; }
 };
 
 struct Scoring {
@@ -34,24 +34,25 @@ struct Scoring {
   Running running;
   std::vector<int32_t> tokens;
   std::vector<Agreement> layers;
-  double sum = 0; // of losses, nats
+  std::string routing;               // top_k, causal or both
+  double topKSum = 0, causalSum = 0; // of losses, nats
 
   explicit Scoring(const Options &options) : options(options) {}
   modrt_status run(const modrt_model *model);
   int64_t predicted() const { return tokens.size() - 1; }
-  double loss() const { return sum / predicted(); }
+  bool isTopK() const { return routing != "causal"; }
+  bool isCausal() const { return routing != "top_k"; }
 
 private:
   modrt_status readTokens();
   modrt_status scoreWindow(int64_t begin, int64_t count);
   modrt_status runCausal(const int32_t *window, int64_t count);
-  void addLosses(const int32_t *targets, int64_t count);
-  void countRouted(int64_t count);
+  double sumLosses(const int32_t *targets, int64_t count);
   void compareRouting(int64_t count);
-  const float *traceOf(size_t layer, int row) const;
 
   Mapping logits;
   std::vector<double> losses;
+  std::vector<int64_t> routed; // causally, of one window, by layer
 };
 
 } // namespace
@@ -59,12 +60,13 @@ private:
 Syntax Options::syntax() {
   return {
       "Measures how well the model predicts a text: loss in nats per token,\n"
-      "perplexity, bits per byte, and how often causal routing chooses the\n"
-      "tokens that top-k does. Windows of the context share one token.",
+      "perplexity, bits per byte, by top-k routing, as trained, and by causal\n"
+      "routing, as text is generated; and how often both choose the same\n"
+      "tokens. Windows of the context share one token.",
       {text("--tokens-file", "FILE", tokensFile,
             "score token ids between spaces instead of a text"),
-       choice("--routing", routing, {"top_k", "causal"},
-              "top_k, as trained, or causal (default: top_k)"),
+       choice("--routing", routing, {"both", "top_k", "causal"},
+              "which losses to measure (default: both)"),
        jsonOption(json), threadsOption(threads)},
       "FILE",
       &file};
@@ -78,37 +80,36 @@ static double lossOf(const float *logits, int64_t vocab, int32_t token) {
   return std::log(sum) + largest - logits[token];
 }
 
-void Scoring::addLosses(const int32_t *targets, int64_t count) {
+double Scoring::sumLosses(const int32_t *targets, int64_t count) {
   int64_t vocab = running.model().vocab;
   const float *rows = logits.as<float>();
   running.pool().forEach(count, [&](int64_t i) {
     losses[i] = lossOf(rows + i * vocab, vocab, targets[i]);
   });
   // In order, so that the number of threads does not change the sum.
-  for (int64_t i = 0; i < count; ++i)
-    sum += losses[i];
+  return std::accumulate(losses.begin(), losses.begin() + count, 0.0);
 }
 
-const float *Scoring::traceOf(size_t layer, int row) const {
-  return modrt_trace(running.session) +
-         (layer * 3 + row) * running.model().context;
-}
-
-void Scoring::countRouted(int64_t count) {
-  for (size_t layer = 0; layer < layers.size(); ++layer)
-    for (int64_t i = 0; i < count; ++i)
-      layers[layer].routedCausally += traceOf(layer, 2)[i] != 0;
-}
-
+/// After `forward`: the trace has both choices.
 void Scoring::compareRouting(int64_t count) {
   for (size_t layer = 0; layer < layers.size(); ++layer) {
     Agreement &agreement = layers[layer];
+    const float *chosenCausally =
+        running.session->traceRow(layer, MODRT_TRACE_CHOSEN);
+    const float *tookPart =
+        running.session->traceRow(layer, MODRT_TRACE_TOOK_PART);
+    int64_t capacity = 0, chosen = 0;
     for (int64_t i = 0; i < count; ++i) {
-      bool causal = traceOf(layer, 1)[i] > 0;
-      bool topK = traceOf(layer, 2)[i] != 0;
+      bool causal = chosenCausally[i] != 0;
+      bool topK = tookPart[i] != 0;
       agreement.count(topK, causal);
-      agreement.routedCausally += causal && !options.isCausal();
+      capacity += topK;
+      chosen += causal;
     }
+    if (!isCausal())
+      routed[layer] = chosen;
+    agreement.routedCausally += routed[layer];
+    agreement.beyond += std::max<int64_t>(0, routed[layer] - capacity);
   }
 }
 
@@ -116,23 +117,28 @@ modrt_status Scoring::runCausal(const int32_t *window, int64_t count) {
   modrt_session_reset(running.session);
   MODRT_TRY(
       modrt_prefill(running.session, window, count, 0, logits.as<float>()));
-  countRouted(count);
-  addLosses(window + 1, count);
+  for (size_t layer = 0; layer < layers.size(); ++layer) {
+    const float *tookPart =
+        running.session->traceRow(layer, MODRT_TRACE_TOOK_PART);
+    routed[layer] = count - std::count(tookPart, tookPart + count, 0.0f);
+    layers[layer].bypassed += modrt_bypassed(running.session)[layer];
+  }
+  causalSum += sumLosses(window + 1, count);
   return ok();
 }
 
 modrt_status Scoring::scoreWindow(int64_t begin, int64_t count) {
   const int32_t *window = tokens.data() + begin;
-  if (options.isCausal())
+  if (isCausal())
     MODRT_TRY(runCausal(window, count));
   // Top-k is what causal routing is compared with: it runs in any case, unless
   // there is nothing to route.
-  if (options.isCausal() && layers.empty())
+  if (!isTopK() && layers.empty())
     return ok();
   MODRT_TRY(modrt_forward(running.session, window, count, logits.as<float>()));
   compareRouting(count);
-  if (!options.isCausal())
-    addLosses(window + 1, count);
+  if (isTopK())
+    topKSum += sumLosses(window + 1, count);
   return ok();
 }
 
@@ -157,6 +163,8 @@ modrt_status Scoring::run(const modrt_model *model) {
   int64_t window = std::min<int64_t>(model->context, predicted());
   MODRT_TRY(logits.reserve(window * model->vocab * sizeof(float), "logits"));
   layers.resize(running.instance->numRouted());
+  routed.resize(layers.size());
+  routing = options.routing.value_or(layers.empty() ? "top_k" : "both");
   losses.resize(window);
   Progress progress("scoring", predicted());
   for (int64_t begin = 0; begin < predicted(); begin += window) {
@@ -171,21 +179,31 @@ static bool areTokensBytes(const modrt_model &model) {
   return strcmp(model.tokenizer, "bytes") == 0;
 }
 
-static void printJson(const Scoring &scoring) {
-  const modrt_model &model = scoring.running.model();
-  Json json;
-  json.beginObject()
-      .member("routing", scoring.options.routing.value_or("top_k"))
-      .member("tokens", scoring.predicted())
-      .member("loss", scoring.loss())
-      .member("perplexity", std::exp(scoring.loss()));
-  if (areTokensBytes(model))
-    json.member("bits_per_byte", scoring.loss() / std::log(2));
+static void addLoss(Json &json, const Scoring &scoring, double sum) {
+  double loss = sum / scoring.predicted();
+  json.member("loss", loss).member("perplexity", std::exp(loss));
+  if (areTokensBytes(scoring.running.model()))
+    json.member("bits_per_byte", loss / std::log(2));
   else
     json.null("bits_per_byte");
+}
+
+static void printJson(const Scoring &scoring) {
+  Json json;
+  json.beginObject()
+      .member("routing", scoring.routing)
+      .member("tokens", scoring.predicted());
+  if (scoring.routing == "both") {
+    addLoss(json.beginObject("top_k"), scoring, scoring.topKSum);
+    addLoss(json.end().beginObject("causal"), scoring, scoring.causalSum);
+    json.end();
+  } else {
+    addLoss(json, scoring, scoring.topKSum + scoring.causalSum);
+  }
   json.beginArray("layers");
   for (size_t i = 0; i < scoring.layers.size(); ++i) {
-    json.beginObject().member("layer", model.blocks[i + 1].layer);
+    json.beginObject().member("layer",
+                              scoring.running.model().blocks[i + 1].layer);
     scoring.layers[i].addTo(json);
     json.end();
   }
@@ -193,14 +211,26 @@ static void printJson(const Scoring &scoring) {
 }
 
 static void printTable(const Scoring &scoring) {
-  const modrt_model &model = scoring.running.model();
-  printf("tokens         %lld\nloss           %.4f nats per token\n"
-         "perplexity     %.4f\n",
-         static_cast<long long>(scoring.predicted()), scoring.loss(),
-         std::exp(scoring.loss()));
-  if (areTokensBytes(model))
-    printf("bits per byte  %.4f\n", scoring.loss() / std::log(2));
-  printAgreement(model, scoring.layers);
+  std::vector<double> losses;
+  if (scoring.isTopK())
+    losses.push_back(scoring.topKSum / scoring.predicted());
+  if (scoring.isCausal())
+    losses.push_back(scoring.causalSum / scoring.predicted());
+  auto printRow = [&](const char *name, auto &&value) {
+    printf("%-14s", name);
+    for (double loss : losses)
+      printf(" %10.4f", value(loss));
+    printf("\n");
+  };
+  printf("tokens         %10lld\nrouting       ",
+         static_cast<long long>(scoring.predicted()));
+  printf("%s%s\n", scoring.isTopK() ? "      top-k" : "",
+         scoring.isCausal() ? "     causal" : "");
+  printRow("nats per token", [](double loss) { return loss; });
+  printRow("perplexity", [](double loss) { return std::exp(loss); });
+  if (areTokensBytes(scoring.running.model()))
+    printRow("bits per byte", [](double loss) { return loss / std::log(2); });
+  printAgreement(scoring.running.model(), scoring.layers);
 }
 
 int modrt::score(const Invocation &invocation) {

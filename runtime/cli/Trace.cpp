@@ -35,6 +35,7 @@ struct Options {
 struct LayerTrace {
   std::vector<float> scores, tested; // of each token
   std::vector<int32_t> topK, causal; // tokens that were chosen, ascending
+  std::vector<int32_t> bypassed;     // chosen causally, but caches were full
 };
 
 struct Tracing {
@@ -50,7 +51,6 @@ struct Tracing {
 
 private:
   modrt_status readTokens();
-  const float *traceOf(size_t layer, int row) const;
   void readForward();
   void readPrefill();
   void compare();
@@ -102,16 +102,11 @@ modrt_status Tracing::readTokens() {
   return tokenize(running.instance, text, tokens);
 }
 
-const float *Tracing::traceOf(size_t layer, int row) const {
-  return modrt_trace(running.session) +
-         (layer * 3 + row) * running.model().context;
-}
-
-/// The indices of positive values.
-static std::vector<int32_t> findPositive(const float *values, size_t count) {
+/// The indices of the tokens that are marked.
+static std::vector<int32_t> findMarked(const float *marks, size_t count) {
   std::vector<int32_t> found;
   for (size_t i = 0; i < count; ++i)
-    if (values[i] > 0)
+    if (marks[i] != 0)
       found.push_back(static_cast<int32_t>(i));
   return found;
 }
@@ -119,18 +114,31 @@ static std::vector<int32_t> findPositive(const float *values, size_t count) {
 void Tracing::readForward() {
   size_t count = tokens.size();
   for (size_t i = 0; i < layers.size(); ++i)
-    layers[i] = {{traceOf(i, 0), traceOf(i, 0) + count},
-                 {traceOf(i, 1), traceOf(i, 1) + count},
-                 findPositive(traceOf(i, 2), count),
-                 findPositive(traceOf(i, 1), count)};
+    layers[i] = {
+        {running.session->traceRow(i, MODRT_TRACE_SCORE),
+         running.session->traceRow(i, MODRT_TRACE_SCORE) + count},
+        {running.session->traceRow(i, MODRT_TRACE_TESTED),
+         running.session->traceRow(i, MODRT_TRACE_TESTED) + count},
+        findMarked(running.session->traceRow(i, MODRT_TRACE_TOOK_PART), count),
+        findMarked(running.session->traceRow(i, MODRT_TRACE_CHOSEN), count),
+        {}};
 }
 
 void Tracing::readPrefill() {
   size_t count = tokens.size();
   for (size_t i = 0; i < layers.size(); ++i) {
-    layers[i].scores.assign(traceOf(i, 0), traceOf(i, 0) + count);
-    layers[i].tested.assign(traceOf(i, 1), traceOf(i, 1) + count);
-    layers[i].causal = findPositive(traceOf(i, 2), count);
+    layers[i].scores.assign(running.session->traceRow(i, MODRT_TRACE_SCORE),
+                            running.session->traceRow(i, MODRT_TRACE_SCORE) +
+                                count);
+    layers[i].tested.assign(running.session->traceRow(i, MODRT_TRACE_TESTED),
+                            running.session->traceRow(i, MODRT_TRACE_TESTED) +
+                                count);
+    layers[i].causal =
+        findMarked(running.session->traceRow(i, MODRT_TRACE_TOOK_PART), count);
+    for (int32_t token :
+         findMarked(running.session->traceRow(i, MODRT_TRACE_CHOSEN), count))
+      if (running.session->traceRow(i, MODRT_TRACE_TOOK_PART)[token] == 0)
+        layers[i].bypassed.push_back(token);
   }
 }
 
@@ -143,7 +151,10 @@ void Tracing::compare() {
       causal[token] = true;
     for (size_t token = 0; token < tokens.size(); ++token)
       agreement[i].count(topK[token], causal[token]);
-    agreement[i].routedCausally = layers[i].causal.size();
+    int64_t taken = layers[i].causal.size(), capacity = layers[i].topK.size();
+    agreement[i].routedCausally = taken;
+    agreement[i].beyond = std::max<int64_t>(0, taken - capacity);
+    agreement[i].bypassed = layers[i].bypassed.size();
   }
 }
 
@@ -227,9 +238,12 @@ modrt_status Tracing::addTexts(Json &json) const {
 void Tracing::addLayer(Json &json, size_t index) const {
   const LayerTrace &layer = layers[index];
   json.beginObject().member("layer", running.model().blocks[index + 1].layer);
+  json.member("capacity", int64_t(layer.topK.size()))
+      .member("kv_tokens", running.instance->kvTokens(index));
   agreement[index].addTo(json);
   addNumbers(json, "top_k", layer.topK);
   addNumbers(json, "causal", layer.causal);
+  addNumbers(json, "no_room", layer.bypassed);
   addNumbers(json, "scores", layer.scores);
   addNumbers(json, "tested", layer.tested);
   json.end();

@@ -16,7 +16,7 @@
 // CHECK-SAME: {length = 1100 : i64, row_bytes = 52 : i64}
 // CHECK-SAME: mod.caches_bytes = 77824 : i64
 // CHECK-LABEL: func.func @decode(
-// CHECK-SAME: %[[TRACE:[a-z0-9]+]]: memref<1x3x32xf32> {mod.role = "trace"}
+// CHECK-SAME: %[[TRACE:[a-z0-9]+]]: memref<1x4x32xf32> {mod.role = "trace"}
 // CHECK-SAME: %[[CACHES:[a-z0-9]+]]: memref<77824xi8> {mod.role = "caches"}
 // CHECK-SAME: %[[LENGTHS:[a-z0-9]+]]: memref<3xi64> {mod.role = "lengths"}
 // CHECK-SAME: %[[PRESENT:[a-z0-9]+]]: i1 {mod.role = "has_trace"}
@@ -56,6 +56,17 @@ func.func @decode(%tokens: memref<1x1xi32> {mod.role = "tokens"},
   // CHECK: mod.panel_attention {{.*}} heads(1) partials(%[[PARTIALS]])
   mod.cached_attention %wide over %third heads(1) kv_heads(1) into(%wide)
       : (memref<1x1x10xf32>, !mod.kv_cache<1100x10xbf16>, memref<1x1x10xf32>) -> ()
+  // Room is what the rows in use leave.
+  // CHECK: %[[USED:.*]] = arith.index_cast %{{.*}} : i64 to index
+  // CHECK: %[[ROOM:.*]] = arith.subi %c1100, %[[USED]]
+  // CHECK: scf.for %{{.*}} = %{{.*}} to %[[ROOM]]
+  %room = mod.cache_room %third : !mod.kv_cache<1100x10xbf16>
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %f = arith.constant 0.0 : f32
+  scf.for %i = %c0 to %room step %c1 {
+    memref.store %f, %r[%c0, %c0] : memref<1x1xf32>
+  }
   // The trace is written only for a caller who wants it.
   // CHECK: scf.if %[[PRESENT]]
   // CHECK: memref.store %{{.*}}, %[[TRACE]]

@@ -209,6 +209,8 @@ func.func @cache(%c: !mod.kv_cache<32x8xf32>, %q: tensor<1x?x16xf32>, %k: tensor
                  %qm: memref<1x1x16xf32>, %km: memref<1x1x8xf32>, %vm: memref<1x1x8xf32>) {
   // CHECK: mod.cache_append %{{.*}}, %{{.*}}, %{{.*}} : !mod.kv_cache<32x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>
   mod.cache_append %c, %k, %v : !mod.kv_cache<32x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>
+  // CHECK: mod.cache_room %{{.*}} : !mod.kv_cache<32x8xf32>
+  %room = mod.cache_room %c : !mod.kv_cache<32x8xf32>
   // CHECK: mod.cache_append %{{.*}}, %{{.*}}, %{{.*}} : !mod.kv_cache<32x8xf32>, memref<1x1x8xf32>, memref<1x1x8xf32>
   mod.cache_append %c, %km, %vm : !mod.kv_cache<32x8xf32>, memref<1x1x8xf32>, memref<1x1x8xf32>
   // CHECK: mod.cached_attention %{{.*}} over %{{.*}} heads(4) kv_heads(2) : (tensor<1x?x16xf32>, !mod.kv_cache<32x8xf32>) -> tensor<1x?x16xf32>

@@ -1,6 +1,9 @@
 // RUN: mod-opt %s --mod-derive-programs=decode-routing=predictor --split-input-file --verify-diagnostics
 // RUN: not mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs=decode-routing=random 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=OPTION
+// RUN: not mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs=kv-tokens=-1 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=TOKENS
+// TOKENS: kv-tokens -1 is negative
 // OPTION: decode-routing 'random' is not predictor, router or always
 
 // expected-error@below {{has no function @forward, the model}}

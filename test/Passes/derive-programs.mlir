@@ -3,6 +3,8 @@
 // RUN:   --mod-derive-programs=decode-routing=always | FileCheck %s --check-prefix=ALWAYS
 // RUN: mod-opt %S/Inputs/model.mlir --mod-specialize \
 // RUN:   --mod-derive-programs=kv-dtype=bf16 | FileCheck %s --check-prefix=BF16
+// RUN: mod-opt %S/Inputs/model.mlir --mod-specialize \
+// RUN:   --mod-derive-programs=kv-tokens=4 | FileCheck %s --check-prefix=SHORT
 // RUN: mod-opt %s --mod-specialize --mod-derive-programs --split-input-file \
 // RUN:   | FileCheck %s --check-prefix=TAIL
 
@@ -75,6 +77,16 @@
 // BF16-LABEL: func.func @decode(
 // BF16-SAME: !mod.kv_cache<9x3xbf16>
 // BF16: mod.cached_attention {{.*}} !mod.kv_cache<9x3xbf16>) -> tensor<1x1x6xf32>
+
+// A budget of tokens is for the caches of routed blocks alone: a session's, for
+// the block's own end with the program.
+
+// SHORT-LABEL: func.func @forward(
+// SHORT-NOT: kv_cache<4x
+// SHORT-LABEL: func.func @prefill(
+// SHORT-SAME: !mod.kv_cache<9x3xf32> {mod.role = "cache"}, %{{.*}}: !mod.kv_cache<4x6xf32> {mod.role = "cache"}
+// SHORT-LABEL: func.func @decode(
+// SHORT-SAME: !mod.kv_cache<9x3xf32> {mod.role = "cache"}, %{{.*}}: !mod.kv_cache<4x6xf32> {mod.role = "cache"}
 
 // Where the logits come from an op that is not token by token in the dialect,
 // they are cut behind it and copied.

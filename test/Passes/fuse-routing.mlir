@@ -4,6 +4,14 @@
 // RUN:   --remarks-filter=mod-fuse-routing 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
 // RUN: mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs=decode-routing=always \
 // RUN:   --mod-fuse-routing | FileCheck %s --check-prefix=ALWAYS
+// RUN: mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs=kv-tokens=4 \
+// RUN:   --mod-fuse-routing | FileCheck %s --check-prefix=SHORT
+// RUN: mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs=kv-tokens=4 \
+// RUN:   --mod-fuse-routing --remarks-filter=mod-fuse-routing 2>&1 >/dev/null \
+// RUN:   | FileCheck %s --check-prefix=FULL
+// RUN: mod-opt %S/Inputs/model.mlir --mod-specialize \
+// RUN:   --mod-derive-programs="decode-routing=always kv-tokens=4" --mod-fuse-routing \
+// RUN:   | FileCheck %s --check-prefix=BOTH
 
 // REMARK-DAG: Function=forward | bound=4, form=top_k, ordinal=0
 // REMARK-DAG: Function=prefill | bound=9, form=positive, ordinal=0
@@ -67,6 +75,44 @@
 // ALWAYS-LABEL: @decode
 // ALWAYS-NOT: scf.if
 // ALWAYS: mod.scatter
+
+// Caches that are shorter than a sequence: of the tokens that the predicate
+// chooses those that still fit take part, and the trace says which.
+
+// FULL-DAG: Function=prefill | bound=4, form=positive, ordinal=0
+// FULL-DAG: Function=prefill | Reason="tokens that find the cache full bypass the block", kv_tokens=4
+// FULL-DAG: Function=decode | Reason={{.*}} kv_tokens=4
+
+// SHORT: #[[MIN:.*]] = affine_map<()[s0, s1] -> (s0, s1, 4)>
+// SHORT-LABEL: @forward
+// SHORT-NOT: mod.cache_room
+// SHORT-LABEL: @prefill
+// SHORT-SAME: %[[CACHE:[^:]*]]: !mod.kv_cache<4x6xf32>
+// SHORT: %[[ALL:.*]], %[[K:.*]] = mod.select positive %{{.*}} -> (tensor<1x9xi32>, index)
+// SHORT: %[[ROOM:.*]] = mod.cache_room %[[CACHE]] : !mod.kv_cache<4x6xf32>
+// SHORT: %[[N:.*]] = affine.min #[[MIN]]()[%[[K]], %[[ROOM]]]
+// SHORT: %[[I:.*]] = tensor.extract_slice %[[ALL]][0, 0] [1, %[[N]]] [1, 1]
+// SHORT: mod.trace_routing 0 {{.*}} selected(%[[I]])
+// SHORT: mod.gather %{{.*}} at(%[[I]])
+// SHORT-LABEL: @decode
+// SHORT-SAME: %[[CACHE:[^:]*]]: !mod.kv_cache<4x6xf32>
+// SHORT: %[[CHOSEN:.*]] = arith.cmpf ogt
+// SHORT: %[[ROOM:.*]] = mod.cache_room %[[CACHE]]
+// SHORT: %[[FITS:.*]] = arith.cmpi sgt, %[[ROOM]], %{{.*}} : index
+// SHORT: %[[TAKES:.*]] = arith.andi %[[CHOSEN]], %[[FITS]]
+// SHORT: %[[ONE:.*]] = arith.select %[[TAKES]]
+// SHORT: %[[I:.*]] = tensor.extract_slice %{{.*}}[0, 0] [1, %[[ONE]]] [1, 1] : tensor<1x1xi32> to tensor<1x?xi32>
+// SHORT: mod.trace_routing 0 {{.*}} selected(%[[I]])
+// SHORT: scf.if %[[TAKES]]
+
+// Nor can every token take part then.
+
+// BOTH-LABEL: @prefill
+// BOTH: mod.select positive
+// BOTH: mod.cache_room
+// BOTH-LABEL: @decode
+// BOTH: mod.cache_room
+// BOTH: scf.if
 
 // Predictors decide, scores weigh; blocks are numbered; a count bounds as a
 // ratio does.

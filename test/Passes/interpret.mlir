@@ -106,7 +106,9 @@ func.func @attention() -> (tensor<1x2x4xf32>, tensor<1x1x4xf32>) {
 // CACHES-NEXT:   4 8 4 8
 // CACHES-NEXT: result 1: [1, 1, 4]
 // CACHES-NEXT:   2 4 1 2
-func.func @caches(%cache: !mod.kv_cache<2x2xf32>) -> (tensor<1x1x4xf32>, tensor<1x1x4xf32>) {
+// CACHES-NEXT: result 2: []
+// CACHES-NEXT:   1
+func.func @caches(%cache: !mod.kv_cache<2x2xf32>) -> (tensor<1x1x4xf32>, tensor<1x1x4xf32>, index) {
   %q0 = arith.constant dense<1.0> : tensor<1x1x4xf32>
   %k0 = arith.constant dense<0.0> : tensor<1x1x2xf32>
   %v0 = arith.constant dense<[[[4.0, 8.0]]]> : tensor<1x1x2xf32>
@@ -114,9 +116,10 @@ func.func @caches(%cache: !mod.kv_cache<2x2xf32>) -> (tensor<1x1x4xf32>, tensor<
   %a0 = mod.cached_attention %q0 over %cache heads(2) kv_heads(1) : (tensor<1x1x4xf32>, !mod.kv_cache<2x2xf32>) -> tensor<1x1x4xf32>
   %q1 = arith.constant dense<[[[0.0, 7.0, 2.0, 0.0]]]> : tensor<1x1x4xf32>
   %k1 = arith.constant dense<[[[0.776836, 0.0]]]> : tensor<1x1x2xf32>
+  %room = mod.cache_room %cache : !mod.kv_cache<2x2xf32>
   mod.cache_append %cache, %k1, %k0 : !mod.kv_cache<2x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32>
   %a1 = mod.cached_attention %q1 over %cache heads(2) kv_heads(1) : (tensor<1x1x4xf32>, !mod.kv_cache<2x2xf32>) -> tensor<1x1x4xf32>
-  return %a0, %a1 : tensor<1x1x4xf32>, tensor<1x1x4xf32>
+  return %a0, %a1, %room : tensor<1x1x4xf32>, tensor<1x1x4xf32>, index
 }
 
 // Ties go to the lowest index; indices ascend; what is not valid is zero.

@@ -81,6 +81,7 @@ class Routing:
         self.nearest = math.inf
         self.scale = 0.0
         self.selected = 0
+        self.kv_tokens = None  # most that causal routing may keep; None: all
 
     def set_gate(self, mod):
         self.gate_kind = mod.get("gate", "raw")
@@ -191,6 +192,8 @@ class Routing:
             if self.scheme == "token_choice":
                 is_chosen &= self.passes(scores)
         chosen = np.flatnonzero(is_chosen)
+        if routing == "causal" and self.scope != "mlp":
+            chosen = chosen[: self.kv_tokens]
         self.selected += len(chosen)
         return chosen
 
@@ -259,8 +262,11 @@ class Model:
         ]
 
     @classmethod
-    def load(cls, directory, dtype=np.float64, products="f32"):
-        return cls(*checkpoint.read_model(directory), dtype, products)
+    def load(cls, directory, dtype=np.float64, products="f32", kv_tokens=None):
+        model = cls(*checkpoint.read_model(directory), dtype, products)
+        for routing in model.routed.values():
+            routing.kv_tokens = kv_tokens
+        return model
 
     @property
     def routed(self):

@@ -84,12 +84,17 @@ def skip(routing, x):
     return x
 
 
+def has_room(routing, cache):
+    """Whether another token's key may be kept."""
+    return routing.kv_tokens is None or routing.scope == "mlp" or len(cache) < routing.kv_tokens
+
+
 def run_routed(model, layer, x, token, position, caches):
     """One token through a routed layer."""
     routing = layer.routing
     if routing.scope == "mlp":
         x = x + run_attention(model, layer, x, position, caches)
-    if takes_part(routing, x, token, position):
+    if takes_part(routing, x, token, position) and has_room(routing, caches[0]):
         parts = run_scope(model, layer, x, position, caches)
         gate = routing.gate(x[None], np.array([0]), "causal")
         x = routing.become(x, gate, *parts)

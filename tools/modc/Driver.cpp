@@ -109,6 +109,7 @@ Compilation::Compilation(const CommandLine &line, StringRef program)
   options.batch = line.batch;
   options.decodeRouting = line.decodeRouting;
   options.kvDtype = line.kvDtype;
+  options.kvTokens = line.kvTokens;
   options.dtype = line.dtype;
 }
 

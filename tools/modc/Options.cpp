@@ -156,6 +156,11 @@ struct Parser {
   cl::opt<std::string> kvDtype{
       "kv-dtype", cl::desc("What KV caches hold: f32 (default) or bf16"),
       cl::value_desc("TYPE"), cl::init("f32"), cl::cat(category)};
+  cl::opt<std::string> kvTokens{
+      "kv-tokens",
+      cl::desc("Tokens that KV caches of routed blocks hold (default: a "
+               "context); when they are full, tokens bypass the block"),
+      cl::value_desc("N"), cl::cat(category)};
   cl::opt<std::string> weights{
       "weights",
       cl::desc("Weights inside (embed) or beside (external) the "
@@ -188,7 +193,8 @@ bool Parser::read(CommandLine &line) {
   line.preset = preset;
   if (line.model.empty())
     return usageError("no MODEL given; see modc --help");
-  if (!parseCount(context, line.context) || !parseCount(batch, line.batch))
+  if (!parseCount(context, line.context) || !parseCount(batch, line.batch) ||
+      !parseCount(kvTokens, line.kvTokens))
     return false;
   if (!line.params.empty() && llvm::sys::fs::is_directory(line.model))
     return usageError("--params is for a .mlir file, but '" + line.model +

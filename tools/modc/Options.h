@@ -28,6 +28,7 @@ struct CommandLine {
   std::string decodeRouting;
   std::string preset; ///< what a directory does not say of its routing
   std::string kvDtype;
+  int64_t kvTokens = 0; ///< 0: a context
   bool externalWeights = false;
   ReportKind report = ReportKind::none;
   bool verbose = false;

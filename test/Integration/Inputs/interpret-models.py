@@ -2,8 +2,8 @@
 """Interprets the programs of random models, without generating any code, and
 compares their logits with the NumPy reference.
 
-Reads a file whose lines `MODEL: flags of make.py | prompt lengths` name the
-models.
+Reads a file whose lines `MODEL: flags of make.py | prompt lengths [| flags of
+modc]` name the models. Flags of modc are for what fusion makes of them.
 """
 
 import sys
@@ -11,7 +11,7 @@ import sys
 import numpy as np
 
 from logits_check import check_error, run
-from model_lines import check_models, make_model
+from model_lines import check_models, find_kv_tokens, make_model
 
 # The programs of a phase, and the mode of the reference that each computes.
 DERIVED = {"forward": "top_k", "prefill": "causal", "decode": "causal"}
@@ -30,13 +30,16 @@ def interpret(file, directory, program, tokens):
 
 
 def check_model(line, number, work):
-    flags, lengths = (part.split() for part in line.split("|"))
-    directory, choose = make_model(flags, number, work)
+    flags, lengths, *modc_flags = (part.split() for part in line.split("|"))
+    modc_flags = sum(modc_flags, [])
+    phases = {"fused": DERIVED} if modc_flags else PHASES
+    kv_tokens = find_kv_tokens(modc_flags)
+    directory, choose = make_model(flags, number, work, kv_tokens=kv_tokens)
     prompts = [choose(int(length)) for length in lengths]
     errors = []
-    for phase, programs in PHASES.items():
+    for phase, programs in phases.items():
         file = directory / f"{phase}.mlir"
-        run(["modc", directory, f"--emit=mlir:{phase}", "-o", file])
+        run(["modc", directory, f"--emit=mlir:{phase}", *modc_flags, "-o", file])
         for tokens, expected in prompts:
             for program, mode in programs.items():
                 # Rows behind the last token are not the prompt's.

@@ -12,7 +12,13 @@ MAKE = ROOT / "examples/random-model/make.py"
 TRIES = 50
 
 
-def make_model(flags, number, work, products="f32"):
+def find_kv_tokens(modc_flags):
+    """What --kv-tokens=N among the flags says; None where it is not there."""
+    values = [flag.split("=")[1] for flag in modc_flags if flag.startswith("--kv-tokens=")]
+    return int(values[0]) if values else None
+
+
+def make_model(flags, number, work, products="f32", kv_tokens=None):
     """The directory of a random model, and a source of prompts for it."""
     directory = work / f"model-{number}"
     run([MAKE, directory, "--seed", number, *flags])
@@ -21,7 +27,7 @@ def make_model(flags, number, work, products="f32"):
 
     def choose(length):
         prompts = (random.integers(0, vocab, length) for _ in range(TRIES))
-        return choose_prompt(directory, prompts, products)
+        return choose_prompt(directory, prompts, products, kv_tokens)
 
     return directory, choose
 

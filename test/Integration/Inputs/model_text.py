@@ -53,7 +53,7 @@ class ModelText:
         self.library.mod_model.restype = ctypes.c_void_p
         self.library.modrt_stream_close.restype = None
         self.instance, self.stream = ctypes.c_void_p(), ctypes.c_void_p()
-        model = ctypes.c_void_p(self.library.mod_model(1))
+        model = ctypes.c_void_p(self.library.mod_model(2))
         self.call("modrt_open", model, None, ctypes.byref(self.instance))
         self.call("modrt_stream_open", self.instance, ctypes.byref(self.stream))
 

@@ -4,13 +4,14 @@
 Reads a file whose lines `MODEL: flags of make.py | prompt lengths [| flags of
 modc]` name the models. Each is compiled once and run on prompts of each length
 in three modes: top_k, causal, and causal token by token. With --dtype=TYPE among the
-flags of modc the reference's products are in that type; keys and values stay exact.
+flags of modc the reference's products are in that type, with --kv-tokens=N its
+routed layers keep no more tokens; keys and values stay exact.
 """
 
 import sys
 
 from logits_check import NARROW_TOLERANCE, TOLERANCE, check_logits, run
-from model_lines import check_models, make_model
+from model_lines import check_models, find_kv_tokens, make_model
 
 
 def check_model(line, number, work):
@@ -20,7 +21,7 @@ def check_model(line, number, work):
     products = types[0] if types else "f32"
     is_exact = products in ("f32", "bf16") and "--kv-dtype=bf16" not in modc_flags
     tolerance = TOLERANCE if is_exact else NARROW_TOLERANCE
-    directory, choose = make_model(flags, number, work, products)
+    directory, choose = make_model(flags, number, work, products, find_kv_tokens(modc_flags))
     run(["modc", directory, "-o", directory / "exe", *modc_flags])
     errors = []
     for length in map(int, lengths):

@@ -6,7 +6,8 @@
  * router's score of token t is t % 16 - 12; causally it takes part if that is
  * positive, by top-k if it is among the n / 4 largest.
  *
- * FAKE_* in the environment change what the descriptor says.
+ * FAKE_* in the environment change what the descriptor says; FAKE_KV_TOKENS is
+ * how many tokens take part causally before the others bypass the block.
  *
  *===----------------------------------------------------------------------===*/
 
@@ -21,7 +22,7 @@ enum { ROW = 16, WEIGHTS = 256, HEADER = 4096 };
 static const char header_text[] =
     "{\"w\":{\"dtype\":\"F32\",\"shape\":[256],\"data_offsets\":[0,1024]}}";
 
-static int64_t vocab = 256, context = 64;
+static int64_t vocab = 256, context = 64, kv_tokens = 64;
 
 static float score_of(int32_t token) { return (float)(token % 16 - 12); }
 
@@ -52,9 +53,11 @@ static void trace(const modrt_call *call, int64_t i, int64_t column,
                   int takes_part) {
   if (!call->trace)
     return;
-  call->trace[column] = score_of(call->tokens[i]);
-  call->trace[context + column] = score_of(call->tokens[i]);
-  call->trace[2 * context + column] = (float)takes_part;
+  float score = score_of(call->tokens[i]);
+  call->trace[MODRT_TRACE_SCORE * context + column] = score;
+  call->trace[MODRT_TRACE_TESTED * context + column] = score;
+  call->trace[MODRT_TRACE_CHOSEN * context + column] = (float)(score > 0);
+  call->trace[MODRT_TRACE_TOOK_PART * context + column] = (float)takes_part;
 }
 
 static int is_selected(const modrt_call *call, int64_t i) {
@@ -98,7 +101,7 @@ static void run_causally(const modrt_call *call, int64_t from) {
     abort();
   for (int64_t i = 0; i < call->count; ++i) {
     int32_t token = call->tokens[i];
-    int takes_part = score_of(token) > 0;
+    int takes_part = score_of(token) > 0 && call->lengths[1] < kv_tokens;
     trace(call, i, call->start + i, takes_part);
     sums[i].dense = add(call, 0, 1, token);
     sums[i].routed = add(call, 1, takes_part, token);
@@ -127,8 +130,8 @@ static const char *setting(const char *name, const char *otherwise) {
 
 static const int32_t eos[] = {0};
 static modrt_cache caches[] = {{0, 64, ROW}, {1, 64, ROW}};
-static const modrt_block blocks[] = {{-1, 1000, 10, 512, ROW, 0, 1},
-                                     {1, 500, 10, 256, ROW, 1, 1}};
+static const modrt_block blocks[] = {{-1, 64, 1000, 10, 512, ROW, 0, 1},
+                                     {1, 16, 500, 10, 256, ROW, 1, 1}};
 
 static modrt_model model = {
     .magic = MODRT_MAGIC,
@@ -154,7 +157,9 @@ const modrt_model *mod_model(uint32_t abi_version) {
   model.context = context = atoi(setting("FAKE_CONTEXT", "64"));
   model.arena_bytes = context * (int64_t)sizeof(row);
   model.caches_bytes = 2 * context * ROW;
-  caches[0].length = caches[1].length = context;
+  kv_tokens = atoi(setting("FAKE_KV_TOKENS", setting("FAKE_CONTEXT", "64")));
+  caches[0].length = context;
+  caches[1].length = kv_tokens;
   model.num_eos = !getenv("FAKE_NO_EOS");
   model.target = setting("FAKE_TARGET", "x86-64");
   model.features = setting("FAKE_FEATURES", "sse2");

@@ -161,7 +161,7 @@ static void testForward() {
   require(modrt_decode(session, 5));
   require(modrt_forward(session, tokens.data(), 40, after.data()));
   CHECK(before == after && modrt_position(session) == 1);
-  const float *tookPart = modrt_trace(session) + 2 * 64;
+  const float *tookPart = modrt_trace(session) + MODRT_TRACE_TOOK_PART * 64;
   int selected = 0;
   for (int i = 0; i < 40; ++i)
     selected += tookPart[i] == 1;
