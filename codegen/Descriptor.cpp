@@ -173,6 +173,8 @@ struct ModuleFacts {
     auto attr = model ? model.getAs<DenseI32ArrayAttr>("eos") : nullptr;
     return attr ? attr.asArrayRef() : ArrayRef<int32_t>();
   }
+  /// Sequences that one run of decode_batch takes; 1 where there is none.
+  int64_t getBatch() const { return std::max<int64_t>(1, getInt("mod.batch")); }
   int64_t getNumCaches() const { return caches ? caches.size() : 0; }
   StringRef getTokenizer() const {
     auto attr = module->getAttrOfType<StringAttr>("mod.tokenizer");
@@ -250,6 +252,11 @@ static SmallVector<Value> createFields(ConstantBuilder &constant,
   i64(budget.logitsWeightBytes);
   for (StringRef program : {"forward", "prefill", "decode"})
     fields.push_back(constant.addressOf(getWrapperName(program)));
+  int64_t batch = facts.getBatch();
+  fields.push_back(batch > 1
+                       ? constant.addressOf(getWrapperName("decode_batch"))
+                       : constant.null());
+  i64(batch);
   StringRef tokenizer = facts.getTokenizer();
   fields.push_back(tokenizer.empty() ? constant.null()
                                      : constant.bytes("tokenizer", tokenizer));

@@ -24,9 +24,10 @@ namespace {
 /// The fields of modrt_call (runtime/modrt.h), in order, by the role of the
 /// argument that they feed.
 constexpr llvm::StringLiteral kCallFields[] = {
-    role::kPool,    role::kWeights, role::kArena, role::kCaches,
-    role::kLengths, role::kTokens,  role::kCount, role::kStart,
-    role::kFrom,    role::kLogits,  role::kTrace};
+    role::kPool,     role::kWeights, role::kArena, role::kCaches,
+    role::kLengths,  role::kTokens,  role::kCount, role::kStart,
+    role::kFrom,     role::kLogits,  role::kTrace, role::kSequences,
+    role::kPositions};
 
 /// Builds one wrapper.
 class Wrapper {
@@ -139,7 +140,7 @@ void ExportProgramsPass::runOnOperation() {
   LLVMTypeConverter converter(&getContext());
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   for (func::FuncOp program : getPrograms(module)) {
-    if (!llvm::is_contained({"forward", "prefill", "decode"},
+    if (!llvm::is_contained({"forward", "prefill", "decode", "decode_batch"},
                             program.getName()))
       continue;
     program.setPrivate();

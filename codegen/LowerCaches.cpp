@@ -65,13 +65,19 @@ public:
 private:
   Panels getPanels(Value handle);
   void lowerUsers(Value handle, const CachePlace &place);
+  void lowerUser(Operation *user, const CachePlace &place, Value sequence);
+  void lowerRows(CacheAppendOp op, const CachePlace &place);
+  void lowerRows(CachedAttentionOp op, const CachePlace &place);
+  void forEachRow(Operation *op, Value sequences,
+                  function_ref<void(Value row, Value sequence)> body);
   void lower(CacheAppendOp op, CacheBuffers buffers);
   void lower(CacheRoomOp op, CacheBuffers buffers);
   void lower(CachedAttentionOp op, CacheBuffers buffers, Value count);
+  SmallVector<Value> getTracePlace(TraceRoutingOp op, Value token);
   void lower(TraceRoutingOp op, Value trace, Value present);
-  CacheBuffers viewPlace(Location loc, const CachePlace &place);
-  Value loadLength(Location loc, const CachePlace &place);
-  void storeLength(CacheAppendOp op, Value first, const CachePlace &place);
+  CacheBuffers viewPlace(Location loc, const CachePlace &place, Value sequence);
+  Value getLengthIndex(Location loc, const CachePlace &place, Value sequence);
+  void storeLength(CacheAppendOp op, Value first, Value lengthIndex);
   Value constant(Location loc, int64_t value) {
     return arith::ConstantIndexOp::create(builder, loc, value);
   }
@@ -80,6 +86,7 @@ private:
   CpuTarget target;
   OpBuilder builder;
   SmallVector<CachePlace> places;
+  int64_t sequenceBytes = 0; // of all caches of one sequence
   Value memory, lengths;
 };
 
@@ -163,70 +170,103 @@ ArrayAttr StateLowering::describeCaches() {
 
 int64_t StateLowering::lowerCaches() {
   SmallVector<BlockArgument> handles;
-  int64_t bytes = 0;
+  int64_t sequences = 1;
   for (BlockArgument argument : program.getArguments()) {
-    if (!isa<KVCacheType>(argument.getType()))
+    auto type = dyn_cast<KVCacheType>(argument.getType());
+    if (!type)
       continue;
-    places.push_back({getPanels(argument), int64_t(places.size()), bytes});
-    bytes = places.back().getEnd();
+    places.push_back(
+        {getPanels(argument), int64_t(places.size()), sequenceBytes});
+    sequenceBytes = places.back().getEnd();
+    sequences = type.getSequences();
     handles.push_back(argument);
   }
   if (places.empty())
     return 0;
-  memory = addArgument(program, MemRefType::get({bytes}, builder.getI8Type()),
-                       role::kCaches);
-  lengths = addArgument(
-      program, MemRefType::get({int64_t(places.size())}, builder.getI64Type()),
-      role::kLengths);
+  memory = addArgument(
+      program,
+      MemRefType::get({sequences * sequenceBytes}, builder.getI8Type()),
+      role::kCaches);
+  lengths = addArgument(program,
+                        MemRefType::get({sequences * int64_t(places.size())},
+                                        builder.getI64Type()),
+                        role::kLengths);
   llvm::BitVector dead(program.getNumArguments());
   for (auto [place, handle] : llvm::zip_equal(places, handles)) {
     lowerUsers(handle, place);
     dead.set(handle.getArgNumber());
   }
   (void)program.eraseArguments(dead);
-  return bytes;
+  return sequenceBytes;
 }
 
 void StateLowering::lowerUsers(Value handle, const CachePlace &place) {
   for (Operation *user : llvm::make_early_inc_range(handle.getUsers())) {
     builder.setInsertionPoint(user);
-    CacheBuffers buffers = viewPlace(user->getLoc(), place);
-    if (auto append = dyn_cast<CacheAppendOp>(user)) {
-      storeLength(append, buffers.first, place);
-      lower(append, buffers);
-    } else if (auto room = dyn_cast<CacheRoomOp>(user)) {
-      lower(room, buffers);
-    } else {
-      lower(cast<CachedAttentionOp>(user), buffers, buffers.first);
-    }
+    auto append = dyn_cast<CacheAppendOp>(user);
+    auto attention = dyn_cast<CachedAttentionOp>(user);
+    if (append && append.getSequences())
+      lowerRows(append, place);
+    else if (attention && attention.getSequences())
+      lowerRows(attention, place);
+    else
+      lowerUser(user, place, /*sequence=*/Value());
   }
 }
 
-CacheBuffers StateLowering::viewPlace(Location loc, const CachePlace &place) {
-  auto view = [&](MemRefType type, int64_t offset) -> Value {
-    return memref::ViewOp::create(builder, loc, type, memory,
-                                  constant(loc, offset), ValueRange());
-  };
-  return {view(place.panels.keys, place.keysOffset),
-          view(place.panels.values, place.getValuesOffset()),
-          loadLength(loc, place)};
+void StateLowering::lowerUser(Operation *user, const CachePlace &place,
+                              Value sequence) {
+  CacheBuffers buffers = viewPlace(user->getLoc(), place, sequence);
+  if (auto append = dyn_cast<CacheAppendOp>(user)) {
+    storeLength(append, buffers.first,
+                getLengthIndex(user->getLoc(), place, sequence));
+    lower(append, buffers);
+  } else if (auto room = dyn_cast<CacheRoomOp>(user)) {
+    lower(room, buffers);
+  } else {
+    lower(cast<CachedAttentionOp>(user), buffers, buffers.first);
+  }
 }
 
-Value StateLowering::loadLength(Location loc, const CachePlace &place) {
-  Value length =
-      memref::LoadOp::create(builder, loc, lengths, constant(loc, place.index));
-  return arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
-                                    length);
+/// The caches of a sequence, by default of the first.
+CacheBuffers StateLowering::viewPlace(Location loc, const CachePlace &place,
+                                      Value sequence) {
+  auto view = [&](MemRefType type, int64_t offset) -> Value {
+    Value begin = constant(loc, offset);
+    if (sequence)
+      begin = arith::AddIOp::create(
+          builder, loc, begin,
+          arith::MulIOp::create(builder, loc, sequence,
+                                constant(loc, sequenceBytes)));
+    return memref::ViewOp::create(builder, loc, type, memory, begin,
+                                  ValueRange());
+  };
+  Value keys = view(place.panels.keys, place.keysOffset);
+  Value values = view(place.panels.values, place.getValuesOffset());
+  Value length = memref::LoadOp::create(builder, loc, lengths,
+                                        getLengthIndex(loc, place, sequence));
+  return {
+      keys, values,
+      arith::IndexCastOp::create(builder, loc, builder.getIndexType(), length)};
+}
+
+Value StateLowering::getLengthIndex(Location loc, const CachePlace &place,
+                                    Value sequence) {
+  Value index = constant(loc, place.index);
+  if (!sequence)
+    return index;
+  Value before = arith::MulIOp::create(builder, loc, sequence,
+                                       constant(loc, places.size()));
+  return arith::AddIOp::create(builder, loc, before, index);
 }
 
 void StateLowering::storeLength(CacheAppendOp op, Value first,
-                                const CachePlace &place) {
+                                Value lengthIndex) {
   Location loc = op.getLoc();
   Value rows = memref::DimOp::create(builder, loc, op.getKey(), 1);
   Value grown = arith::AddIOp::create(builder, loc, first, rows);
   grown = arith::IndexCastOp::create(builder, loc, builder.getI64Type(), grown);
-  memref::StoreOp::create(builder, loc, grown, lengths,
-                          constant(loc, place.index));
+  memref::StoreOp::create(builder, loc, grown, lengths, lengthIndex);
 }
 
 /// Each has the tokens of one append.
@@ -252,6 +292,67 @@ void StateLowering::lowerTemporaryCaches() {
     }
     cache.erase();
   }
+}
+
+//===----------------------------------------------------------------------===//
+// Several sequences: each row has a cache of its own
+//===----------------------------------------------------------------------===//
+
+void StateLowering::forEachRow(
+    Operation *op, Value sequences,
+    function_ref<void(Value row, Value sequence)> body) {
+  Location loc = op->getLoc();
+  Value zero = constant(loc, 0);
+  auto loop = scf::ForOp::create(
+      builder, loc, zero, memref::DimOp::create(builder, loc, sequences, 1),
+      constant(loc, 1));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  Value row = loop.getInductionVar();
+  Value sequence =
+      memref::LoadOp::create(builder, loc, sequences, ValueRange{zero, row});
+  body(row, arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
+                                       sequence));
+}
+
+/// Row `row` of `[1, rows, ...]`.
+static Value takeRow(OpBuilder &builder, Location loc, Value rows, Value row) {
+  auto type = cast<MemRefType>(rows.getType());
+  OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
+  SmallVector<OpFoldResult> offsets = {zero, row}, sizes = {one, one};
+  if (type.getRank() == 3) {
+    offsets.push_back(zero);
+    sizes.push_back(builder.getIndexAttr(type.getDimSize(2)));
+  }
+  return memref::SubViewOp::create(
+      builder, loc, rows, offsets, sizes,
+      SmallVector<OpFoldResult>(sizes.size(), one));
+}
+
+void StateLowering::lowerRows(CacheAppendOp op, const CachePlace &place) {
+  Location loc = op.getLoc();
+  forEachRow(op, op.getSequences(), [&](Value row, Value sequence) {
+    auto one = cast<CacheAppendOp>(builder.clone(*op));
+    one.getSequencesMutable().clear();
+    builder.setInsertionPoint(one);
+    for (OpOperand &rows : llvm::drop_begin(one->getOpOperands()))
+      rows.set(takeRow(builder, loc, rows.get(), row));
+    lowerUser(one, place, sequence);
+  });
+  op.erase();
+}
+
+void StateLowering::lowerRows(CachedAttentionOp op, const CachePlace &place) {
+  Location loc = op.getLoc();
+  forEachRow(op, op.getSequences(), [&](Value row, Value sequence) {
+    auto one = cast<CachedAttentionOp>(builder.clone(*op));
+    one.getSequencesMutable().clear();
+    builder.setInsertionPoint(one);
+    one.getQueryMutable().assign(takeRow(builder, loc, op.getQuery(), row));
+    one.getIntoMutable().assign(takeRow(builder, loc, op.getInto(), row));
+    lowerUser(one, place, sequence);
+  });
+  op.erase();
 }
 
 //===----------------------------------------------------------------------===//
@@ -304,12 +405,32 @@ void StateLowering::lowerTrace() {
   SmallVector<TraceRoutingOp> ops;
   for (Operation *user : handle.getUsers())
     ops.push_back(cast<TraceRoutingOp>(user));
-  handle.setType(MemRefType::get(
-      {type.getLayers(), kTraceRows, type.getLength()}, builder.getF32Type()));
+  SmallVector<int64_t> shape = {type.getLayers(), kTraceRows, type.getLength()};
+  if (type.getSequences() > 1)
+    shape.insert(shape.begin(), type.getSequences());
+  handle.setType(MemRefType::get(shape, builder.getF32Type()));
   program.setFunctionType(builder.getFunctionType(
       program.getBody().getArgumentTypes(), program.getResultTypes()));
   for (TraceRoutingOp op : ops)
     lower(op, handle, present);
+}
+
+/// The sequence of a token, where there are several, and its position in it.
+SmallVector<Value> StateLowering::getTracePlace(TraceRoutingOp op,
+                                                Value token) {
+  Location loc = op.getLoc();
+  if (!op.getSequences()) {
+    if (!op.getStart())
+      return {token};
+    return {arith::AddIOp::create(builder, loc, op.getStart(), token)};
+  }
+  auto load = [&](Value values) -> Value {
+    Value number = memref::LoadOp::create(builder, loc, values,
+                                          ValueRange{constant(loc, 0), token});
+    return arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
+                                      number);
+  };
+  return {load(op.getSequences()), load(op.getStart())};
 }
 
 void StateLowering::lower(TraceRoutingOp op, Value trace, Value present) {
@@ -320,16 +441,14 @@ void StateLowering::lower(TraceRoutingOp op, Value trace, Value present) {
   builder.setInsertionPointToStart(branch.thenBlock());
   Value zero = constant(loc, 0), one = constant(loc, 1);
   Value block = constant(loc, op.getOrdinal());
-  Value start = op.getStart() ? op.getStart() : zero;
   Value off =
       arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(0.0));
   Value on =
       arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(1.0));
   auto store = [&](Value value, TraceRow row, Value token) {
-    Value place = arith::AddIOp::create(builder, loc, start, token);
-    memref::StoreOp::create(
-        builder, loc, value, trace,
-        ValueRange{block, constant(loc, int64_t(row)), place});
+    SmallVector<Value> place = getTracePlace(op, token);
+    place.insert(place.end() - 1, {block, constant(loc, int64_t(row))});
+    memref::StoreOp::create(builder, loc, value, trace, place);
   };
 
   Value tokens = memref::DimOp::create(builder, loc, op.getScores(), 1);

@@ -44,7 +44,6 @@ static void addCleanup(OpPassManager &pm) {
 static void buildSpecialized(OpPassManager &pm, const PhaseOptions &options) {
   // Every later pass relies on static shapes; the budget is known from here.
   SpecializePassOptions specialize;
-  specialize.batch = options.batch;
   specialize.context = options.context;
   specialize.dtype = options.dtype;
   pm.addPass(createSpecializePass(specialize));
@@ -58,6 +57,7 @@ static void buildDerived(OpPassManager &pm, const PhaseOptions &options) {
   derive.decodeRouting = options.decodeRouting;
   derive.kvDtype = options.kvDtype;
   derive.kvTokens = options.kvTokens;
+  derive.batch = options.batch;
   pm.addPass(createDeriveProgramsPass(derive));
   addCleanup(pm);
 }

@@ -35,7 +35,8 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
   Option<int64_t> context{
       *this, "context",
       llvm::cl::desc("tokens of a sequence; 0 for the model's own")};
-  Option<int64_t> batch{*this, "batch", llvm::cl::desc("sequences of a run"),
+  Option<int64_t> batch{*this, "batch",
+                        llvm::cl::desc("sequences that are decoded together"),
                         llvm::cl::init(1)};
   Option<std::string> decodeRouting{
       *this, "decode-routing",

@@ -57,40 +57,51 @@ void ModDialect::initialize() {
 // Types
 //===----------------------------------------------------------------------===//
 
-/// Parses `<2 static dimensions and, if asked for, an element type>`.
-static ParseResult parseTwoDims(AsmParser &parser,
-                                SmallVectorImpl<int64_t> &dims,
-                                Type *elementType) {
+/// Parses `<sequences, unless there is one, two more static dimensions and, if
+/// asked for, an element type>`.
+static ParseResult parseDims(AsmParser &parser, SmallVectorImpl<int64_t> &dims,
+                             Type *elementType) {
   if (parser.parseLess() ||
       parser.parseDimensionList(dims, /*allowDynamic=*/false,
                                 /*withTrailingX=*/elementType != nullptr))
     return failure();
-  if (dims.size() != 2)
+  if (dims.size() == 2)
+    dims.insert(dims.begin(), 1);
+  if (dims.size() != 3)
     return parser.emitError(parser.getCurrentLocation(),
-                            "expected two dimensions");
+                            "expected two dimensions, or three where there are "
+                            "several sequences");
   if (elementType && parser.parseType(*elementType))
     return failure();
   return parser.parseGreater();
+}
+
+static void printSequences(AsmPrinter &printer, int64_t sequences) {
+  if (sequences != 1)
+    printer << sequences << "x";
 }
 
 Type KVCacheType::parse(AsmParser &parser) {
   SMLoc loc = parser.getCurrentLocation();
   SmallVector<int64_t> dims;
   Type elementType;
-  if (parseTwoDims(parser, dims, &elementType))
+  if (parseDims(parser, dims, &elementType))
     return {};
   return parser.getChecked<KVCacheType>(loc, parser.getContext(), dims[0],
-                                        dims[1], elementType);
+                                        dims[1], dims[2], elementType);
 }
 
 void KVCacheType::print(AsmPrinter &printer) const {
-  printer << "<" << getLength() << "x" << getWidth() << "x" << getElementType()
-          << ">";
+  printer << "<";
+  printSequences(printer, getSequences());
+  printer << getLength() << "x" << getWidth() << "x" << getElementType() << ">";
 }
 
 LogicalResult KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError,
-                                  int64_t length, int64_t width,
-                                  Type elementType) {
+                                  int64_t sequences, int64_t length,
+                                  int64_t width, Type elementType) {
+  if (sequences < 1)
+    return emitError() << "a cache is of one sequence or more";
   if (length < 1 || width < 1)
     return emitError() << "a cache needs a positive length and width";
   if (!isa<FloatType>(elementType))
@@ -100,11 +111,13 @@ LogicalResult KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError,
 
 Type TraceType::parse(AsmParser &parser) {
   SmallVector<int64_t> dims;
-  if (parseTwoDims(parser, dims, nullptr))
+  if (parseDims(parser, dims, nullptr))
     return {};
-  return get(parser.getContext(), dims[0], dims[1]);
+  return get(parser.getContext(), dims[0], dims[1], dims[2]);
 }
 
 void TraceType::print(AsmPrinter &printer) const {
-  printer << "<" << getLayers() << "x" << getLength() << ">";
+  printer << "<";
+  printSequences(printer, getSequences());
+  printer << getLayers() << "x" << getLength() << ">";
 }

@@ -128,15 +128,16 @@ void AttentionOp::build(OpBuilder &builder, OperationState &state, Value query,
 
 void CachedAttentionOp::build(OpBuilder &builder, OperationState &state,
                               Value query, Value cache, int64_t heads,
-                              int64_t kvHeads) {
-  build(builder, state, query.getType(), query, cache,
+                              int64_t kvHeads, Value sequences) {
+  build(builder, state, query.getType(), query, cache, sequences,
         builder.getI64IntegerAttr(heads), builder.getI64IntegerAttr(kvHeads),
         /*into=*/Value());
 }
 
 void CacheAppendOp::build(OpBuilder &builder, OperationState &state,
-                          Value cache, Value key, Value value) {
-  build(builder, state, cache, key, value, /*positions=*/Value(),
+                          Value cache, Value key, Value value,
+                          Value sequences) {
+  build(builder, state, cache, key, value, sequences, /*positions=*/Value(),
         /*heads=*/IntegerAttr(), /*theta=*/FloatAttr());
 }
 

@@ -29,12 +29,14 @@ def Mod_TemporaryCacheOp : Mod_Op<"temporary_cache", [
 }
 
 def Mod_CacheAppendOp : Mod_Op<"cache_append", [
-    MemoryEffects<[MemWrite, MemRead]>]> {
+    AttrSizedOperandSegments, MemoryEffects<[MemWrite, MemRead]>]> {
   let summary = "add the keys and values of new tokens to a cache";
   let description = [{
     Writes the rows of `key` and `value` behind those in use and grows the
     number in use by as many. Keys may be rotated on their way, as `mod.rope`
-    does. A cache of narrower floats rounds what is written to it.
+    does. A cache of narrower floats rounds what is written to it. Of several
+    sequences, row `i` is the next one of sequence `sequences[i]`; no sequence
+    has two of them.
 
     Example:
 
@@ -44,21 +46,26 @@ def Mod_CacheAppendOp : Mod_Op<"cache_append", [
     mod.cache_append %cache, %k, %v rotated(%positions heads(12) theta(1.0e4))
         : !mod.kv_cache<2048x768xf32>, tensor<1x?x768xf32>,
           tensor<1x?x768xf32>, tensor<1x?xi32>
+    mod.cache_append %caches, %k, %v of(%sequences)
+        : !mod.kv_cache<8x2048x768xf32>, tensor<1x?x768xf32>,
+          tensor<1x?x768xf32> of tensor<1x?xi32>
     ```
   }];
   let arguments = (ins Mod_KVCacheType:$cache, Mod_Hidden:$key, Mod_Hidden:$value,
+                       Optional<Mod_Ids>:$sequences,
                        Optional<Mod_Ids>:$positions,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$heads,
                        OptionalAttr<F64Attr>:$theta);
   let assemblyFormat = [{
-    $cache `,` $key `,` $value
+    $cache `,` $key `,` $value (`of` `(` $sequences^ `)`)?
     (`rotated` `(` $positions^ `heads` `(` $heads `)`
      `theta` `(` custom<Float>($theta) `)` `)`)? attr-dict
     `:` qualified(type($cache)) `,` type($key) `,` type($value)
-    (`,` type($positions)^)?
+    (`,` type($positions)^)? (`of` type($sequences)^)?
   }];
   let builders = [OpBuilder<(ins "::mlir::Value":$cache, "::mlir::Value":$key,
-                                 "::mlir::Value":$value)>];
+                                 "::mlir::Value":$value,
+                                 CArg<"::mlir::Value", "{}">:$sequences)>];
   let hasVerifier = 1;
 }
 
@@ -80,6 +87,7 @@ def Mod_CacheRoomOp : Mod_Op<"cache_room", [MemoryEffects<[MemRead]>]> {
 }
 
 def Mod_CachedAttentionOp : Mod_Op<"cached_attention", [
+    AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
     DeclareOpInterfaceMethods<Mod_DestinationOpInterface>,
     DeclareOpInterfaceMethods<Mod_FlopsOpInterface>]> {
@@ -87,7 +95,8 @@ def Mod_CachedAttentionOp : Mod_Op<"cached_attention", [
   let description = [{
     As `mod.attention`, with keys and values from a cache whose last rows are
     those of the query's tokens: with `n` rows in use, query `i` of `m` attends
-    to rows `0..n - m + i`.
+    to rows `0..n - m + i`. Of several sequences, query `i` attends to all rows
+    of sequence `sequences[i]`.
 
     Example:
 
@@ -95,19 +104,24 @@ def Mod_CachedAttentionOp : Mod_Op<"cached_attention", [
     %a = mod.cached_attention %q over %cache heads(12) kv_heads(4)
         : (tensor<1x?x768xf32>, !mod.kv_cache<2048x256xf32>)
         -> tensor<1x?x768xf32>
+    %b = mod.cached_attention %q over %caches of(%sequences) heads(12)
+        kv_heads(4) : (tensor<1x?x768xf32>, !mod.kv_cache<8x2048x256xf32>,
+                       tensor<1x?xi32>) -> tensor<1x?x768xf32>
     ```
   }];
   let arguments = (ins Mod_Hidden:$query, Mod_KVCacheType:$cache,
+                       Optional<Mod_Ids>:$sequences,
                        ConfinedAttr<I64Attr, [IntPositive]>:$heads,
                        ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
                        Optional<Mod_Hidden>:$into);
   let results = (outs Optional<Mod_Hidden>:$result);
   let assemblyFormat = [{
-    $query `over` $cache `heads` `(` $heads `)` `kv_heads` `(` $kv_heads `)`
+    $query `over` $cache (`of` `(` $sequences^ `)`)? `heads` `(` $heads `)` `kv_heads` `(` $kv_heads `)`
     (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
   }];
   let builders = [OpBuilder<(ins "::mlir::Value":$query, "::mlir::Value":$cache,
-                                 "int64_t":$heads, "int64_t":$kvHeads)>];
+                                 "int64_t":$heads, "int64_t":$kvHeads,
+                                 CArg<"::mlir::Value", "{}">:$sequences)>];
   let hasVerifier = 1;
 }
 
@@ -193,23 +207,30 @@ def Mod_TraceRoutingOp : Mod_Op<"trace_routing", [
     the value that the causal predicate tests, and 1.0 or 0.0 for whether it
     passes the threshold (positive values do where there is none) and whether
     the token took part, to row `ordinal` of the trace; nothing where the trace
-    is absent. Without indices the tokens that pass took part.
+    is absent. Without indices the tokens that pass took part. Of several
+    sequences, token `i` is at position `start[i]` of sequence `sequences[i]`.
 
     Example:
 
     ```mlir
     mod.trace_routing 3 scores(%r) tested(%l) selected(%indices) to %trace
         : tensor<1x?xf32>, tensor<1x?xf32>, tensor<1x?xi32>, !mod.trace<4x2048>
+    mod.trace_routing 3 scores(%r) tested(%l) of(%sequences) from %positions
+        to %traces : tensor<1x?xf32>, tensor<1x?xf32>, tensor<1x?xi32>,
+                     tensor<1x?xi32>, !mod.trace<8x4x2048>
     ```
   }];
   let arguments = (ins I64Attr:$ordinal, Mod_Scores:$scores, Mod_Scores:$tested,
                        OptionalAttr<Mod_ThresholdAttr>:$threshold,
-                       Optional<Mod_Ids>:$selected, Optional<Index>:$start,
+                       Optional<Mod_Ids>:$selected,
+                       Optional<Mod_Ids>:$sequences,
+                       Optional<AnyTypeOf<[Index, Mod_Ids]>>:$start,
                        Mod_TraceType:$trace);
   let assemblyFormat = [{
     $ordinal `scores` `(` $scores `)` `tested` `(` $tested `)`
     (`passing` `(` custom<Threshold>($threshold)^ `)`)?
-    (`selected` `(` $selected^ `)`)? (`from` $start^)? `to` $trace attr-dict
+    (`selected` `(` $selected^ `)`)? (`of` `(` $sequences^ `)`)?
+    (`from` $start^)? `to` $trace attr-dict
     `:` type(operands)
   }];
   let hasVerifier = 1;

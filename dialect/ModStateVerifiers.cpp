@@ -21,15 +21,27 @@ static LogicalResult verifyStored(Operation *op, StringRef name, Value rows,
                            << ", which cannot be kept as " << element;
 }
 
-/// Checks rows that are written to or attend to a cache: those of the one
-/// sequence that it belongs to.
+/// Checks what tells the sequences of tokens: there where there are several.
+static LogicalResult verifySequences(Operation *op, Value sequences, Value rows,
+                                     int64_t number) {
+  if (!sequences && number == 1)
+    return success();
+  if (!sequences)
+    return op->emitOpError("needs the sequence of each token, one of ")
+           << number;
+  return verifySameTokens(op, "sequences", sequences, rows);
+}
+
+/// Checks rows that are written to or attend to a cache.
 static LogicalResult verifyCacheRows(Operation *op, StringRef name, Value rows,
-                                     KVCacheType cache) {
+                                     KVCacheType cache, Value sequences) {
   int64_t tokens = getDim(rows, 1);
-  if (!ShapedType::isDynamic(tokens) && tokens > cache.getLength())
+  int64_t most = sequences ? cache.getSequences() : cache.getLength();
+  if (!ShapedType::isDynamic(tokens) && tokens > most)
     return op->emitOpError()
-           << name << " has " << tokens << " tokens, the cache holds "
-           << cache.getLength();
+           << name << " has " << tokens << " tokens, the cache holds " << most;
+  if (failed(verifySequences(op, sequences, rows, cache.getSequences())))
+    return failure();
   if (failed(verifyDim(op, name, rows, 0, 1)))
     return failure();
   return verifyStored(op, name, rows, cache.getElementType());
@@ -58,8 +70,9 @@ LogicalResult CacheAppendOp::verify() {
   KVCacheType cache = getCache().getType();
   if (failed(verifyOneForm(*this)) ||
       failed(verifySameTokens(*this, "value", getValue(), getKey())) ||
-      failed(verifyCacheRows(*this, "key", getKey(), cache)) ||
-      failed(verifyCacheRows(*this, "value", getValue(), cache)) ||
+      failed(verifyCacheRows(*this, "key", getKey(), cache, getSequences())) ||
+      failed(
+          verifyCacheRows(*this, "value", getValue(), cache, getSequences())) ||
       failed(verifyDim(*this, "key", getKey(), 2, cache.getWidth())) ||
       failed(verifyRotation(*this, getKey(), getPositions(), getHeads(),
                             getTheta())))
@@ -69,7 +82,8 @@ LogicalResult CacheAppendOp::verify() {
 
 LogicalResult CachedAttentionOp::verify() {
   KVCacheType cache = getCache().getType();
-  if (failed(verifyCacheRows(*this, "query", getQuery(), cache)))
+  if (failed(
+          verifyCacheRows(*this, "query", getQuery(), cache, getSequences())))
     return failure();
   return verifyGroups(*this, getQuery(), cache.getWidth(), getHeads(),
                       getKvHeads());
@@ -132,7 +146,16 @@ LogicalResult TraceRoutingOp::verify() {
            << getOrdinal() << " is not a row of " << getTrace().getType();
   if (failed(verifyOneForm(*this)) ||
       failed(verifyDim(*this, "scores", getScores(), 0, 1)) ||
-      failed(verifySameTokens(*this, "tested", getTested(), getScores())))
+      failed(verifySameTokens(*this, "tested", getTested(), getScores())) ||
+      failed(verifySequences(*this, getSequences(), getScores(),
+                             getTrace().getType().getSequences())))
+    return failure();
+  bool isPlaced = getStart() && isa<ShapedType>(getStart().getType());
+  if (isPlaced != bool(getSequences()))
+    return emitOpError("takes the position of each token if and only if it "
+                       "takes its sequence");
+  if (isPlaced &&
+      failed(verifySameTokens(*this, "start", getStart(), getScores())))
     return failure();
   if (getSelected())
     return verifyDim(*this, "selected", getSelected(), 0, 1);

@@ -20,12 +20,13 @@ def Mod_KVCacheType : Mod_Type<"KVCache", "kv_cache"> {
     A handle on the keys and values that one attention of one session keeps:
     two buffers of at most `length` rows of `width` values, and the number of
     rows in use. A routed block's cache holds the tokens that were routed,
-    no others.
+    no others. Of several sequences each has a cache of its own.
 
-    Example: `!mod.kv_cache<2048x768xf32>`
+    Example: `!mod.kv_cache<2048x768xf32>`, of 8 sequences
+    `!mod.kv_cache<8x2048x768xf32>`
   }];
-  let parameters = (ins "int64_t":$length, "int64_t":$width,
-                        "::mlir::Type":$elementType);
+  let parameters = (ins "int64_t":$sequences, "int64_t":$length,
+                        "int64_t":$width, "::mlir::Type":$elementType);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }
@@ -36,10 +37,12 @@ def Mod_TraceType : Mod_Type<"Trace", "trace"> {
     A handle on a buffer `[layers][4][length]` of f32: for each routed layer
     and token its router score, the value its causal predicate tests, whether
     it passes, and whether the token took part. The buffer may be absent; then nothing is written.
+    Of several sequences each has such a buffer.
 
-    Example: `!mod.trace<4x2048>`
+    Example: `!mod.trace<4x2048>`, of 8 sequences `!mod.trace<8x4x2048>`
   }];
-  let parameters = (ins "int64_t":$layers, "int64_t":$length);
+  let parameters = (ins "int64_t":$sequences, "int64_t":$layers,
+                        "int64_t":$length);
   let hasCustomAssemblyFormat = 1;
 }
 

@@ -23,25 +23,36 @@ using namespace mlir;
 using namespace mlir::mod;
 
 namespace {
-enum class Program { forward, prefill, decode };
+enum class Program { forward, prefill, decode, decodeBatch };
+
+/// What the options of the pass ask for.
+struct Settings {
+  std::optional<Causal> routing; // of every routed block; none: as written
+  Type cacheType;                // of a session's caches; null: as computed
+  int64_t kvTokens; // most tokens in a cache of a routed block; 0: a context
+  int64_t batch;    // most sequences of decode_batch
+};
 
 /// Clones the model as one program.
 class ProgramCloner : public ShapeCloner {
 public:
   ProgramCloner(OpBuilder &builder, func::FuncOp model, Program kind,
-                std::optional<Causal> routing, Type cacheType, int64_t kvTokens)
-      : ShapeCloner(builder), model(model), kind(kind), routing(routing),
-        cacheType(cacheType), kvTokens(kvTokens) {}
+                const Settings &settings)
+      : ShapeCloner(builder), model(model), kind(kind), settings(settings) {}
 
   LogicalResult run();
 
 private:
   bool isCausal() const { return kind != Program::forward; }
   bool isDecode() const { return kind == Program::decode; }
+  bool isBatch() const { return kind == Program::decodeBatch; }
   int64_t getContext();
+  int64_t getMaxTokens();
+  int64_t getNumSequences() const { return isBatch() ? settings.batch : 1; }
 
   BlockArgument addArgument(Type type, StringRef role);
   void addArguments();
+  Value takeValid(StringRef role);
   void startBody();
   void findTail();
 
@@ -49,6 +60,7 @@ private:
   LogicalResult checkLinalg(linalg::LinalgOp op) override;
   LogicalResult checkDim(tensor::DimOp op);
   int64_t getRoutedTokens(RoutedOp) override;
+  void startRegion(Block &region, Block &body) override;
   LogicalResult finishRouted(RoutedOp routed) override;
   void dropSoftmax(RoutedOp routed);
   KVCacheType getCacheType(AttentionOp op);
@@ -58,13 +70,12 @@ private:
 
   func::FuncOp model;
   Program kind;
-  std::optional<Causal> routing;
-  Type cacheType;   // of what a session's caches hold; null: as computed
-  int64_t kvTokens; // most tokens in a cache of a routed block; 0: a context
+  const Settings &settings;
   func::FuncOp program;
   Value count;               // valid tokens; null in decode
   Value rows;                // prefill: rows of logits
   Value positions;           // of the program's tokens
+  Value sequences;           // decode_batch: of its tokens
   Operation *tail = nullptr; // first of the ops that only the last tokens need
   SmallVector<BlockArgument> caches;
   unsigned nextCache = 0;
@@ -79,6 +90,10 @@ struct DeriveProgramsPass
 
 int64_t ProgramCloner::getContext() {
   return cast<RankedTensorType>(model.getArgumentTypes()[0]).getDimSize(1);
+}
+
+int64_t ProgramCloner::getMaxTokens() {
+  return isDecode() ? 1 : isBatch() ? settings.batch : getContext();
 }
 
 //===----------------------------------------------------------------------===//
@@ -98,27 +113,33 @@ static SmallVector<AttentionOp> getAttentionOps(func::FuncOp model) {
 KVCacheType ProgramCloner::getCacheType(AttentionOp op) {
   auto key = cast<RankedTensorType>(op.getKey().getType());
   int64_t length = getContext();
-  if (kvTokens && isCausal() && op->getParentOfType<RoutedOp>())
-    length = std::min(length, kvTokens);
-  return KVCacheType::get(builder.getContext(), length, key.getDimSize(2),
-                          isCausal() && cacheType ? cacheType
-                                                  : key.getElementType());
+  if (settings.kvTokens && isCausal() && op->getParentOfType<RoutedOp>())
+    length = std::min(length, settings.kvTokens);
+  Type element = isCausal() && settings.cacheType ? settings.cacheType
+                                                  : key.getElementType();
+  return KVCacheType::get(builder.getContext(), getNumSequences(), length,
+                          key.getDimSize(2), element);
 }
 
 /// Adds arguments in the order of the table in docs/architecture.md.
 void ProgramCloner::addArguments() {
-  int64_t tokens = isDecode() ? 1 : getContext();
+  int64_t tokens = getMaxTokens();
   Type index = builder.getIndexType();
-  addArgument(RankedTensorType::get({1, tokens}, builder.getI32Type()),
-              role::kTokens);
+  Type ids = RankedTensorType::get({1, tokens}, builder.getI32Type());
+  addArgument(ids, role::kTokens);
   if (!isDecode())
     addArgument(index, role::kCount);
-  if (isCausal())
+  if (isBatch()) {
+    addArgument(ids, role::kSequences);
+    addArgument(ids, role::kPositions);
+  } else if (isCausal()) {
     addArgument(index, role::kStart);
+  }
   if (kind == Program::prefill)
     addArgument(index, role::kFrom);
   if (int64_t layers = getRoutedOps(model).size())
-    addArgument(TraceType::get(builder.getContext(), layers, getContext()),
+    addArgument(TraceType::get(builder.getContext(), getNumSequences(), layers,
+                               getContext()),
                 role::kTrace);
   if (isCausal())
     for (AttentionOp op : getAttentionOps(model))
@@ -132,23 +153,27 @@ void ProgramCloner::addArguments() {
   (void)program.insertResult(0, place.getType(), {});
 }
 
+/// The first `count` of what is given for each token.
+Value ProgramCloner::takeValid(StringRef role) {
+  OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
+  return tensor::ExtractSliceOp::create(
+      builder, model.getLoc(), getArgument(program, role),
+      SmallVector<OpFoldResult>(2, zero), SmallVector<OpFoldResult>{one, count},
+      SmallVector<OpFoldResult>(2, one));
+}
+
 /// Makes the valid tokens and their positions.
 void ProgramCloner::startBody() {
   Location loc = model.getLoc();
   Value tokens = getArgument(program, role::kTokens);
-  Value start = getArgument(program, role::kStart);
   if (!isDecode()) {
     AffineExpr symbol = builder.getAffineSymbolExpr(0);
-    AffineExpr most = builder.getAffineConstantExpr(getContext());
+    AffineExpr most = builder.getAffineConstantExpr(getMaxTokens());
     count = affine::AffineMinOp::create(
         builder, loc,
         AffineMap::get(0, 1, {symbol, most}, builder.getContext()),
         ValueRange(getArgument(program, role::kCount)));
-    OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
-    SmallVector<OpFoldResult> sizes = {one, count};
-    tokens = tensor::ExtractSliceOp::create(
-        builder, loc, tokens, SmallVector<OpFoldResult>(2, zero), sizes,
-        SmallVector<OpFoldResult>(2, one));
+    tokens = takeValid(role::kTokens);
   }
   if (kind == Program::prefill) {
     // At most the context, which an analysis could not know of a difference.
@@ -160,7 +185,14 @@ void ProgramCloner::startBody() {
         AffineMap::get(0, 2, {n - from, most}, builder.getContext()),
         ValueRange{count, getArgument(program, role::kFrom)});
   }
-  positions = PositionsOp::create(builder, loc, tokens, start).getResult();
+  if (isBatch()) {
+    sequences = takeValid(role::kSequences);
+    positions = takeValid(role::kPositions);
+  } else {
+    positions = PositionsOp::create(builder, loc, tokens,
+                                    getArgument(program, role::kStart))
+                    .getResult();
+  }
   mapping.map(model.getArgument(0), tokens);
 }
 
@@ -176,7 +208,8 @@ void ProgramCloner::findTail() {
 }
 
 LogicalResult ProgramCloner::run() {
-  static constexpr StringLiteral names[] = {"forward", "prefill", "decode"};
+  static constexpr StringLiteral names[] = {"forward", "prefill", "decode",
+                                            "decode_batch"};
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPoint(model);
   program = func::FuncOp::create(builder, model.getLoc(),
@@ -266,18 +299,22 @@ LogicalResult ProgramCloner::clone(Operation *op) {
 /// All programs attend over caches, so that keys are written once in the form
 /// in which they are read often.
 void ProgramCloner::cloneAttention(AttentionOp op) {
-  Value cache;
+  Value cache, rows = sequences;
+  if (isBatch() && op->getParentOfType<RoutedOp>())
+    rows = GatherOp::create(builder, op.getLoc(), sequences,
+                            builder.getInsertionBlock()->getArgument(1))
+               .getResult();
   if (isCausal())
     cache = caches[nextCache++];
   else
     cache = TemporaryCacheOp::create(builder, op.getLoc(), getCacheType(op));
   CacheAppendOp::create(builder, op.getLoc(), cache,
                         mapping.lookup(op.getKey()),
-                        mapping.lookup(op.getValue()));
+                        mapping.lookup(op.getValue()), rows);
   mapping.map(op.getResult(),
               CachedAttentionOp::create(builder, op.getLoc(),
                                         mapping.lookup(op.getQuery()), cache,
-                                        op.getHeads(), op.getKvHeads())
+                                        op.getHeads(), op.getKvHeads(), rows)
                   .getResult());
 }
 
@@ -285,8 +322,19 @@ int64_t ProgramCloner::getRoutedTokens(RoutedOp) {
   return isDecode() ? 1 : ShapedType::kDynamic;
 }
 
+/// Tokens of several sequences are known by their places among these, from
+/// which their positions follow.
+void ProgramCloner::startRegion(Block &region, Block &body) {
+  if (!isBatch() || region.getArgument(1).use_empty())
+    return;
+  Value places = body.getArgument(1);
+  mapping.map(region.getArgument(1),
+              GatherOp::create(builder, places.getLoc(), positions, places)
+                  .getResult());
+}
+
 LogicalResult ProgramCloner::finishRouted(RoutedOp routed) {
-  if (routing) {
+  if (std::optional<Causal> routing = settings.routing) {
     if (*routing == Causal::predictor && !routed.getLogits())
       return routed.emitOpError(
           "has no predictor: decode-routing=predictor needs one");
@@ -432,6 +480,16 @@ static LogicalResult checkKVTokens(func::FuncOp model, int64_t kvTokens) {
   return failure(result.wasInterrupted());
 }
 
+static LogicalResult checkBatch(func::FuncOp model, int64_t batch,
+                                int64_t kvTokens) {
+  if (batch < 1)
+    return model.emitOpError("batch ") << batch << " is not positive";
+  if (batch > 1 && kvTokens > 0)
+    return model.emitOpError("has kv-tokens, expected none with a batch of ")
+           << batch;
+  return success();
+}
+
 void DeriveProgramsPass::runOnOperation() {
   FailureOr<func::FuncOp> model = getForward(getOperation());
   if (failed(model) || failed(checkModel(*model)))
@@ -439,13 +497,19 @@ void DeriveProgramsPass::runOnOperation() {
   auto routing = parseRouting(*model, decodeRouting);
   auto cacheType = parseCacheType(*model, kvDtype);
   if (failed(routing) || failed(cacheType) ||
-      failed(checkKVTokens(*model, kvTokens)))
+      failed(checkKVTokens(*model, kvTokens)) ||
+      failed(checkBatch(*model, batch, kvTokens)))
     return signalPassFailure();
   OpBuilder builder(&getContext());
-  for (Program kind : {Program::forward, Program::prefill, Program::decode})
-    if (failed(
-            ProgramCloner(builder, *model, kind, *routing, *cacheType, kvTokens)
-                .run()))
+  Settings settings{*routing, *cacheType, kvTokens, batch};
+  SmallVector<Program> programs = {Program::forward, Program::prefill,
+                                   Program::decode};
+  if (batch > 1) {
+    programs.push_back(Program::decodeBatch);
+    getOperation()->setAttr("mod.batch", builder.getI64IntegerAttr(batch));
+  }
+  for (Program kind : programs)
+    if (failed(ProgramCloner(builder, *model, kind, settings).run()))
       return signalPassFailure();
   model->erase();
 }

@@ -50,6 +50,7 @@ private:
   Value markIf(Value takesPart);
   Value select(bool rest);
   Value scatterSkipped(Value update, Value result, Value indices);
+  Value getGiven(StringRef role);
   Value getPositions();
   Value getRegionPositions(Block &body, Value indices);
   Value getRegionScores(Value indices);
@@ -157,12 +158,21 @@ Value RoutingFuser::select(bool rest) {
       SmallVector<OpFoldResult>{one, count}, SmallVector<OpFoldResult>(2, one));
 }
 
-/// The positions of the program's tokens, made where they are not known yet.
-Value RoutingFuser::getPositions() {
-  Value tokens = getArgument(program, role::kTokens);
-  for (Operation *user : tokens.getUsers())
+/// What the program is given for each of its valid tokens; null if nothing.
+Value RoutingFuser::getGiven(StringRef role) {
+  Value given = getArgument(program, role);
+  if (!given)
+    return {};
+  for (Operation *user : given.getUsers())
     if (auto valid = dyn_cast<tensor::ExtractSliceOp>(user))
-      tokens = valid.getResult();
+      return valid.getResult();
+  return given;
+}
+
+/// The positions of the program's tokens, made where they are not known yet.
+/// Those of several sequences are their places among each other.
+Value RoutingFuser::getPositions() {
+  Value tokens = getGiven(role::kTokens);
   DominanceInfo dominance(program);
   for (Operation *user : tokens.getUsers())
     if (isa<PositionsOp>(user) && dominance.properlyDominates(user, routed))
@@ -178,6 +188,8 @@ Value RoutingFuser::getPositions() {
 Value RoutingFuser::getRegionPositions(Block &body, Value indices) {
   if (body.getArgument(1).use_empty())
     return {};
+  if (indices && !getArgument(program, role::kStart))
+    return indices;
   Value positions = getPositions();
   if (!indices)
     return positions;
@@ -234,10 +246,12 @@ void RoutingFuser::trace(Value indices) {
   Value trace = getArgument(program, role::kTrace);
   if (!trace)
     return;
+  Value start = getArgument(program, role::kStart);
   TraceRoutingOp::create(rewriter, loc, rewriter.getI64IntegerAttr(ordinal),
                          routed.getGatedBy(), getTested(),
                          routed.getThresholdAttr(), indices,
-                         getArgument(program, role::kStart), trace);
+                         getGiven(role::kSequences),
+                         start ? start : getGiven(role::kPositions), trace);
 }
 
 //===----------------------------------------------------------------------===//

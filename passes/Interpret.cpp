@@ -29,8 +29,11 @@ struct InterpretPass : mod::impl::InterpretPassBase<InterpretPass> {
 class Caller {
 public:
   Caller(func::FuncOp program) : program(program) {
-    for (unsigned i = 0; i < program.getNumArguments(); ++i)
+    for (Type type : program.getArgumentTypes()) {
       caches.push_back(std::make_shared<InterpreterCache>());
+      if (auto cache = dyn_cast<KVCacheType>(type))
+        caches.back()->sequences.resize(cache.getSequences());
+    }
   }
 
   /// Prints what the program makes of `tokens`, the first at `start`.
@@ -81,7 +84,15 @@ Caller::getArgument(unsigned index, ArrayRef<int64_t> tokens, int64_t start) {
   if (role == role::kFrom)
     return InterpreterValue(0.0);
   auto tensor = dyn_cast<RankedTensorType>(type);
-  if (tensor && tensor.getRank() == 2 && tensor.getElementType().isInteger(32))
+  bool isPerToken =
+      tensor && tensor.getRank() == 2 && tensor.getElementType().isInteger(32);
+  if (isPerToken && role == role::kSequences)
+    return getTokens(program, tensor,
+                     llvm::to_vector(llvm::seq<int64_t>(0, tokens.size())));
+  if (isPerToken && role == role::kPositions)
+    return getTokens(program, tensor,
+                     SmallVector<int64_t>(tokens.size(), start));
+  if (isPerToken)
     return getTokens(program, tensor, tokens);
   if (tensor && tensor.hasStaticShape() && role == role::kLogits)
     return InterpreterValue(tensor.getShape());
@@ -116,13 +127,13 @@ LogicalResult Caller::call(ArrayRef<int64_t> tokens, int64_t start) {
   return success();
 }
 
-/// Whether the program takes the tokens of a sequence one by one.
-static bool isStepwise(func::FuncOp program) {
-  auto roles =
-      llvm::map_range(llvm::seq(program.getNumArguments()),
-                      [&](unsigned index) { return getRole(program, index); });
-  return llvm::is_contained(roles, role::kStart) &&
-         !llvm::is_contained(roles, role::kCount);
+/// How many tokens a program takes at a time, one of each of its sequences; 0
+/// where it takes all tokens of one.
+static unsigned getStepTokens(func::FuncOp program) {
+  if (BlockArgument sequences = getArgument(program, role::kSequences))
+    return cast<ShapedType>(sequences.getType()).getDimSize(1);
+  return getArgument(program, role::kStart) &&
+         !getArgument(program, role::kCount);
 }
 
 void InterpretPass::runOnOperation() {
@@ -133,12 +144,13 @@ void InterpretPass::runOnOperation() {
     return signalPassFailure();
   }
   Caller caller(program);
-  if (!isStepwise(program) || tokens.empty()) {
-    if (failed(caller.call(tokens, /*start=*/0)))
-      signalPassFailure();
-    return;
-  }
-  for (auto [start, token] : llvm::enumerate(ArrayRef<int64_t>(tokens)))
-    if (failed(caller.call(token, start)))
+  ArrayRef<int64_t> rest = tokens;
+  unsigned step = getStepTokens(program);
+  int64_t start = 0;
+  do {
+    ArrayRef<int64_t> now = step ? rest.take_front(step) : rest;
+    if (failed(caller.call(now, start++)))
       return signalPassFailure();
+    rest = rest.drop_front(now.size());
+  } while (!rest.empty());
 }

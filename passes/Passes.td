@@ -71,6 +71,7 @@ def DeriveProgramsPass : Pass<"mod-derive-programs", "::mlir::ModuleOp"> {
     | `@forward` | `tensor<1x?x...>`, up to `%count` | over caches of its own | as written |
     | `@prefill` | `tensor<1x?x...>`, up to `%count` | over the session's caches | causal |
     | `@decode` | `tensor<1x1x...>` | over the session's caches | causal |
+    | `@decode_batch` | `tensor<1x?x...>`, up to `%count` | over the caches of each token's sequence | causal |
 
     Their arguments carry a `mod.role`; see `docs/architecture.md`. The logits
     are written into an argument. `@prefill` computes those of the tokens from
@@ -83,6 +84,11 @@ def DeriveProgramsPass : Pass<"mod-derive-programs", "::mlir::ModuleOp"> {
     how many tokens a session's cache holds in a routed block: how many a causal
     predicate chooses is not known before. A token that finds the cache full
     bypasses the block (`mod-fuse-routing`); 0 leaves room for all.
+
+    With a `batch` above 1 there is a fourth, `@decode_batch`: one token each of
+    up to so many sequences, with the sequence and the position of each. What
+    treats tokens by themselves does not ask whose they are, so a routed block
+    computes the tokens that take part, whichever sequences they are of.
 
     An op that mixes tokens outside `mod.attention` cannot be run token by token
     and is an error, as is a batch other than 1.
@@ -109,7 +115,9 @@ def DeriveProgramsPass : Pass<"mod-derive-programs", "::mlir::ModuleOp"> {
     Option<"kvDtype", "kv-dtype", "std::string", "\"\"",
            "what caches hold: f32 or bf16; empty: what is computed">,
     Option<"kvTokens", "kv-tokens", "int64_t", "0",
-           "tokens that a cache of a routed block holds; 0: a context">
+           "tokens that a cache of a routed block holds; 0: a context">,
+    Option<"batch", "batch", "int64_t", "1",
+           "sequences that @decode_batch takes; 1: there is no such program">
   ];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",

@@ -183,6 +183,7 @@ LogicalResult ShapeCloner::cloneRegion(Region &region, Region &into,
     body->addArgument(before.clone(sizes), argument.getLoc());
   }
   mapping.map(block.getArguments(), body->getArguments());
+  startRegion(block, *body);
   return cloneBlock(block);
 }
 

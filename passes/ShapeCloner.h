@@ -34,6 +34,9 @@ protected:
   virtual LogicalResult checkLinalg(linalg::LinalgOp) { return success(); }
   /// The number of tokens that the region of a routed block is given.
   virtual int64_t getRoutedTokens(RoutedOp routed) = 0;
+  /// Called when the arguments of a routed block's region were mapped to those
+  /// of `body`.
+  virtual void startRegion(Block &region, Block &body) {}
   /// Called when a routed block was cloned.
   virtual LogicalResult finishRouted(RoutedOp) { return success(); }
 

@@ -1,4 +1,4 @@
-//===- Session.cpp - One sequence of tokens -------------------------------===//
+//===- Session.cpp - Sequences of tokens ----------------------------------===//
 //
 // Checks what a program is asked for, then runs it.
 //
@@ -16,50 +16,79 @@ static const int32_t maxThreads = 1024;
 
 modrt_call modrt_session::call(const int32_t *tokens, int64_t count) {
   modrt_call call = {};
-  call.pool = &pool;
+  call.pool = &pool();
   call.weights = instance.weights();
-  call.arena = arena.data();
-  call.caches = caches.data();
-  call.lengths = lengths.data();
+  call.arena = batch->arena.data();
+  call.caches = batch->caches.data() + sequence * model.caches_bytes;
+  call.lengths = lengths();
   call.tokens = tokens;
   call.count = count;
   call.start = position;
-  call.trace = needsTrace() ? trace.as<float>() : nullptr;
+  call.trace = needsTrace() ? trace() : nullptr;
   return call;
 }
 
-static modrt_status reserve(modrt_session &session) {
-  MODRT_TRY(session.arena.reserve(session.model.arena_bytes, "the arena"));
-  MODRT_TRY(session.caches.reserve(session.model.caches_bytes, "KV caches"));
+static modrt_status reserve(const modrt_session &session, int64_t sequences) {
+  const modrt_model &model = session.model;
+  Batch &batch = *session.batch;
+  MODRT_TRY(batch.arena.reserve(model.arena_bytes, "the arena"));
+  MODRT_TRY(batch.caches.reserve(sequences * model.caches_bytes, "KV caches"));
   // A cache of few tokens must not cost two megabytes.
-  session.caches.growSlowly();
+  batch.caches.growSlowly();
+  batch.lengths.resize(sequences * model.num_caches);
+  if (sequences > 1) {
+    batch.sequences.resize(sequences);
+    batch.positions.resize(sequences);
+    batch.logits.resize(sequences * model.vocab);
+  }
   if (session.needsTrace())
-    return session.trace.reserve(session.traceBytes(), "the trace");
+    return batch.trace.reserve(sequences * session.traceFloats() *
+                                   int64_t(sizeof(float)),
+                               "the trace");
+  return ok();
+}
+
+modrt_status modrt_batch_open(modrt_instance *instance,
+                              const modrt_session_options *options,
+                              int64_t count, modrt_session **sessions) {
+  modrt_session_options chosen = options ? *options : modrt_session_options{};
+  if (chosen.threads < 0 || chosen.threads > maxThreads)
+    return error(MODRT_INVALID, "%d threads, where 0 to %d are possible",
+                 chosen.threads, maxThreads);
+  if (count < 1 || count > instance->model.batch)
+    return error(
+        MODRT_INVALID,
+        "a batch of %lld sessions, where the model was compiled for at "
+        "most %lld",
+        static_cast<long long>(count),
+        static_cast<long long>(instance->model.batch));
+  auto batch = std::make_shared<Batch>();
+  bool tracing = chosen.trace != 0 && instance->numRouted() > 0;
+  std::vector<std::unique_ptr<modrt_session>> opened;
+  for (int64_t i = 0; i < count; ++i)
+    opened.push_back(
+        std::make_unique<modrt_session>(*instance, batch, i, tracing));
+  MODRT_TRY(reserve(*opened.front(), count));
+  MODRT_TRY(batch->pool.start(chosen.threads
+                                  ? chosen.threads
+                                  : std::min(availableCores(), maxThreads)));
+  for (int64_t i = 0; i < count; ++i)
+    sessions[i] = opened[i].release();
   return ok();
 }
 
 modrt_status modrt_session_open(modrt_instance *instance,
                                 const modrt_session_options *options,
                                 modrt_session **session) {
-  modrt_session_options chosen = options ? *options : modrt_session_options{};
-  if (chosen.threads < 0 || chosen.threads > maxThreads)
-    return error(MODRT_INVALID, "%d threads, where 0 to %d are possible",
-                 chosen.threads, maxThreads);
-  auto opened = std::make_unique<modrt_session>(*instance);
-  opened->tracing = chosen.trace != 0 && instance->numRouted() > 0;
-  MODRT_TRY(reserve(*opened));
-  MODRT_TRY(opened->pool.start(chosen.threads
-                                   ? chosen.threads
-                                   : std::min(availableCores(), maxThreads)));
-  *session = opened.release();
-  return ok();
+  return modrt_batch_open(instance, options, 1, session);
 }
 
 void modrt_session_close(modrt_session *session) { delete session; }
 
 void modrt_session_reset(modrt_session *session) {
-  session->caches.clear();
-  std::fill(session->lengths.begin(), session->lengths.end(), 0);
+  int64_t bytes = session->model.caches_bytes;
+  session->batch->caches.clear(session->sequence * bytes, bytes);
+  std::fill_n(session->lengths(), session->model.num_caches, 0);
   std::fill(session->bypassed.begin(), session->bypassed.end(), 0);
   session->position = 0;
 }
@@ -86,7 +115,7 @@ static void clearTrace(modrt_session &session, int64_t position,
                        int64_t count) {
   if (!session.needsTrace())
     return;
-  float *trace = session.trace.as<float>();
+  float *trace = session.trace();
   int64_t rows = session.instance.numRouted() * MODRT_TRACE_ROWS;
   for (int64_t row = 0; row < rows; ++row)
     std::fill_n(trace + row * session.model.context + position, count, 0.0f);
@@ -149,6 +178,53 @@ modrt_status modrt_decode(modrt_session *session, int32_t token) {
   return ok();
 }
 
+/// Checks that the sessions are of one batch, and that each can take a token.
+static modrt_status checkBatch(modrt_session *const *sessions,
+                               const int32_t *tokens, int64_t count) {
+  if (count < 1)
+    return error(MODRT_INVALID, "no sessions were given");
+  MODRT_TRY(checkTokens(sessions[0]->model, tokens, count));
+  for (int64_t i = 0; i < count; ++i) {
+    if (sessions[i]->batch != sessions[0]->batch)
+      return error(MODRT_INVALID,
+                   "session %lld of %lld was not opened with the first",
+                   static_cast<long long>(i), static_cast<long long>(count));
+    if (std::find(sessions, sessions + i, sessions[i]) != sessions + i)
+      return error(MODRT_INVALID, "session %lld of %lld is there twice",
+                   static_cast<long long>(i), static_cast<long long>(count));
+    MODRT_TRY(checkCount(*sessions[i], sessions[i]->position, 1));
+  }
+  return ok();
+}
+
+modrt_status modrt_decode_batch(modrt_session *const *sessions,
+                                const int32_t *tokens, int64_t count) {
+  MODRT_TRY(checkBatch(sessions, tokens, count));
+  if (count == 1)
+    return modrt_decode(sessions[0], tokens[0]);
+  const modrt_model &model = sessions[0]->model;
+  Batch &batch = *sessions[0]->batch;
+  for (int64_t i = 0; i < count; ++i) {
+    clearTrace(*sessions[i], sessions[i]->position, 1);
+    batch.sequences[i] = static_cast<int32_t>(sessions[i]->sequence);
+    batch.positions[i] = static_cast<int32_t>(sessions[i]->position);
+  }
+  modrt_call call = sessions[0]->call(tokens, count);
+  call.caches = batch.caches.data();
+  call.lengths = batch.lengths.data();
+  call.trace = call.trace ? batch.trace.as<float>() : nullptr;
+  call.sequences = batch.sequences.data();
+  call.positions = batch.positions.data();
+  call.logits = batch.logits.data();
+  model.decode_batch(&call);
+  for (int64_t i = 0; i < count; ++i) {
+    std::copy_n(call.logits + i * model.vocab, model.vocab,
+                sessions[i]->logits.data());
+    advance(*sessions[i], 1);
+  }
+  return ok();
+}
+
 const float *modrt_logits(const modrt_session *session) {
   return session->logits.data();
 }
@@ -158,7 +234,7 @@ int64_t modrt_position(const modrt_session *session) {
 }
 
 const int64_t *modrt_lengths(const modrt_session *session) {
-  return session->lengths.data();
+  return session->lengths();
 }
 
 const int64_t *modrt_bypassed(const modrt_session *session) {
@@ -166,9 +242,9 @@ const int64_t *modrt_bypassed(const modrt_session *session) {
 }
 
 const float *modrt_trace(const modrt_session *session) {
-  return session->tracing ? session->trace.as<float>() : nullptr;
+  return session->tracing ? session->trace() : nullptr;
 }
 
 int32_t modrt_threads(const modrt_session *session) {
-  return session->pool.threads();
+  return session->pool().threads();
 }

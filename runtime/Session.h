@@ -1,4 +1,4 @@
-//===- Session.h - One sequence of tokens ----------------------*- C++ -*-===//
+//===- Session.h - Sequences of tokens -------------------------*- C++ -*-===//
 //
 // The memory and the threads that programs run with.
 //
@@ -10,32 +10,57 @@
 #include "runtime/Instance.h"
 #include "runtime/ThreadPool.h"
 
+#include <memory>
 #include <vector>
+
+namespace modrt {
+
+/// What sessions that are decoded together share; of most there is one.
+struct Batch {
+  ThreadPool pool;
+  Mapping arena;
+  Mapping caches, trace;        // of one sequence behind the other
+  std::vector<int64_t> lengths; // [sequences][num_caches] rows in use
+
+  // What decode_batch is given, and the logits it gives.
+  std::vector<int32_t> sequences, positions;
+  std::vector<float> logits;
+};
+
+} // namespace modrt
 
 struct modrt_session {
   modrt_instance &instance;
   const modrt_model &model;
-  modrt::ThreadPool pool;
-  modrt::Mapping arena, caches, trace;
-  std::vector<int64_t> lengths;  // rows in use of each cache
+  std::shared_ptr<modrt::Batch> batch;
+  int64_t sequence;              // among those of the batch
   std::vector<float> logits;     // of the last token
   std::vector<int64_t> bypassed; // tokens that found a block's caches full
   int64_t position = 0;          // tokens seen
-  bool tracing = false;          // as its user asked
+  bool tracing;                  // as its user asked
 
-  explicit modrt_session(modrt_instance &instance)
-      : instance(instance), model(instance.model), lengths(model.num_caches),
-        logits(model.vocab), bypassed(instance.numRouted()) {}
+  modrt_session(modrt_instance &instance, std::shared_ptr<modrt::Batch> batch,
+                int64_t sequence, bool tracing)
+      : instance(instance), model(instance.model), batch(std::move(batch)),
+        sequence(sequence), logits(model.vocab), bypassed(instance.numRouted()),
+        tracing(tracing) {}
 
   /// Only a trace tells which tokens found no room.
   bool needsTrace() const { return tracing || instance.hasShortCaches(); }
   modrt_call call(const int32_t *tokens, int64_t count);
-  int64_t traceBytes() const {
-    return instance.numRouted() * MODRT_TRACE_ROWS * model.context *
-           sizeof(float);
+
+  modrt::ThreadPool &pool() const { return batch->pool; }
+  int64_t *lengths() const {
+    return batch->lengths.data() + sequence * model.num_caches;
+  }
+  int64_t traceFloats() const {
+    return instance.numRouted() * MODRT_TRACE_ROWS * model.context;
+  }
+  float *trace() const {
+    return batch->trace.as<float>() + sequence * traceFloats();
   }
   const float *traceRow(int64_t block, modrt_trace_row row) const {
-    return trace.as<float>() + (block * MODRT_TRACE_ROWS + row) * model.context;
+    return trace() + (block * MODRT_TRACE_ROWS + row) * model.context;
   }
 };
 

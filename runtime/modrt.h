@@ -58,6 +58,11 @@ typedef struct modrt_call {
   float *logits;         /* forward [count, vocab], prefill [count - from,
                             vocab], decode [1, vocab] */
   float *trace;          /* [num_routed][MODRT_TRACE_ROWS][context], or NULL */
+  /* decode_batch, whose caches, lengths, trace and start are of all sequences
+   * one after the other: */
+  const int32_t *sequences; /* [count], the sequence that a token is next of, in
+                               [0, batch), no two the same */
+  const int32_t *positions; /* [count] tokens that its caches have seen */
 } modrt_call;
 
 typedef void (*modrt_program)(const modrt_call *call);
@@ -106,7 +111,8 @@ typedef struct modrt_model {
   int64_t num_eos;
   const int32_t *eos; /* tokens that end a text */
   int64_t arena_bytes;
-  int64_t caches_bytes; /* address space; touched as tokens arrive */
+  int64_t caches_bytes; /* of one sequence: address space; touched as tokens
+                           arrive */
   int64_t num_caches;
   const modrt_cache *caches;
   int64_t num_blocks; /* 1 + routed blocks */
@@ -116,6 +122,8 @@ typedef struct modrt_model {
   modrt_program forward;
   modrt_program prefill;
   modrt_program decode;
+  modrt_program decode_batch; /* NULL where batch is 1 */
+  int64_t batch;              /* sequences that decode_batch takes */
   /* tokenizer.json in binary form, aligned to 8; of "bpe" and "unigram". */
   const void *tokenizer_table;
   int64_t tokenizer_bytes;
@@ -195,6 +203,13 @@ void modrt_session_close(modrt_session *session);
 /* Forgets all tokens and gives the memory of the caches back. */
 void modrt_session_reset(modrt_session *session);
 
+/* Opens `count` sessions, 1..model.batch, that can be decoded together. They
+ * share threads and arena, so one of them may be used at a time; each can be
+ * reset and given another text while the others go on. */
+modrt_status modrt_batch_open(modrt_instance *instance,
+                              const modrt_session_options *options,
+                              int64_t count, modrt_session **sessions);
+
 /* All tokens at once, routed by top-k as in training; the session's tokens are
  * neither seen nor changed.
  * count: 1..context. logits: [count][vocab]. */
@@ -208,6 +223,11 @@ modrt_status modrt_prefill(modrt_session *session, const int32_t *tokens,
                            int64_t count, int64_t from, float *logits);
 /* Appends one token; its logits are modrt_logits. */
 modrt_status modrt_decode(modrt_session *session, int32_t token);
+/* Appends one token each to `count` sessions that were opened together, no two
+ * the same: what modrt_decode of each gives, but weights are read once for all.
+ */
+modrt_status modrt_decode_batch(modrt_session *const *sessions,
+                                const int32_t *tokens, int64_t count);
 /* [vocab], after the last token that the session was given; valid until the
  * next call of prefill, decode, reset or close. */
 const float *modrt_logits(const modrt_session *session);
@@ -292,10 +312,10 @@ int modrt_main(const modrt_model *model, int argc, char **argv);
 #ifdef __cplusplus
 } /* extern "C" */
 
-static_assert(sizeof(modrt_call) == 88, "modrt_call is part of the ABI");
+static_assert(sizeof(modrt_call) == 104, "modrt_call is part of the ABI");
 static_assert(sizeof(modrt_block) == 64, "modrt_block is part of the ABI");
 static_assert(sizeof(modrt_cache) == 24, "modrt_cache is part of the ABI");
-static_assert(sizeof(modrt_model) == 224, "modrt_model is part of the ABI");
+static_assert(sizeof(modrt_model) == 240, "modrt_model is part of the ABI");
 static_assert(sizeof(modrt_trailer) == 24, "modrt_trailer is part of the ABI");
 static_assert(sizeof(modrt_status) == 512, "modrt_status is part of the API");
 static_assert(sizeof(modrt_sampling) == 56,

@@ -14,10 +14,13 @@
 
 namespace mlir::mod {
 
-/// What a `!mod.kv_cache` is a handle on: rows in use, one behind the other.
+/// What a `!mod.kv_cache` is a handle on: of each sequence the rows in use, one
+/// behind the other.
 struct InterpreterCache {
-  std::vector<double> keys;
-  std::vector<double> values;
+  struct Rows {
+    std::vector<double> keys, values;
+  };
+  std::vector<Rows> sequences;
 };
 
 /// A number (of empty shape), a tensor in row-major order, or a handle. A
@@ -27,7 +30,7 @@ struct InterpreterValue {
   SmallVector<int64_t> shape;
   std::vector<double> data;
   std::shared_ptr<InterpreterCache> cache;
-  /// The buffer `[layers][3][length]` of a `!mod.trace`, or absent.
+  /// The buffer of a `!mod.trace`, or absent.
   std::shared_ptr<std::vector<double>> trace;
 
   InterpreterValue() = default;

@@ -263,45 +263,61 @@ static LogicalResult evaluateOp(Evaluator &evaluator, AttentionOp op) {
 // State
 //===----------------------------------------------------------------------===//
 
+/// The rows of the sequence that token `i` belongs to.
+static InterpreterCache::Rows &getSequence(Evaluator &evaluator, Value cache,
+                                           Value sequences, int64_t i) {
+  int64_t sequence = sequences ? int64_t(evaluator.get(sequences).data[i]) : 0;
+  return evaluator.get(cache).cache->sequences[sequence];
+}
+
 static LogicalResult evaluateOp(Evaluator &evaluator, TemporaryCacheOp op) {
   InterpreterValue value;
   value.cache = std::make_shared<InterpreterCache>();
+  value.cache->sequences.resize(1);
   evaluator.set(op.getCache(), value);
   return success();
 }
 
 static LogicalResult evaluateOp(Evaluator &evaluator, CacheAppendOp op) {
   KVCacheType type = op.getCache().getType();
-  InterpreterCache &cache = *evaluator.get(op.getCache()).cache;
   InterpreterValue key = evaluator.get(op.getKey());
+  const InterpreterValue &value = evaluator.get(op.getValue());
   if (op.getPositions())
     rotateHeads(key, evaluator.get(op.getPositions()), *op.getHeads(),
                 op.getTheta()->convertToDouble());
-  llvm::append_range(cache.keys, key.data);
-  llvm::append_range(cache.values, evaluator.get(op.getValue()).data);
-  if (int64_t(cache.keys.size()) > type.getLength() * type.getWidth())
-    return op.emitError("the cache holds ") << type.getLength() << " rows";
+  for (int64_t i = 0; i < key.getNumRows(); ++i) {
+    InterpreterCache::Rows &rows =
+        getSequence(evaluator, op.getCache(), op.getSequences(), i);
+    rows.keys.insert(rows.keys.end(), key.getRow(i), key.getRow(i + 1));
+    rows.values.insert(rows.values.end(), value.getRow(i), value.getRow(i + 1));
+    if (int64_t(rows.keys.size()) > type.getLength() * type.getWidth())
+      return op.emitError("the cache holds ") << type.getLength() << " rows";
+  }
   return success();
 }
 
 static LogicalResult evaluateOp(Evaluator &evaluator, CacheRoomOp op) {
   KVCacheType type = op.getCache().getType();
-  const InterpreterCache &cache = *evaluator.get(op.getCache()).cache;
-  int64_t used = int64_t(cache.keys.size()) / type.getWidth();
+  const InterpreterCache::Rows &rows =
+      getSequence(evaluator, op.getCache(), /*sequences=*/Value(), 0);
+  int64_t used = int64_t(rows.keys.size()) / type.getWidth();
   evaluator.set(op.getRoom(), double(type.getLength() - used));
   return success();
 }
 
 static LogicalResult evaluateOp(Evaluator &evaluator, CachedAttentionOp op) {
   const InterpreterValue &query = evaluator.get(op.getQuery());
-  const InterpreterCache &cache = *evaluator.get(op.getCache()).cache;
   int64_t heads = op.getHeads(), tokens = query.shape[1];
   Heads shape{heads, int64_t(op.getKvHeads()), query.shape[2] / heads};
-  int64_t past = int64_t(cache.keys.size()) / shape.kvWidth() - tokens;
   InterpreterValue result(query.shape);
-  for (int64_t i = 0; i < tokens; ++i)
-    attend(shape, query.getRow(i), cache.keys.data(), cache.values.data(),
-           past + i + 1, result.getRow(i));
+  for (int64_t i = 0; i < tokens; ++i) {
+    const InterpreterCache::Rows &rows =
+        getSequence(evaluator, op.getCache(), op.getSequences(), i);
+    int64_t count = int64_t(rows.keys.size()) / shape.kvWidth();
+    int64_t later = op.getSequences() ? 0 : tokens - 1 - i;
+    attend(shape, query.getRow(i), rows.keys.data(), rows.values.data(),
+           count - later, result.getRow(i));
+  }
   evaluator.set(op.getResult(), result);
   return success();
 }

@@ -271,21 +271,30 @@ static LogicalResult evaluateOp(Evaluator &evaluator, TraceRoutingOp op) {
     return success();
   const InterpreterValue &scores = evaluator.get(op.getScores());
   const InterpreterValue &tested = evaluator.get(op.getTested());
-  int64_t length = op.getTrace().getType().getLength();
-  int64_t start = op.getStart() ? evaluator.getInt(op.getStart()) : 0;
-  auto row =
-      trace.trace->begin() + op.getOrdinal() * kTraceRows * length + start;
+  TraceType type = op.getTrace().getType();
+  auto getNumber = [&](Value values, int64_t token) {
+    return values ? int64_t(evaluator.get(values).data[token]) : 0;
+  };
+  auto at = [&](TraceRow row, int64_t token) -> double & {
+    int64_t layer = getNumber(op.getSequences(), token) * type.getLayers() +
+                    int64_t(op.getOrdinal());
+    int64_t position = op.getSequences() ? getNumber(op.getStart(), token)
+                                         : getNumber(op.getStart(), 0) + token;
+    return (
+        *trace.trace)[(layer * kTraceRows + int64_t(row)) * type.getLength() +
+                      position];
+  };
   for (auto [i, score, test] : llvm::enumerate(scores.data, tested.data)) {
-    row[i] = score;
-    row[length + i] = test;
     bool passes =
         op.getThreshold() ? op.getThreshold()->isPassedBy(test) : test > 0;
-    row[2 * length + i] = passes;
-    row[3 * length + i] = !op.getSelected() && passes;
+    at(TraceRow::score, i) = score;
+    at(TraceRow::tested, i) = test;
+    at(TraceRow::chosen, i) = passes;
+    at(TraceRow::tookPart, i) = !op.getSelected() && passes;
   }
   if (op.getSelected())
     for (double index : evaluator.get(op.getSelected()).data)
-      row[3 * length + int64_t(index)] = 1;
+      at(TraceRow::tookPart, int64_t(index)) = 1;
   return success();
 }
 

@@ -19,11 +19,14 @@ using namespace modrt;
 namespace {
 
 struct Options {
-  int64_t promptTokens = 0, genTokens = -1, runs = 0, threads = 0;
+  int64_t promptTokens = 0, genTokens = -1, batch = 1, runs = 0, threads = 0;
   bool json = false;
 
   Syntax syntax();
 };
+
+/// Tokens of one session that took part in each block.
+using BlockRows = std::vector<int64_t>;
 
 /// What was done in how much time.
 struct Sample {
@@ -45,6 +48,7 @@ struct Benchmark {
   explicit Benchmark(const Options &options) : options(options) {}
   modrt_status run(const modrt_model *model);
   double routedShare(const Sample &sample, int64_t tokens) const;
+  int64_t decodedTokens() const { return options.batch * options.genTokens; }
 
 private:
   modrt_status chooseCounts();
@@ -53,10 +57,9 @@ private:
   modrt_status measureDecode(Sample &sample);
   modrt_status repeat(const char *work, Sample &median,
                       modrt_status (Benchmark::*measure)(Sample &));
-  int64_t rowsOf(const modrt_block &block) const;
   double prefillFlops() const;
-  double decodeBytes(const std::vector<int64_t> &rowsBefore) const;
-  std::vector<int64_t> allRows() const;
+  double decodeBytes(const std::vector<BlockRows> &rowsBefore) const;
+  std::vector<BlockRows> allRows() const;
   double routedRows() const;
 };
 
@@ -70,6 +73,9 @@ Syntax Options::syntax() {
            integer("--gen-tokens", genTokens, 0, INT64_MAX,
                    "tokens decoded after it, 0 for none (default: 128, at most "
                    "half of the context)"),
+           integer("--batch", batch, 1, INT64_MAX,
+                   "sequences decoded together, as many as the model was "
+                   "compiled for (default: 1)"),
            integer("--runs", runs, 1, 1000,
                    "times that each is measured (default: for two seconds, at "
                    "least 3)"),
@@ -92,7 +98,7 @@ modrt_status Benchmark::chooseCounts() {
 }
 
 static std::vector<int32_t> randomTokens(const modrt_model &model) {
-  std::vector<int32_t> tokens(model.context);
+  std::vector<int32_t> tokens(model.context + model.batch);
   uint64_t state = 1;
   for (int32_t &token : tokens) {
     state = state * 6364136223846793005u + 1442695040888963407u;
@@ -101,24 +107,29 @@ static std::vector<int32_t> randomTokens(const modrt_model &model) {
   return tokens;
 }
 
-/// Tokens of the session that took part in a block.
-int64_t Benchmark::rowsOf(const modrt_block &block) const {
-  if (block.num_caches == 0)
-    return modrt_position(running.session);
-  return modrt_lengths(running.session)[block.first_cache];
+static BlockRows rowsOf(const modrt_session *session) {
+  BlockRows rows;
+  for (int64_t i = 0; i < session->model.num_blocks; ++i) {
+    const modrt_block &block = session->model.blocks[i];
+    rows.push_back(block.num_caches ? modrt_lengths(session)[block.first_cache]
+                                    : modrt_position(session));
+  }
+  return rows;
 }
 
-std::vector<int64_t> Benchmark::allRows() const {
-  std::vector<int64_t> rows;
-  for (int64_t i = 0; i < running.model().num_blocks; ++i)
-    rows.push_back(rowsOf(running.model().blocks[i]));
+std::vector<BlockRows> Benchmark::allRows() const {
+  std::vector<BlockRows> rows;
+  for (const modrt_session *session : running.sessions)
+    rows.push_back(rowsOf(session));
   return rows;
 }
 
 /// The rows of all routed blocks together.
 double Benchmark::routedRows() const {
-  std::vector<int64_t> rows = allRows();
-  return std::accumulate(rows.begin() + 1, rows.end(), 0.0);
+  double sum = 0;
+  for (const BlockRows &rows : allRows())
+    sum += std::accumulate(rows.begin() + 1, rows.end(), 0.0);
+  return sum;
 }
 
 /// Not a number where no block is routed.
@@ -129,52 +140,63 @@ double Benchmark::routedShare(const Sample &sample, int64_t tokens) const {
 /// Of a prefill into an empty session, with the logits of one token.
 double Benchmark::prefillFlops() const {
   const modrt_model &model = running.model();
+  BlockRows allRows = rowsOf(running.session());
   double flops = model.logits_flops;
   for (int64_t i = 0; i < model.num_blocks; ++i) {
     const modrt_block &block = model.blocks[i];
-    double rows = rowsOf(block), pairs = rows * (rows + 1) / 2;
+    double rows = allRows[i], pairs = rows * (rows + 1) / 2;
     flops += block.flops_per_token * rows + block.flops_per_pair * pairs;
   }
   return flops;
 }
 
-/// Of one decode: weights, and the rows of the caches, of blocks that ran.
-double Benchmark::decodeBytes(const std::vector<int64_t> &rowsBefore) const {
+/// Of one decode: weights, once for all sessions, and the rows of the caches,
+/// of blocks that ran.
+double Benchmark::decodeBytes(const std::vector<BlockRows> &rowsBefore) const {
   const modrt_model &model = running.model();
+  std::vector<BlockRows> rows = allRows();
   double bytes = model.logits_weight_bytes;
   for (int64_t i = 0; i < model.num_blocks; ++i) {
     const modrt_block &block = model.blocks[i];
-    int64_t rows = rowsOf(block);
-    if (rows > rowsBefore[i])
-      bytes += static_cast<double>(block.weight_bytes) +
-               static_cast<double>(rows) * block.cache_row_bytes;
+    bool ran = false;
+    for (size_t j = 0; j < rows.size(); ++j) {
+      if (rows[j][i] == rowsBefore[j][i])
+        continue;
+      ran = true;
+      bytes += static_cast<double>(rows[j][i]) * block.cache_row_bytes;
+    }
+    bytes += ran ? static_cast<double>(block.weight_bytes) : 0;
   }
   return bytes;
 }
 
 modrt_status Benchmark::measurePrefill(Sample &sample) {
-  modrt_session_reset(running.session);
+  modrt_session_reset(running.session());
   double start = now();
-  MODRT_TRY(modrt_prefill(running.session, tokens.data(), options.promptTokens,
-                          0, nullptr));
+  MODRT_TRY(modrt_prefill(running.session(), tokens.data(),
+                          options.promptTokens, 0, nullptr));
   sample.seconds = now() - start;
   sample.work = prefillFlops();
   sample.routed = routedRows();
   return ok();
 }
 
+/// Each sequence with a prompt of its own, so that each is routed otherwise.
 modrt_status Benchmark::measureDecode(Sample &sample) {
-  modrt_session *session = running.session;
   int64_t prompt = std::min(options.promptTokens,
                             running.model().context - options.genTokens);
-  modrt_session_reset(session);
-  if (prompt > 0)
-    MODRT_TRY(modrt_prefill(session, tokens.data(), prompt, 0, nullptr));
+  for (int64_t i = 0; i < options.batch; ++i) {
+    modrt_session_reset(running.sessions[i]);
+    if (prompt > 0)
+      MODRT_TRY(modrt_prefill(running.sessions[i], tokens.data() + i, prompt, 0,
+                              nullptr));
+  }
   sample.routed = -routedRows();
-  for (int64_t i = 0; i < options.genTokens; ++i) {
-    std::vector<int64_t> rowsBefore = allRows();
+  for (int64_t step = 0; step < options.genTokens; ++step) {
+    std::vector<BlockRows> rowsBefore = allRows();
+    const int32_t *next = tokens.data() + prompt + step;
     double start = now();
-    MODRT_TRY(modrt_decode(session, tokens[prompt + i]));
+    MODRT_TRY(modrt_decode_batch(running.sessions.data(), next, options.batch));
     sample.seconds += now() - start;
     sample.work += decodeBytes(rowsBefore);
   }
@@ -225,12 +247,13 @@ modrt_status Benchmark::measureCeilings() {
 }
 
 modrt_status Benchmark::run(const modrt_model *model) {
-  MODRT_TRY(running.open(model, options.threads));
+  MODRT_TRY(
+      running.open(model, options.threads, /*trace=*/false, options.batch));
   MODRT_TRY(chooseCounts());
   tokens = randomTokens(*model);
   MODRT_TRY(measureCeilings());
   // What is read for the first time takes longer.
-  MODRT_TRY(modrt_prefill(running.session, tokens.data(),
+  MODRT_TRY(modrt_prefill(running.session(), tokens.data(),
                           std::min<int64_t>(options.promptTokens, 64), 0,
                           nullptr));
   MODRT_TRY(repeat("prefill", prefill, &Benchmark::measurePrefill));
@@ -255,15 +278,16 @@ static void printJson(const Benchmark &done) {
               done.routedShare(done.prefill, done.options.promptTokens))
       .end()
       .beginObject("decode")
-      .member("tokens", done.options.genTokens)
-      .member("tokens_per_s", done.options.genTokens / done.decode.seconds)
-      .member("bytes_per_token", done.decode.work / done.options.genTokens)
+      .member("batch", done.options.batch)
+      .member("tokens", done.decodedTokens())
+      .member("tokens_per_s", done.decodedTokens() / done.decode.seconds)
+      .member("bytes_per_token", done.decode.work / done.decodedTokens())
       .member("gb_per_s", gbPerS)
       .member("peak_gb_per_s", done.peakGbPerS)
       .member("share_of_bandwidth", gbPerS / done.peakGbPerS)
       .member("spread", done.decode.spread)
       .member("routed_share",
-              done.routedShare(done.decode, done.options.genTokens))
+              done.routedShare(done.decode, done.decodedTokens()))
       .end()
       .member("threads", int64_t(done.running.pool().threads()))
       .end()
@@ -273,15 +297,15 @@ static void printJson(const Benchmark &done) {
 static void printDecode(const Benchmark &done) {
   double gbPerS = done.decode.rate() * 1e-9;
   printf("decode     %9lld %11.1f %6.1f GB/s %6.1f GB/s %5.1f %%\n",
-         static_cast<long long>(done.options.genTokens),
-         done.options.genTokens / done.decode.seconds, gbPerS, done.peakGbPerS,
+         static_cast<long long>(done.decodedTokens()),
+         done.decodedTokens() / done.decode.seconds, gbPerS, done.peakGbPerS,
          100 * gbPerS / done.peakGbPerS);
   if (done.running.model().num_blocks > 1)
     printf("routed: %.1f %% of the prompt, %.1f %% of the decoded tokens; "
            "%.1f MB read per decoded token\n",
            100 * done.routedShare(done.prefill, done.options.promptTokens),
-           100 * done.routedShare(done.decode, done.options.genTokens),
-           1e-6 * done.decode.work / done.options.genTokens);
+           100 * done.routedShare(done.decode, done.decodedTokens()),
+           1e-6 * done.decode.work / done.decodedTokens());
 }
 
 static void printTable(const Benchmark &done) {

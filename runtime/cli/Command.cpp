@@ -20,17 +20,21 @@ Option modrt::jsonOption(bool &target) {
 }
 
 Running::~Running() {
-  modrt_session_close(session);
+  for (modrt_session *session : sessions)
+    modrt_session_close(session);
   modrt_close(instance);
 }
 
 modrt_status Running::open(const modrt_model *model, int64_t threads,
-                           bool trace) {
+                           bool trace, int64_t batch) {
   MODRT_TRY(modrt_open(model, nullptr, &instance));
   modrt_session_options options = {};
   options.threads = static_cast<int32_t>(threads);
   options.trace = trace;
-  return modrt_session_open(instance, &options, &session);
+  std::vector<modrt_session *> opened(std::min(batch, model->batch));
+  MODRT_TRY(modrt_batch_open(instance, &options, batch, opened.data()));
+  sessions = std::move(opened);
+  return ok();
 }
 
 modrt_status modrt::tokenize(const modrt_instance *instance,

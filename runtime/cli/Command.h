@@ -23,16 +23,18 @@ int info(const Invocation &invocation);
 Option threadsOption(int64_t &target);
 Option jsonOption(bool &target);
 
-/// A model and a session that last as long as the command.
+/// A model and sessions that last as long as the command.
 struct Running {
   modrt_instance *instance = nullptr;
-  modrt_session *session = nullptr;
+  std::vector<modrt_session *> sessions;
 
   ~Running();
   modrt_status open(const modrt_model *model, int64_t threads,
-                    bool trace = false);
+                    bool trace = false, int64_t batch = 1);
+  /// The first, of most commands the only one.
+  modrt_session *session() const { return sessions.front(); }
   const modrt_model &model() const { return instance->model; }
-  ThreadPool &pool() const { return session->pool; }
+  ThreadPool &pool() const { return session()->pool(); }
 };
 
 /// The ids of a text, by the model's tokenizer.

@@ -116,8 +116,8 @@ modrt_status Generation::open(const modrt_model *model) {
 
 modrt_status Generation::prefill() {
   double start = now();
-  MODRT_TRY(
-      modrt_prefill(running.session, prompt.data(), prompt.size(), 0, nullptr));
+  MODRT_TRY(modrt_prefill(running.session(), prompt.data(), prompt.size(), 0,
+                          nullptr));
   prefillSeconds = now() - start;
   for (int32_t token : prompt) {
     modrt_sampler_accept(sampler, token);
@@ -154,8 +154,8 @@ modrt_status Generation::decode() {
   while (!isOver()) {
     int32_t token;
     if (!tokens.empty())
-      MODRT_TRY(modrt_decode(running.session, tokens.back()));
-    MODRT_TRY(modrt_sample(sampler, modrt_logits(running.session), &token));
+      MODRT_TRY(modrt_decode(running.session(), tokens.back()));
+    MODRT_TRY(modrt_sample(sampler, modrt_logits(running.session()), &token));
     if (isEnd(token)) {
       stop = "eos";
       break;
@@ -213,7 +213,7 @@ static void printSpeed(const Generation &done) {
 /// What tells a person that the output is not that of enough memory.
 static void printBypassed(const Generation &done) {
   const modrt_instance &instance = *done.running.instance;
-  const int64_t *bypassed = modrt_bypassed(done.running.session);
+  const int64_t *bypassed = modrt_bypassed(done.running.session());
   for (int64_t i = 0; i < instance.numRouted(); ++i)
     if (bypassed[i] > 0)
       fprintf(stderr,
@@ -234,12 +234,12 @@ static void addRouted(Json &json, const Running &running) {
         .member("capacity", block.capacity)
         .member("kv_tokens", instance.kvTokens(i));
     if (block.num_caches > 0) {
-      int64_t rows = modrt_lengths(running.session)[block.first_cache];
+      int64_t rows = modrt_lengths(running.session())[block.first_cache];
       json.member("routed", rows)
           .member("beyond_capacity",
                   std::max<int64_t>(0, rows - block.capacity));
     }
-    json.member("bypassed", modrt_bypassed(running.session)[i]).end();
+    json.member("bypassed", modrt_bypassed(running.session())[i]).end();
   }
   json.end();
 }

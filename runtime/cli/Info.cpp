@@ -50,13 +50,16 @@ static void addBuild(Json &json, const modrt_model &model) {
       .beginArray("programs")
       .member(nullptr, std::string("forward"))
       .member(nullptr, std::string("prefill"))
-      .member(nullptr, std::string("decode"))
-      .end();
+      .member(nullptr, std::string("decode"));
+  if (model.decode_batch)
+    json.member(nullptr, std::string("decode_batch"));
+  json.end();
 }
 
 static void addSizes(Json &json, const modrt_model &model) {
   json.member("tokenizer", std::string(model.tokenizer))
       .member("context", model.context)
+      .member("batch", model.batch)
       .member("vocab", model.vocab)
       .beginArray("eos");
   for (int64_t i = 0; i < model.num_eos; ++i)

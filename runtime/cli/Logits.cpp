@@ -64,8 +64,8 @@ static modrt_status runStepwise(const Running &running,
   MODRT_TRY(checkTokens(running.model(), tokens.data(), count));
   Progress progress("decoding", count);
   for (int64_t i = 0; i < count; ++i) {
-    MODRT_TRY(modrt_decode(running.session, tokens[i]));
-    std::copy_n(modrt_logits(running.session), vocab, logits + i * vocab);
+    MODRT_TRY(modrt_decode(running.session(), tokens[i]));
+    std::copy_n(modrt_logits(running.session()), vocab, logits + i * vocab);
     progress.update(i + 1);
   }
   return ok();
@@ -80,9 +80,10 @@ static modrt_status compute(const Options &options, const Running &running,
   if (options.stepwise && count > 0)
     return runStepwise(running, tokens, rows.as<float>());
   if (options.isCausal())
-    return modrt_prefill(running.session, tokens.data(), count, 0,
+    return modrt_prefill(running.session(), tokens.data(), count, 0,
                          rows.as<float>());
-  return modrt_forward(running.session, tokens.data(), count, rows.as<float>());
+  return modrt_forward(running.session(), tokens.data(), count,
+                       rows.as<float>());
 }
 
 static modrt_status run(const Options &options, const modrt_model *model) {

@@ -95,9 +95,9 @@ void Scoring::compareRouting(int64_t count) {
   for (size_t layer = 0; layer < layers.size(); ++layer) {
     Agreement &agreement = layers[layer];
     const float *chosenCausally =
-        running.session->traceRow(layer, MODRT_TRACE_CHOSEN);
+        running.session()->traceRow(layer, MODRT_TRACE_CHOSEN);
     const float *tookPart =
-        running.session->traceRow(layer, MODRT_TRACE_TOOK_PART);
+        running.session()->traceRow(layer, MODRT_TRACE_TOOK_PART);
     int64_t capacity = 0, chosen = 0;
     for (int64_t i = 0; i < count; ++i) {
       bool causal = chosenCausally[i] != 0;
@@ -114,14 +114,14 @@ void Scoring::compareRouting(int64_t count) {
 }
 
 modrt_status Scoring::runCausal(const int32_t *window, int64_t count) {
-  modrt_session_reset(running.session);
+  modrt_session_reset(running.session());
   MODRT_TRY(
-      modrt_prefill(running.session, window, count, 0, logits.as<float>()));
+      modrt_prefill(running.session(), window, count, 0, logits.as<float>()));
   for (size_t layer = 0; layer < layers.size(); ++layer) {
     const float *tookPart =
-        running.session->traceRow(layer, MODRT_TRACE_TOOK_PART);
+        running.session()->traceRow(layer, MODRT_TRACE_TOOK_PART);
     routed[layer] = count - std::count(tookPart, tookPart + count, 0.0f);
-    layers[layer].bypassed += modrt_bypassed(running.session)[layer];
+    layers[layer].bypassed += modrt_bypassed(running.session())[layer];
   }
   causalSum += sumLosses(window + 1, count);
   return ok();
@@ -135,7 +135,8 @@ modrt_status Scoring::scoreWindow(int64_t begin, int64_t count) {
   // there is nothing to route.
   if (!isTopK() && layers.empty())
     return ok();
-  MODRT_TRY(modrt_forward(running.session, window, count, logits.as<float>()));
+  MODRT_TRY(
+      modrt_forward(running.session(), window, count, logits.as<float>()));
   compareRouting(count);
   if (isTopK())
     topKSum += sumLosses(window + 1, count);

@@ -115,29 +115,30 @@ void Tracing::readForward() {
   size_t count = tokens.size();
   for (size_t i = 0; i < layers.size(); ++i)
     layers[i] = {
-        {running.session->traceRow(i, MODRT_TRACE_SCORE),
-         running.session->traceRow(i, MODRT_TRACE_SCORE) + count},
-        {running.session->traceRow(i, MODRT_TRACE_TESTED),
-         running.session->traceRow(i, MODRT_TRACE_TESTED) + count},
-        findMarked(running.session->traceRow(i, MODRT_TRACE_TOOK_PART), count),
-        findMarked(running.session->traceRow(i, MODRT_TRACE_CHOSEN), count),
+        {running.session()->traceRow(i, MODRT_TRACE_SCORE),
+         running.session()->traceRow(i, MODRT_TRACE_SCORE) + count},
+        {running.session()->traceRow(i, MODRT_TRACE_TESTED),
+         running.session()->traceRow(i, MODRT_TRACE_TESTED) + count},
+        findMarked(running.session()->traceRow(i, MODRT_TRACE_TOOK_PART),
+                   count),
+        findMarked(running.session()->traceRow(i, MODRT_TRACE_CHOSEN), count),
         {}};
 }
 
 void Tracing::readPrefill() {
   size_t count = tokens.size();
   for (size_t i = 0; i < layers.size(); ++i) {
-    layers[i].scores.assign(running.session->traceRow(i, MODRT_TRACE_SCORE),
-                            running.session->traceRow(i, MODRT_TRACE_SCORE) +
+    layers[i].scores.assign(running.session()->traceRow(i, MODRT_TRACE_SCORE),
+                            running.session()->traceRow(i, MODRT_TRACE_SCORE) +
                                 count);
-    layers[i].tested.assign(running.session->traceRow(i, MODRT_TRACE_TESTED),
-                            running.session->traceRow(i, MODRT_TRACE_TESTED) +
+    layers[i].tested.assign(running.session()->traceRow(i, MODRT_TRACE_TESTED),
+                            running.session()->traceRow(i, MODRT_TRACE_TESTED) +
                                 count);
-    layers[i].causal =
-        findMarked(running.session->traceRow(i, MODRT_TRACE_TOOK_PART), count);
+    layers[i].causal = findMarked(
+        running.session()->traceRow(i, MODRT_TRACE_TOOK_PART), count);
     for (int32_t token :
-         findMarked(running.session->traceRow(i, MODRT_TRACE_CHOSEN), count))
-      if (running.session->traceRow(i, MODRT_TRACE_TOOK_PART)[token] == 0)
+         findMarked(running.session()->traceRow(i, MODRT_TRACE_CHOSEN), count))
+      if (running.session()->traceRow(i, MODRT_TRACE_TOOK_PART)[token] == 0)
         layers[i].bypassed.push_back(token);
   }
 }
@@ -172,11 +173,12 @@ modrt_status Tracing::run(const modrt_model *model) {
                            "logits"));
   layers.resize(running.instance->numRouted());
   agreement.resize(layers.size());
-  MODRT_TRY(
-      modrt_forward(running.session, tokens.data(), count, logits.as<float>()));
+  MODRT_TRY(modrt_forward(running.session(), tokens.data(), count,
+                          logits.as<float>()));
   readForward();
   if (options.isCausal()) {
-    MODRT_TRY(modrt_prefill(running.session, tokens.data(), count, 0, nullptr));
+    MODRT_TRY(
+        modrt_prefill(running.session(), tokens.data(), count, 0, nullptr));
     readPrefill();
   }
   compare();

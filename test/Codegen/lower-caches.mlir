@@ -1,9 +1,9 @@
 // Handles of caches become views of the session's memory: panels of keys, then
 // of values, each on a page of its own.
-// RUN: mod-opt %s --mod-lower-caches --canonicalize | FileCheck %s
-// RUN: mod-opt %s --mod-lower-caches=vector-bits=512 --canonicalize \
+// RUN: mod-opt %s --split-input-file --mod-lower-caches --canonicalize | FileCheck %s
+// RUN: mod-opt %s --split-input-file --mod-lower-caches=vector-bits=512 --canonicalize \
 // RUN:   | FileCheck %s --check-prefix=WIDE
-// RUN: not mod-opt %s --mod-lower-caches=vector-bits=100 2>&1 \
+// RUN: not mod-opt %s --split-input-file --mod-lower-caches=vector-bits=100 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=ERROR
 
 // ERROR: no vectors have 100 bits; expected 128, 256 or 512
@@ -90,5 +90,43 @@ func.func @forward(%tokens: memref<1x32xi32> {mod.role = "tokens"},
   mod.cache_append %own, %k, %k : !mod.kv_cache<32x8xf32>, memref<1x?x8xf32>, memref<1x?x8xf32>
   mod.cached_attention %q over %own heads(4) kv_heads(2) into(%out)
       : (memref<1x?x16xf32>, !mod.kv_cache<32x8xf32>, memref<1x?x16xf32>) -> ()
+  return
+}
+
+// -----
+
+// Of several sequences each token has caches of its own, 8192 bytes for each
+// sequence, and a trace of its own.
+// CHECK-LABEL: func.func @decode_batch(
+// CHECK-SAME: memref<1x?xi32>, %[[AT:[a-z0-9]+]]: memref<1x?xi32>
+// CHECK-SAME: %[[TRACES:[a-z0-9]+]]: memref<3x1x4x32xf32>
+// CHECK-SAME: %[[ALL:[a-z0-9]+]]: memref<24576xi8>
+// CHECK-SAME: %[[COUNTS:[a-z0-9]+]]: memref<3xi64>
+func.func @decode_batch(%tokens: memref<1x3xi32> {mod.role = "tokens"},
+                        %sequences: memref<1x?xi32>, %positions: memref<1x?xi32>,
+                        %trace: !mod.trace<3x1x32> {mod.role = "trace"},
+                        %cache: !mod.kv_cache<3x32x8xf32> {mod.role = "cache"},
+                        %q: memref<1x?x16xf32>, %k: memref<1x?x8xf32>,
+                        %out: memref<1x?x16xf32>, %r: memref<1x?xf32>) {
+  // CHECK: scf.for %[[I:.*]] = %{{.*}} to %{{.*}} step
+  // CHECK: %[[S:.*]] = memref.load %{{.*}}[%{{.*}}, %[[I]]] : memref<1x?xi32>
+  // CHECK: %[[SEQUENCE:.*]] = arith.index_cast %[[S]]
+  // CHECK: %[[ROW:.*]] = memref.subview %{{.*}}[0, %[[I]], 0] [1, 1, 8] [1, 1, 1]
+  // CHECK: %[[BEGIN:.*]] = arith.muli %[[SEQUENCE]], %{{.*}} : index
+  // CHECK: memref.view %[[ALL]][%[[BEGIN]]][] : memref<24576xi8> to memref<2x2x4x16xf32>
+  // CHECK: memref.load %[[COUNTS]][%[[SEQUENCE]]]
+  // CHECK: memref.store %{{.*}}, %[[COUNTS]][%[[SEQUENCE]]]
+  // CHECK: mod.append_panels {{.*}} rotated(%{{.*}} theta
+  mod.cache_append %cache, %k, %k of(%sequences) rotated(%positions heads(2) theta(1.0e4))
+      : !mod.kv_cache<3x32x8xf32>, memref<1x?x8xf32>, memref<1x?x8xf32>, memref<1x?xi32> of memref<1x?xi32>
+  // CHECK: scf.for
+  // CHECK: mod.panel_attention {{.*}} : memref<1x1x16xf32, strided<[?, 16, 1], offset: ?>>
+  mod.cached_attention %q over %cache of(%sequences) heads(4) kv_heads(2) into(%out)
+      : (memref<1x?x16xf32>, !mod.kv_cache<3x32x8xf32>, memref<1x?xi32>, memref<1x?x16xf32>) -> ()
+  // CHECK: %[[P:.*]] = memref.load %[[AT]]
+  // CHECK: %[[POSITION:.*]] = arith.index_cast %[[P]]
+  // CHECK: memref.store %{{.*}}, %[[TRACES]][%{{.*}}, %{{.*}}, %{{.*}}, %[[POSITION]]]
+  mod.trace_routing 0 scores(%r) tested(%r) of(%sequences) from %positions to %trace
+      : memref<1x?xf32>, memref<1x?xf32>, memref<1x?xi32>, memref<1x?xi32>, !mod.trace<3x1x32>
   return
 }

@@ -161,8 +161,45 @@ func.func private @type(!mod.kv_cache<32x8xi32>)
 
 // -----
 
-// expected-error @below {{expected two dimensions}}
-func.func private @type(!mod.trace<4x32x8>)
+// expected-error @below {{expected two dimensions, or three where there are several sequences}}
+func.func private @type(!mod.trace<2x4x32x8>)
+
+// -----
+
+// expected-error @below {{a cache is of one sequence or more}}
+func.func private @type(!mod.kv_cache<0x32x8xf32>)
+
+// -----
+
+func.func @cache_append(%c: !mod.kv_cache<3x32x8xf32>, %k: tensor<1x2x8xf32>) {
+  // expected-error @below {{needs the sequence of each token, one of 3}}
+  mod.cache_append %c, %k, %k : !mod.kv_cache<3x32x8xf32>, tensor<1x2x8xf32>, tensor<1x2x8xf32>
+  return
+}
+
+// -----
+
+func.func @cache_append(%c: !mod.kv_cache<3x32x8xf32>, %k: tensor<1x4x8xf32>, %s: tensor<1x4xi32>) {
+  // expected-error @below {{key has 4 tokens, the cache holds 3}}
+  mod.cache_append %c, %k, %k of(%s) : !mod.kv_cache<3x32x8xf32>, tensor<1x4x8xf32>, tensor<1x4x8xf32> of tensor<1x4xi32>
+  return
+}
+
+// -----
+
+func.func @cached_attention(%c: !mod.kv_cache<3x32x8xf32>, %q: tensor<1x2x8xf32>, %s: tensor<1x3xi32>) {
+  // expected-error @below {{sequences has 3 in dimension 1, expected 2}}
+  mod.cached_attention %q over %c of(%s) heads(2) kv_heads(2) : (tensor<1x2x8xf32>, !mod.kv_cache<3x32x8xf32>, tensor<1x3xi32>) -> tensor<1x2x8xf32>
+  return
+}
+
+// -----
+
+func.func @trace_routing(%r: tensor<1x2xf32>, %s: tensor<1x2xi32>, %start: index, %trace: !mod.trace<3x4x32>) {
+  // expected-error @below {{takes the position of each token if and only if it takes its sequence}}
+  mod.trace_routing 0 scores(%r) tested(%r) of(%s) from %start to %trace : tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xi32>, index, !mod.trace<3x4x32>
+  return
+}
 
 // -----
 

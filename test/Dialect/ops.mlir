@@ -270,6 +270,17 @@ func.func @clauses_of_routed(%x: tensor<?x?x16xf32>, %p: tensor<?x?xi32>, %r: te
   return %w : tensor<?x?x16xf32>
 }
 
+// CHECK-LABEL: func @sequences
+func.func @sequences(%c: !mod.kv_cache<3x32x8xf32>, %t: !mod.trace<3x4x32>, %k: tensor<1x?x8xf32>, %s: tensor<1x?xi32>, %p: tensor<1x?xi32>, %r: tensor<1x?xf32>) -> tensor<1x?x8xf32> {
+  // CHECK: mod.cache_append %{{.*}}, %{{.*}}, %{{.*}} of(%{{.*}}) rotated(%{{.*}} heads(2) theta(1.000000e+04)) : !mod.kv_cache<3x32x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>, tensor<1x?xi32> of tensor<1x?xi32>
+  mod.cache_append %c, %k, %k of(%s) rotated(%p heads(2) theta(1.0e4)) : !mod.kv_cache<3x32x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>, tensor<1x?xi32> of tensor<1x?xi32>
+  // CHECK: mod.trace_routing 1 scores(%{{.*}}) tested(%{{.*}}) of(%{{.*}}) from %{{.*}} to %{{.*}} : tensor<1x?xf32>, tensor<1x?xf32>, tensor<1x?xi32>, tensor<1x?xi32>, !mod.trace<3x4x32>
+  mod.trace_routing 1 scores(%r) tested(%r) of(%s) from %p to %t : tensor<1x?xf32>, tensor<1x?xf32>, tensor<1x?xi32>, tensor<1x?xi32>, !mod.trace<3x4x32>
+  // CHECK: mod.cached_attention %{{.*}} over %{{.*}} of(%{{.*}}) heads(2) kv_heads(2) : (tensor<1x?x8xf32>, !mod.kv_cache<3x32x8xf32>, tensor<1x?xi32>) -> tensor<1x?x8xf32>
+  %0 = mod.cached_attention %k over %c of(%s) heads(2) kv_heads(2) : (tensor<1x?x8xf32>, !mod.kv_cache<3x32x8xf32>, tensor<1x?xi32>) -> tensor<1x?x8xf32>
+  return %0 : tensor<1x?x8xf32>
+}
+
 // CHECK-LABEL: func @trace_routing
 func.func @trace_routing(%r: tensor<1x?xf32>, %l: tensor<1x?xf32>, %i: tensor<1x?xi32>, %s: index, %trace: !mod.trace<4x32>,
                          %rm: memref<1x1xf32>, %i_m: memref<1x1xi32>) {

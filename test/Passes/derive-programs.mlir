@@ -5,8 +5,33 @@
 // RUN:   --mod-derive-programs=kv-dtype=bf16 | FileCheck %s --check-prefix=BF16
 // RUN: mod-opt %S/Inputs/model.mlir --mod-specialize \
 // RUN:   --mod-derive-programs=kv-tokens=4 | FileCheck %s --check-prefix=SHORT
+// RUN: mod-opt %S/Inputs/model.mlir --mod-specialize \
+// RUN:   --mod-derive-programs=batch=3 | FileCheck %s --check-prefix=BATCH
+// RUN: not mod-opt %S/Inputs/model.mlir --mod-specialize \
+// RUN:   --mod-derive-programs=batch=0 2>&1 | FileCheck %s --check-prefix=NONE
+// NONE: batch 0 is not positive
 // RUN: mod-opt %s --mod-specialize --mod-derive-programs --split-input-file \
 // RUN:   | FileCheck %s --check-prefix=TAIL
+
+// Several sequences: a token of each is a row of the same products, with the
+// sequence and the position that are given; those of a routed block are told by
+// their places.
+
+// BATCH: mod.batch = 3 : i64
+// BATCH-LABEL: func.func @decode_batch(
+// BATCH-SAME: %[[TOKENS:.*]]: tensor<1x3xi32> {mod.role = "tokens"}, %[[COUNT:.*]]: index {mod.role = "count"},
+// BATCH-SAME: %[[S:.*]]: tensor<1x3xi32> {mod.role = "sequences"}, %[[P:.*]]: tensor<1x3xi32> {mod.role = "positions"},
+// BATCH-SAME: !mod.trace<3x1x9> {mod.role = "trace"}, %[[CACHE:.*]]: !mod.kv_cache<3x9x3xf32>
+// BATCH: %[[SEQUENCES:.*]] = tensor.extract_slice %[[S]]
+// BATCH: %[[POSITIONS:.*]] = tensor.extract_slice %[[P]]
+// BATCH-NOT: mod.positions
+// BATCH: mod.cache_append %[[CACHE]], {{.*}} of(%[[SEQUENCES]])
+// BATCH: mod.cached_attention {{.*}} over %[[CACHE]] of(%[[SEQUENCES]])
+// BATCH: ^bb0(%{{.*}}: tensor<1x?x6xf32>, %[[PLACES:.*]]: tensor<1x?xi32>):
+// BATCH: %[[AT:.*]] = mod.gather %[[POSITIONS]] at(%[[PLACES]])
+// BATCH: mod.rope %{{.*}} at(%[[AT]])
+// BATCH: %[[OWN:.*]] = mod.gather %[[SEQUENCES]] at(%[[PLACES]])
+// BATCH: mod.cached_attention {{.*}} of(%[[OWN]])
 
 // The whole window: valid tokens only, attention over a cache of its own,
 // routing as written.

@@ -27,8 +27,7 @@
 // CHECK: %[[I:.*]] = tensor.extract_slice %[[ALL]][0, 0] [1, %[[K]]] [1, 1] : tensor<1x4xi32> to tensor<1x?xi32>
 // CHECK: mod.trace_routing 0 scores(%[[R]]) tested(%[[R]]) selected(%[[I]]) to %[[TRACE]]
 // CHECK: %[[T:.*]] = mod.gather %[[X]] at(%[[I]])
-// CHECK: %[[P:.*]] = mod.gather %{{.*}} at(%[[I]]) : (tensor<1x?xi32>, tensor<1x?xi32>) -> tensor<1x?xi32>
-// CHECK: %[[Q:.*]] = mod.rope %[[T]] at(%[[P]])
+// CHECK: %[[Q:.*]] = mod.rope %[[T]] at(%[[I]])
 // CHECK: %[[C:.*]] = mod.temporary_cache
 // CHECK: mod.cache_append %[[C]], %[[Q]], %[[T]]
 // CHECK: %[[U:.*]] = mod.cached_attention %[[Q]] over %[[C]]

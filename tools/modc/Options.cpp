@@ -137,8 +137,9 @@ struct Parser {
   cl::opt<std::string> context{
       "context", cl::desc("Tokens of a sequence, at most the model's own"),
       cl::value_desc("N"), cl::cat(category)};
-  cl::opt<std::string> batch{"batch", cl::desc("Sequences of a run: 1"),
-                             cl::value_desc("B"), cl::cat(category)};
+  cl::opt<std::string> batch{
+      "batch", cl::desc("Sequences that can be decoded together (default: 1)"),
+      cl::value_desc("B"), cl::cat(category)};
   cl::opt<std::string> dtype{
       "dtype",
       cl::desc("Type of products: f32 (default), bf16, i8 or i4; all else is "

@@ -29,10 +29,25 @@ def interpret(file, directory, program, tokens):
     return np.array([line.split() for line in lines], np.float64)
 
 
+def interpret_batch(file, directory, prompts):
+    """The same of several prompts of one length, decoded together."""
+    dealt = [token for step in zip(*(tokens for tokens, _ in prompts)) for token in step]
+    rows = interpret(file, directory, "decode_batch", dealt)
+    return rows.reshape(len(prompts[0][0]), len(prompts), -1).swapaxes(0, 1)
+
+
+def check_batch(file, directory, choose, length, batch):
+    prompts = [choose(length) for _ in range(batch)]
+    actual = interpret_batch(file, directory, prompts)
+    expected = np.stack([logits["causal"] for _, logits in prompts])
+    return check_error(actual, expected, f"{batch} sequences of {length} tokens")
+
+
 def check_model(line, number, work):
     flags, lengths, *modc_flags = (part.split() for part in line.split("|"))
     modc_flags = sum(modc_flags, [])
     phases = {"fused": DERIVED} if modc_flags else PHASES
+    batches = [int(flag.split("=")[1]) for flag in modc_flags if flag.startswith("--batch=")]
     kv_tokens = find_kv_tokens(modc_flags)
     directory, choose = make_model(flags, number, work, kv_tokens=kv_tokens)
     prompts = [choose(int(length)) for length in lengths]
@@ -40,6 +55,8 @@ def check_model(line, number, work):
     for phase, programs in phases.items():
         file = directory / f"{phase}.mlir"
         run(["modc", directory, f"--emit=mlir:{phase}", *modc_flags, "-o", file])
+        for batch in batches:
+            errors.append(check_batch(file, directory, choose, len(prompts[-1][0]), batch))
         for tokens, expected in prompts:
             for program, mode in programs.items():
                 # Rows behind the last token are not the prompt's.

@@ -45,17 +45,15 @@ class Status(ctypes.Structure):
     _fields_ = [("code", ctypes.c_int), ("message", ctypes.c_char * 508)]
 
 
-class ModelText:
-    """The tokenizer of a library that modc made."""
+class Library:
+    """A library that modc made, and the model in it."""
 
     def __init__(self, path):
         self.library = ctypes.CDLL(str(path))
         self.library.mod_model.restype = ctypes.c_void_p
-        self.library.modrt_stream_close.restype = None
-        self.instance, self.stream = ctypes.c_void_p(), ctypes.c_void_p()
+        self.instance = ctypes.c_void_p()
         model = ctypes.c_void_p(self.library.mod_model(2))
         self.call("modrt_open", model, None, ctypes.byref(self.instance))
-        self.call("modrt_stream_open", self.instance, ctypes.byref(self.stream))
 
     def call(self, name, *arguments):
         function = getattr(self.library, name)
@@ -63,6 +61,16 @@ class ModelText:
         status = function(*arguments)
         if status.code:
             raise RuntimeError(f"{name}: {status.message.decode()}")
+
+
+class ModelText(Library):
+    """Its tokenizer."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.library.modrt_stream_close.restype = None
+        self.stream = ctypes.c_void_p()
+        self.call("modrt_stream_open", self.instance, ctypes.byref(self.stream))
 
     def encode(self, text):
         """The tokens of bytes."""

@@ -14,7 +14,7 @@ assert list(prefill) == [
     "routed_share"
 ], prefill
 assert list(decode) == [
-    "tokens", "tokens_per_s", "bytes_per_token", "gb_per_s", "peak_gb_per_s",
+    "batch", "tokens", "tokens_per_s", "bytes_per_token", "gb_per_s", "peak_gb_per_s",
     "share_of_bandwidth", "spread", "routed_share"
 ], decode
 assert found["threads"] == 2 and prefill["tokens"] == 48, found
@@ -43,7 +43,7 @@ assert abs(per_token * 48 / flops - 1) < 1e-6, (per_token * 48, flops)
 assert decode["bytes_per_token"] == bytes_read / 16, (decode, bytes_read / 16)
 assert prefill["routed_share"] == m / 48, (prefill, m / 48)
 assert decode["routed_share"] == sum(routed[48:]) / 16, (decode, routed[48:])
-assert decode["tokens"] == 16 and decode["spread"] >= 0 and prefill["spread"] >= 0
+assert decode["batch"] == 1 and decode["tokens"] == 16 and decode["spread"] >= 0 and prefill["spread"] >= 0
 per_token = decode["gb_per_s"] * 1e9 / decode["tokens_per_s"]
 assert abs(per_token * 16 / bytes_read - 1) < 1e-6, (per_token * 16, bytes_read)
 

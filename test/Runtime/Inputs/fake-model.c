@@ -133,6 +133,8 @@ static modrt_cache caches[] = {{0, 64, ROW}, {1, 64, ROW}};
 static const modrt_block blocks[] = {{-1, 64, 1000, 10, 512, ROW, 0, 1},
                                      {1, 16, 500, 10, 256, ROW, 1, 1}};
 
+static void decode_batch(const modrt_call *call);
+
 static modrt_model model = {
     .magic = MODRT_MAGIC,
     .abi_version = MODRT_ABI_VERSION,
@@ -150,13 +152,32 @@ static modrt_model model = {
     .forward = forward,
     .prefill = prefill,
     .decode = decode,
+    .decode_batch = decode_batch,
+    .batch = 3,
 };
+
+/* One sequence after the other. */
+static void decode_batch(const modrt_call *call) {
+  for (int64_t i = 0; i < call->count; ++i) {
+    int64_t sequence = call->sequences[i];
+    modrt_call one = *call;
+    one.tokens += i;
+    one.count = 1;
+    one.start = call->positions[i];
+    one.caches = (char *)call->caches + sequence * model.caches_bytes;
+    one.lengths += sequence * model.num_caches;
+    one.logits += i * vocab;
+    if (one.trace)
+      one.trace += sequence * MODRT_TRACE_ROWS * context;
+    decode(&one);
+  }
+}
 
 const modrt_model *mod_model(uint32_t abi_version) {
   model.vocab = vocab = atoi(setting("FAKE_VOCAB", "256"));
   model.context = context = atoi(setting("FAKE_CONTEXT", "64"));
   model.arena_bytes = context * (int64_t)sizeof(row);
-  model.caches_bytes = 2 * context * ROW;
+  model.caches_bytes = (2 * context * ROW + 4095) / 4096 * 4096;
   kv_tokens = atoi(setting("FAKE_KV_TOKENS", setting("FAKE_CONTEXT", "64")));
   caches[0].length = context;
   caches[1].length = kv_tokens;

@@ -170,6 +170,76 @@ static void testForward() {
   modrt_close(instance);
 }
 
+/// Sessions that are decoded together, one of which is given another text
+/// meanwhile, give what each gives alone, to the bit.
+static void testBatch() {
+  modrt_instance *instance = openModel();
+  modrt_session_options options = {1, 1};
+  modrt_session *batch[3], *alone = openSession(instance, 1);
+  require(modrt_batch_open(instance, &options, 3, batch));
+  std::vector<int32_t> texts[3] = {someTokens(4), someTokens(5), someTokens(6)};
+  auto replay = [&](const std::vector<int32_t> &text, int64_t count) {
+    modrt_session_reset(alone);
+    require(modrt_prefill(alone, text.data(), count, 0, nullptr));
+  };
+  auto isAsAlone = [&](modrt_session *session) {
+    return !memcmp(modrt_logits(session), modrt_logits(alone), 1024) &&
+           modrt_lengths(session)[1] == modrt_lengths(alone)[1] &&
+           modrt_position(session) == modrt_position(alone);
+  };
+  int64_t counts[3] = {1, 9, 20};
+  for (int i = 0; i < 3; ++i)
+    require(modrt_prefill(batch[i], texts[i].data(), counts[i], 0, nullptr));
+  for (int step = 0; step < 15; ++step) {
+    if (step == 7) {
+      modrt_session_reset(batch[1]);
+      texts[1] = someTokens(7);
+      counts[1] = 0;
+    }
+    modrt_session *some[3] = {batch[2], batch[0], batch[1]};
+    int64_t number = step % 3 + 1;
+    int32_t next[3] = {texts[2][counts[2]], texts[0][counts[0]],
+                       texts[1][counts[1]]};
+    require(modrt_decode_batch(some, next, number));
+    for (int64_t i = 0; i < number; ++i) {
+      int64_t which = (i + 2) % 3;
+      replay(texts[which], ++counts[which]);
+      CHECK(isAsAlone(some[i]));
+      CHECK(modrt_trace(some[i])[counts[which] - 1] ==
+            modrt_trace(alone)[counts[which] - 1]);
+    }
+  }
+  for (modrt_session *session : batch)
+    modrt_session_close(session);
+  modrt_session_close(alone);
+  modrt_close(instance);
+}
+
+static void testBatchErrors() {
+  modrt_instance *instance = openModel();
+  modrt_session *batch[4], *other = openSession(instance, 1);
+  expect(modrt_batch_open(instance, nullptr, 4, batch), MODRT_INVALID,
+         "a batch of 4 sessions, where the model was compiled for at most 3");
+  expect(modrt_batch_open(instance, nullptr, 0, batch), MODRT_INVALID,
+         "a batch of 0 sessions");
+  require(modrt_batch_open(instance, nullptr, 2, batch));
+  int32_t tokens[] = {1, 2};
+  modrt_session *strangers[] = {batch[0], other},
+                *twice[] = {batch[1], batch[1]};
+  expect(modrt_decode_batch(batch, tokens, 0), MODRT_INVALID,
+         "no sessions were given");
+  expect(modrt_decode_batch(strangers, tokens, 2), MODRT_INVALID,
+         "session 1 of 2 was not opened with the first");
+  expect(modrt_decode_batch(twice, tokens, 2), MODRT_INVALID,
+         "session 1 of 2 is there twice");
+  tokens[1] = 256;
+  expect(modrt_decode_batch(batch, tokens, 2), MODRT_INVALID, "token 256");
+  CHECK(modrt_position(batch[0]) == 0);
+  for (modrt_session *session : {batch[0], batch[1], other})
+    modrt_session_close(session);
+  modrt_close(instance);
+}
+
 static void testErrors() {
   modrt_instance *instance = openModel();
   modrt_session *session = openSession(instance, 1), *none = nullptr;
@@ -344,6 +414,8 @@ static const Test tests[] = {
     {"pool-sleep", testPoolSleep},
     {"sessions", testSessions},
     {"forward", testForward},
+    {"batch", testBatch},
+    {"batch-errors", testBatchErrors},
     {"session-errors", testErrors},
     {"sampler-shares", testSamplerShares},
     {"sampler-penalty", testSamplerPenalty},
