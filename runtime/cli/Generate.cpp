@@ -4,15 +4,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "runtime/cli/Command.h"
 #include "runtime/cli/Files.h"
-#include "runtime/cli/Json.h"
+#include "runtime/cli/GenerateBatch.h"
 #include "runtime/cli/Terminal.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <unistd.h>
 
 using namespace modrt;
@@ -20,17 +17,16 @@ using namespace modrt;
 namespace {
 
 struct Options {
-  std::optional<std::string> prompt, promptFile;
+  std::optional<std::string> prompt, promptFile, promptsFile;
   std::optional<std::vector<int32_t>> tokens;
-  int64_t count = -1;
-  modrt_sampling sampling = modrt_sampling_defaults();
-  int64_t seed = 0;
+  ContinuationOptions continuation;
   bool hidePrompt = false, json = false, verbose = false;
   int64_t threads = 0;
 
   Syntax syntax();
   int numPrompts() const {
-    return prompt.has_value() + promptFile.has_value() + tokens.has_value();
+    return prompt.has_value() + promptFile.has_value() +
+           promptsFile.has_value() + tokens.has_value();
   }
 };
 
@@ -38,39 +34,35 @@ struct Options {
 struct Generation {
   const Options &options;
   Running running;
-  modrt_sampler *sampler = nullptr;
-  std::vector<int32_t> prompt, tokens; // tokens: generated
-  std::optional<TextStream> stream;    // none where the model knows no text
-  std::string text;                    // of the tokens
-  const char *stop = "length";
+  Continuation continuation;
+  std::string text; // of the tokens
   double prefillSeconds = 0, decodeSeconds = 0;
 
-  explicit Generation(const Options &options) : options(options) {}
-  ~Generation() { modrt_sampler_close(sampler); }
-  modrt_status readPrompt();
+  explicit Generation(const Options &options)
+      : options(options), continuation(options.continuation) {}
   modrt_status run(const modrt_model *model);
 
 private:
-  modrt_status open(const modrt_model *model);
+  modrt_status readPrompt(std::vector<int32_t> &prompt);
   modrt_status prefill();
   modrt_status decode();
   modrt_status write(const std::string &part);
-  modrt_status finish();
-  std::string describe(int32_t token);
-  bool isOver();
-  bool isEnd(int32_t token) const;
 };
 
 } // namespace
 
 Syntax Options::syntax() {
+  modrt_sampling &sampling = continuation.sampling;
   return {
       "Continues a text until the model ends it, the context is full, or N\n"
       "tokens were written. Ctrl-C ends it cleanly, with exit code 130.",
       {text("--prompt", "TEXT", prompt, "the text to continue"),
        text("--prompt-file", "FILE", promptFile, "read it from a file"),
        modrt::tokens("--tokens", tokens, "continue token ids: 1,2,3"),
-       integer("-n", count, 0, INT64_MAX,
+       text("--prompts-file", "FILE", promptsFile,
+            "continue each line of a file, several at a time where the model "
+            "was compiled with --batch"),
+       integer("-n", continuation.count, 0, INT64_MAX,
                "tokens to write (default: until the context is full)"),
        real("--temperature", sampling.temperature, 0, 1000,
             "0: always the likeliest token (default: 0.8)"),
@@ -84,7 +76,7 @@ Syntax Options::syntax() {
             "make recent tokens less likely, 1: do not (default: 1)"),
        integer("--repetition-window", sampling.repetition_window, 0, 1 << 20,
                "how many tokens are recent (default: 64)"),
-       integer("--seed", seed, 0, INT64_MAX,
+       integer("--seed", continuation.seed, 0, INT64_MAX,
                "the same seed gives the same text (default: 0)"),
        flag("--no-display-prompt", hidePrompt, "write only what is new"),
        flag("--verbose", verbose,
@@ -93,84 +85,42 @@ Syntax Options::syntax() {
        jsonOption(json), threadsOption(threads)}};
 }
 
-modrt_status Generation::readPrompt() {
+modrt_status Generation::readPrompt(std::vector<int32_t> &prompt) {
   if (options.tokens) {
     prompt = *options.tokens;
-  } else {
-    std::string text = options.prompt.value_or("");
-    if (options.promptFile)
-      MODRT_TRY(readFile(*options.promptFile, text));
-    MODRT_TRY(tokenize(running.instance, text, prompt));
+    return ok();
   }
-  return prompt.empty() ? error(MODRT_INVALID, "the prompt is empty") : ok();
-}
-
-modrt_status Generation::open(const modrt_model *model) {
-  MODRT_TRY(running.open(model, options.threads));
-  if (strcmp(model->tokenizer, "none") != 0)
-    stream.emplace(running.instance->tokens());
-  modrt_sampling sampling = options.sampling;
-  sampling.seed = options.seed;
-  return modrt_sampler_open(running.instance, &sampling, &sampler);
+  std::string text = options.prompt.value_or("");
+  if (options.promptFile)
+    MODRT_TRY(readFile(*options.promptFile, text));
+  return tokenize(running.instance, text, prompt);
 }
 
 modrt_status Generation::prefill() {
+  std::vector<int32_t> prompt;
+  std::string shown;
+  MODRT_TRY(readPrompt(prompt));
+  MODRT_TRY(continuation.open(running.instance, std::move(prompt), shown));
   double start = now();
-  MODRT_TRY(modrt_prefill(running.session(), prompt.data(), prompt.size(), 0,
-                          nullptr));
+  MODRT_TRY(modrt_prefill(running.session(), continuation.prompt.data(),
+                          continuation.prompt.size(), 0, nullptr));
   prefillSeconds = now() - start;
-  for (int32_t token : prompt) {
-    modrt_sampler_accept(sampler, token);
-    std::string shown = describe(token);
-    if (!options.hidePrompt && !options.json)
-      MODRT_TRY(writeOut(shown.data(), shown.size()));
-  }
-  return ok();
-}
-
-bool Generation::isEnd(int32_t token) const {
-  const modrt_model &model = running.model();
-  return std::find(model.eos, model.eos + model.num_eos, token) !=
-         model.eos + model.num_eos;
-}
-
-/// Whether no other token may be written, and why.
-bool Generation::isOver() {
-  int64_t written = tokens.size();
-  if (wasInterrupted())
-    stop = "interrupted";
-  else if (options.count >= 0 && written >= options.count)
-    stop = "length";
-  else if (written + static_cast<int64_t>(prompt.size()) >=
-           running.model().context)
-    stop = "context";
-  else
-    return false;
-  return true;
+  bool isShown = !options.hidePrompt && !options.json;
+  return isShown ? writeOut(shown.data(), shown.size()) : ok();
 }
 
 modrt_status Generation::decode() {
   double start = now();
-  while (!isOver()) {
-    int32_t token;
-    if (!tokens.empty())
-      MODRT_TRY(modrt_decode(running.session(), tokens.back()));
-    MODRT_TRY(modrt_sample(sampler, modrt_logits(running.session()), &token));
-    if (isEnd(token)) {
-      stop = "eos";
-      break;
-    }
-    tokens.push_back(token);
-    modrt_sampler_accept(sampler, token);
-    MODRT_TRY(write(describe(token)));
+  std::string part;
+  while (!continuation.isOver()) {
+    if (!continuation.tokens.empty())
+      MODRT_TRY(modrt_decode(running.session(), continuation.tokens.back()));
+    MODRT_TRY(continuation.add(modrt_logits(running.session()), part));
+    MODRT_TRY(write(part));
   }
   decodeSeconds = now() - start;
-  return ok();
-}
-
-/// What to write of a token, now that it is known.
-std::string Generation::describe(int32_t token) {
-  return stream ? stream->push(token) : std::to_string(token) + " ";
+  MODRT_TRY(write(continuation.finish()));
+  return options.json ? ok() : writeOut("\n", 1);
 }
 
 /// Writes a part of the answer, or keeps it for the JSON object.
@@ -181,19 +131,11 @@ modrt_status Generation::write(const std::string &part) {
   return ok();
 }
 
-modrt_status Generation::finish() {
-  if (stream)
-    MODRT_TRY(write(stream->finish()));
-  return options.json ? ok() : writeOut("\n", 1);
-}
-
 modrt_status Generation::run(const modrt_model *model) {
-  MODRT_TRY(open(model));
-  MODRT_TRY(readPrompt());
+  MODRT_TRY(running.open(model, options.threads));
   catchInterrupts();
   MODRT_TRY(prefill());
-  MODRT_TRY(decode());
-  return finish();
+  return decode();
 }
 
 static double rate(size_t count, double seconds) {
@@ -204,10 +146,11 @@ static void printSpeed(const Generation &done) {
   fprintf(stderr,
           "prefill: %zu tokens in %.1f ms, %.1f tokens/s\n"
           "decode:  %zu tokens in %.1f ms, %.1f tokens/s (stopped by %s)\n",
-          done.prompt.size(), done.prefillSeconds * 1e3,
-          rate(done.prompt.size(), done.prefillSeconds), done.tokens.size(),
-          done.decodeSeconds * 1e3,
-          rate(done.tokens.size(), done.decodeSeconds), done.stop);
+          done.continuation.prompt.size(), done.prefillSeconds * 1e3,
+          rate(done.continuation.prompt.size(), done.prefillSeconds),
+          done.continuation.tokens.size(), done.decodeSeconds * 1e3,
+          rate(done.continuation.tokens.size(), done.decodeSeconds),
+          done.continuation.stop);
 }
 
 /// What tells a person that the output is not that of enough memory.
@@ -246,21 +189,14 @@ static void addRouted(Json &json, const Running &running) {
 
 static void printJson(const Generation &done) {
   Json json;
-  json.beginObject().member("prompt_tokens", int64_t(done.prompt.size()));
-  json.beginArray("tokens");
-  for (int32_t token : done.tokens)
-    json.element(token);
-  json.end();
-  if (done.stream)
-    json.member("text", done.text);
-  else
-    json.null("text");
-  json.member("stop", std::string(done.stop))
-      .member("seed", done.options.seed)
+  json.beginObject().member("prompt_tokens",
+                            int64_t(done.continuation.prompt.size()));
+  done.continuation.addTo(json, done.text);
+  json.member("seed", done.options.continuation.seed)
       .member("prefill_tokens_per_s",
-              rate(done.prompt.size(), done.prefillSeconds))
+              rate(done.continuation.prompt.size(), done.prefillSeconds))
       .member("decode_tokens_per_s",
-              rate(done.tokens.size(), done.decodeSeconds))
+              rate(done.continuation.tokens.size(), done.decodeSeconds))
       .member("threads", int64_t(done.running.pool().threads()));
   addRouted(json, done.running);
   json.end().print();
@@ -272,7 +208,12 @@ int modrt::generate(const Invocation &invocation) {
     return *code;
   if (options.numPrompts() != 1)
     return usageError(invocation, "generate needs one of --prompt, "
-                                  "--prompt-file and --tokens");
+                                  "--prompt-file, --prompts-file and --tokens");
+  if (options.promptsFile)
+    return generateBatch(invocation,
+                         {*options.promptsFile, options.continuation,
+                          options.hidePrompt, options.json, options.verbose,
+                          options.threads});
   Generation generation(options);
   modrt_status status = generation.run(invocation.model);
   if (failed(status))
