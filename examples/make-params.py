@@ -1,23 +1,27 @@
 #!/usr/bin/python3
-"""Random parameters for model.mlir: make-params.py OUT.safetensors"""
+"""Random parameters for a model that a person wrote: make-params.py MODEL.mlir OUT.safetensors
+
+They are the externs of the model, `ml_program.global private @NAME(... : TYPE)`,
+where TYPE is a tensor of f32 or an alias of one.
+"""
 
 import json
 import math
+import re
 import struct
 import sys
 
 import numpy as np
 
-SHAPES = {
-    "embedding": (256, 32),
-    "attention.norm": (32,),
-    "attention.qk": (32, 32),
-    "attention.v": (32, 32),
-    "router": (1, 32),
-    "mlp.norm": (32,),
-    "mlp.up": (48, 32),
-    "mlp.down": (32, 48),
-}
+ALIAS = re.compile(r"^!(\w+) = tensor<([\dx]+)xf32>", re.MULTILINE)
+EXTERN = re.compile(r"@([\w.]+)\(#ml_program.extern : (?:!(\w+)|tensor<([\dx]+)xf32>)\)")
+
+
+def read_shapes(text):
+    """The shapes of a model's parameters, by name."""
+    aliases = dict(ALIAS.findall(text))
+    found = {name: aliases.get(alias, dims) for name, alias, dims in EXTERN.findall(text)}
+    return {name: [int(size) for size in dims.split("x")] for name, dims in found.items()}
 
 
 def draw(random, shape):
@@ -42,10 +46,11 @@ def write_safetensors(path, tensors):
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 3:
         sys.exit(__doc__)
+    shapes = read_shapes(open(sys.argv[1]).read())
     random = np.random.default_rng(0)
-    write_safetensors(sys.argv[1], {name: draw(random, shape) for name, shape in SHAPES.items()})
+    write_safetensors(sys.argv[2], {name: draw(random, shape) for name, shape in shapes.items()})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,52 @@
+// The control: which tokens go through the MLP is a matter of chance, the same
+// for every text.
+
+!tokens = tensor<?x?xi32>
+!scores = tensor<?x?xf32>
+!hidden = tensor<?x?x32xf32>
+!table = tensor<256x32xf32>
+!scale = tensor<32xf32>
+
+module attributes {mod.model = {name = "stochastic", context = 64 : i64, tokenizer = "bytes"}} {
+  ml_program.global private @embedding(#ml_program.extern : !table) : !table
+  ml_program.global private @attention.norm(#ml_program.extern : !scale) : !scale
+  ml_program.global private @attention.qk(#ml_program.extern : tensor<32x32xf32>) : tensor<32x32xf32>
+  ml_program.global private @attention.v(#ml_program.extern : tensor<32x32xf32>) : tensor<32x32xf32>
+  ml_program.global private @mlp.norm(#ml_program.extern : !scale) : !scale
+  ml_program.global private @mlp.up(#ml_program.extern : tensor<48x32xf32>) : tensor<48x32xf32>
+  ml_program.global private @mlp.down(#ml_program.extern : tensor<32x48xf32>) : tensor<32x48xf32>
+
+  func.func @forward(%tokens: !tokens) -> tensor<?x?x256xf32> {
+    %embedding = ml_program.global_load_const @embedding : !table
+    %x0 = mod.embedding %tokens, %embedding : (!tokens, !table) -> !hidden
+    %at = mod.positions %tokens : (!tokens) -> !tokens
+    %g0 = ml_program.global_load_const @attention.norm : !scale
+    %wqk = ml_program.global_load_const @attention.qk : tensor<32x32xf32>
+    %wv = ml_program.global_load_const @attention.v : tensor<32x32xf32>
+    %g1 = ml_program.global_load_const @mlp.norm : !scale
+    %up = ml_program.global_load_const @mlp.up : tensor<48x32xf32>
+    %down = ml_program.global_load_const @mlp.down : tensor<32x48xf32>
+
+    %na = mod.rms_norm %x0, %g0 eps(1.0e-5) : (!hidden, !scale) -> !hidden
+    %qk = mod.linear %na, %wqk : (!hidden, tensor<32x32xf32>) -> !hidden
+    %v = mod.linear %na, %wv : (!hidden, tensor<32x32xf32>) -> !hidden
+    %r = mod.rope %qk at(%at) heads(4) theta(1.0e4) : (!hidden, !tokens) -> !hidden
+    %a = mod.attention %r, %r, %v heads(4) kv_heads(4) : (!hidden, !hidden, !hidden) -> !hidden
+    %x1 = arith.addf %x0, %a : !hidden
+
+    // The quarter with the largest of Gaussian numbers, which are made from the
+    // positions; one by one, those above the quantile of 0.75.
+    %noise = mod.noise %at seed(7) : (!tokens) -> !scores
+    %x2 = mod.routed %x1 by(%noise) select(expert_choice, capacity = 0.25) gate(none)
+        causal(router, above = 0.6745) {
+    ^bb0(%t: !hidden, %positions: !tokens):
+      %m = mod.rms_norm %t, %g1 eps(1.0e-5) : (!hidden, !scale) -> !hidden
+      %h = mod.linear %m, %up : (!hidden, tensor<48x32xf32>) -> tensor<?x?x48xf32>
+      %tanh = math.tanh %h : tensor<?x?x48xf32>
+      %u = mod.linear %tanh, %down : (tensor<?x?x48xf32>, tensor<32x48xf32>) -> !hidden
+      mod.yield %u : !hidden
+    } : !hidden
+    %logits = mod.linear %x2, %embedding : (!hidden, !table) -> tensor<?x?x256xf32>
+    return %logits : tensor<?x?x256xf32>
+  }
+}

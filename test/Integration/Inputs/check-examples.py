@@ -1,0 +1,145 @@
+#!/usr/bin/python3
+"""Compares the models of examples/ with their equations, written once more in NumPy.
+
+    check-examples.py NAME EXECUTABLE PARAMETERS LENGTH...
+"""
+
+import math
+import pathlib
+import sys
+import tempfile
+
+import numpy as np
+
+from logits_check import MARGIN, check_logits
+from checkpoint import read_safetensors
+from model import noise
+
+HEADS, HEAD_DIM, EPSILON = 4, 8, 1e-5
+
+
+def rms_norm(x, scale):
+    return x / np.sqrt((x**2).mean(-1, keepdims=True) + EPSILON) * scale
+
+
+def rope(x, position):
+    """One head at one position, as complex numbers x[i] + i x[i + half]."""
+    half = HEAD_DIM // 2
+    turned = (x[:half] + 1j * x[half:]) * np.exp(1j * position * 1e4 ** (-np.arange(half) / half))
+    return np.concatenate([turned.real, turned.imag])
+
+
+def attention(p, x, positions):
+    """Token by token and head by head, among these tokens alone."""
+    n = rms_norm(x, p["attention.norm"])
+    qk = (n @ p["attention.qk"].T).reshape(len(x), HEADS, HEAD_DIM)
+    v = (n @ p["attention.v"].T).reshape(len(x), HEADS, HEAD_DIM)
+    result = np.zeros_like(v)
+    for h in range(HEADS):
+        turned = np.array([rope(head, at) for head, at in zip(qk[:, h], positions)])
+        for i in range(len(x)):
+            weights = np.exp(turned[: i + 1] @ turned[i] / math.sqrt(HEAD_DIM))
+            result[i, h] = weights @ v[: i + 1, h] / weights.sum()
+    return result.reshape(x.shape)
+
+
+def attend_all(p, x):
+    return x + attention(p, x, np.arange(len(x)))
+
+
+def mlp(p, x):
+    return np.tanh(rms_norm(x, p["mlp.norm"]) @ p["mlp.up"].T) @ p["mlp.down"].T
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def above(scores, least=0.0):
+    """The tokens whose own score is above, and how far any is from not being so."""
+    return np.flatnonzero(scores > least), np.abs(scores - least).min()
+
+
+def largest(scores, share):
+    """The tokens with the largest scores, and how far any is from being another."""
+    k = max(1, math.floor(share * len(scores)))
+    order = np.argsort(-scores, kind="stable")
+    gap = scores[order[k - 1]] - scores[order[k]] if k < len(scores) else math.inf
+    return np.sort(order[:k]), gap
+
+
+# Each of these gives the last residual, and the margin of its choice.
+
+
+def fifty_lines(p, x, mode):
+    x = attend_all(p, x)
+    scores = x @ p["router"][0]
+    chosen, margin = above(scores) if mode == "causal" else largest(scores, 0.25)
+    x[chosen] += sigmoid(scores[chosen])[:, None] * mlp(p, x[chosen])
+    return x, margin
+
+
+def attention_only(p, x, mode):
+    chosen, margin = above(x @ p["router"][0])
+    if len(chosen):
+        x[chosen] += attention(p, x[chosen], chosen)
+    return x + mlp(p, x), margin
+
+
+def adapter_bypass(p, x, mode):
+    x = attend_all(p, x)
+    scores = x @ p["router"][0]
+    chosen, margin = above(scores) if mode == "causal" else largest(scores, 0.25)
+    result = x + np.tanh(x @ p["adapter.down"].T) @ p["adapter.up"].T
+    result[chosen] = x[chosen] + sigmoid(scores[chosen])[:, None] * mlp(p, x[chosen])
+    return result, margin
+
+
+def token_choice(p, x, mode):
+    x = attend_all(p, x)
+    scores = x @ p["router"][0]
+    gate = (0.2 * np.tanh(scores) + 1)[:, None]
+    chosen, margin = above(scores)
+    if mode == "top_k":
+        best, gap = largest(scores, 0.5)
+        chosen, margin = np.intersect1d(chosen, best), min(margin, gap)
+    result = gate * x
+    result[chosen] = x[chosen] + gate[chosen] * mlp(p, x[chosen])
+    return result, margin
+
+
+def stochastic(p, x, mode):
+    x = attend_all(p, x)
+    scores = noise(np.arange(len(x)), np.uint32(7))
+    chosen, _ = above(scores, 0.6745) if mode == "causal" else largest(scores, 0.25)
+    x[chosen] += mlp(p, x[chosen])
+    return x, math.inf
+
+
+def logits(p, name, tokens, mode):
+    equations = globals()[name.removesuffix("-capped").replace("-", "_")]
+    x, margin = equations(p, p["embedding"][tokens], mode)
+    result = x @ p["embedding"].T
+    return np.tanh(result) if name.endswith("-capped") else result, margin
+
+
+def main():
+    name, executable, parameters, *lengths = sys.argv[1:]
+    p = {key: t.astype(np.float64) for key, t in read_safetensors(parameters).items()}
+    random = np.random.default_rng(1)
+    for length in map(int, lengths):
+        margin = 0.0
+        while margin < MARGIN:
+            # Distinct tokens: scores of equal ones would be near one another.
+            tokens = random.permutation(256)[:length]
+            top_k, first = logits(p, name, tokens, "top_k")
+            causal, second = logits(p, name, tokens, "causal")
+            margin = min(first, second)
+        expected = {"top_k": top_k, "causal": causal, "stepwise": causal}
+        with tempfile.TemporaryDirectory() as work:
+            worst = check_logits(executable, tokens, expected, pathlib.Path(work))
+        print(f"{name}, {length} tokens: relative error {worst:.1e}")
+
+
+if __name__ == "__main__":
+    main()
