@@ -7,8 +7,8 @@ PACKAGES := cmake ninja-build clang-22 lld-22 llvm-22-dev llvm-22-tools \
   clang-tidy-22 zlib1g-dev libzstd-dev libpcre2-dev python3-numpy python3-psutil
 # What `make bench` compares with, and measures by.
 BENCH_PACKAGES := libbenchmark-dev libdnnl-dev libopenblas-openmp-dev
-# Parts of it: any of kernels, models, cost, memory, with commas between.
-BENCH := kernels,models,cost,memory
+# Parts of it: any of these, with commas between.
+BENCH := kernels,models,batch,cost,memory
 SOURCES = $(shell find dialect passes codegen runtime tools test -name '*.cpp' -o -name '*.h' -o -name '*.c')
 # Folders of tests that also run with a compiler and a runtime under sanitizers.
 SANITIZED := Tools Runtime

@@ -17,7 +17,7 @@ using namespace mlir::mod;
 static constexpr int64_t rowGroupBytes = 128 * 1024;
 static constexpr int64_t groupBytes = 256 * 1024;
 
-/// Panels that are read at once where one row makes memory the limit: a core
+/// Panels that are read at once where few rows make memory the limit: a core
 /// reads several streams faster than one.
 static constexpr int64_t streams = 4;
 
@@ -43,6 +43,9 @@ private:
 
   Task decode(Value task);
   void emitTask(Task task);
+  int64_t getTilePanels(int64_t rows);
+  void emitFewRows(Task task, int64_t rows);
+  void emitManyRows(Task task);
   void emitTiles(Task task, TilePanels panels);
   void emitTile(int64_t rows, Value firstRow, TilePanels panels);
   void emitPanel(TileResult result);
@@ -53,11 +56,16 @@ private:
   LinearClauses clauses;
   PackedWeight weight;
   int64_t n, panel, panels, vectors, tileRows, blockRows;
+  /// Rows that leave room for a second panel in a tile: as many as a batch has,
+  /// or a routed block of it.
+  int64_t fewRows;
   /// Whether there is one row, whatever happens.
   bool isRow;
-  /// Panels of one tile and of one task.
-  int64_t tilePanels, groupPanels;
   Value rows;
+  /// Whether there are so few rows that memory is the limit.
+  Value isFew;
+  /// Panels of one task, and how many such groups there are.
+  Value groupPanels, groups;
 };
 } // namespace
 
@@ -83,15 +91,24 @@ PackedLinear::PackedLinear(KernelBuilder &builder, LinearOp op)
       blockRows(getBlockRows(b.target, getRowBytes(op), tileRows)),
       rows(clauses.getTokens()) {
   isRow = getConstantIntValue(rows) == 1;
-  tilePanels = isRow ? std::min({streams, tileRows, panels}) : 1;
-  int64_t bytes = isRow ? rowGroupBytes : groupBytes;
-  groupPanels = llvm::alignTo(std::max<int64_t>(1, bytes / getPanelBytes(op)),
-                              tilePanels);
+  for (fewRows = 1; getTilePanels(fewRows + 1) > 1;)
+    ++fewRows;
+  // Tiles of few rows take up to as many panels as there are streams.
+  int64_t fewPanels =
+      llvm::alignTo(std::max<int64_t>(1, rowGroupBytes / getPanelBytes(op)),
+                    std::min(streams, panels));
+  int64_t manyPanels = std::max<int64_t>(1, groupBytes / getPanelBytes(op));
+  isFew = b.less(rows, b.index(fewRows + 1));
+  auto choose = [&](int64_t few, int64_t many) {
+    return b.createOrFold<arith::SelectOp>(isFew, b.index(few), b.index(many));
+  };
+  groupPanels = choose(fewPanels, manyPanels);
+  groups = choose(llvm::divideCeil(panels, fewPanels),
+                  llvm::divideCeil(panels, manyPanels));
 }
 
 /// A task is a block of rows and a group of panels.
 PackedLinear::Task PackedLinear::decode(Value task) {
-  Value groups = b.index(llvm::divideCeil(panels, groupPanels));
   Value firstPanel = b.mul(b.rem(task, groups), groupPanels);
   Value firstRow = b.mul(b.div(task, groups), blockRows);
   return {firstPanel, b.min(b.add(firstPanel, groupPanels), b.index(panels)),
@@ -99,29 +116,58 @@ PackedLinear::Task PackedLinear::decode(Value task) {
 }
 
 void PackedLinear::emit() {
-  Value groups = b.index(llvm::divideCeil(panels, groupPanels));
   Value tasks = b.mul(b.ceilDiv(rows, blockRows), groups);
   b.forall(tasks, [&](Value task) { emitTask(decode(task)); });
 }
 
+void PackedLinear::emitTask(Task task) {
+  if (isRow)
+    return emitFewRows(task, 1);
+  b.ifElse(
+      isFew,
+      [&] {
+        b.switchOn(rows, fewRows,
+                   [&](int64_t count) { emitFewRows(task, count); });
+      },
+      [&] { emitManyRows(task); });
+}
+
+/// As many panels as registers have room for beside each other.
+int64_t PackedLinear::getTilePanels(int64_t rows) {
+  if (rows == 1)
+    return std::min({streams, tileRows, panels});
+  int64_t tilePanels = streams;
+  while (tilePanels > 1 &&
+         (tilePanels > panels || getTileRows(b.target, op, tilePanels) < rows))
+    tilePanels /= 2;
+  return tilePanels;
+}
+
 /// Panels of one tile are far apart, so that each begins where the one that the
 /// tile before had in its place ends: memory is read in few long streams.
-void PackedLinear::emitTask(Task task) {
+void PackedLinear::emitFewRows(Task task, int64_t rows) {
+  int64_t tilePanels = getTilePanels(rows);
   Value count = b.sub(task.endPanel, task.firstPanel);
   Value tiles = b.div(count, tilePanels);
   Value endTiles = b.add(task.firstPanel, tiles);
-  b.loop(task.firstPanel, endTiles, 1,
-         [&](Value panel) { emitTiles(task, {panel, tiles, tilePanels}); });
-  if (panels % tilePanels)
+  b.loop(task.firstPanel, endTiles, 1, [&](Value panel) {
+    emitTile(rows, task.firstRow, {panel, tiles, tilePanels});
+  });
+  if (tilePanels > 1)
     b.loop(b.add(task.firstPanel, b.mul(tiles, tilePanels)), task.endPanel, 1,
-           [&](Value panel) { emitTiles(task, {panel, b.index(0), 1}); });
+           [&](Value panel) {
+             emitTile(rows, task.firstRow, {panel, b.index(0), 1});
+           });
+}
+
+void PackedLinear::emitManyRows(Task task) {
+  b.loop(task.firstPanel, task.endPanel, 1,
+         [&](Value panel) { emitTiles(task, {panel, b.index(0), 1}); });
 }
 
 /// The rows are dealt out to tiles as evenly as can be: a tile of a few rows
 /// would leave multiply-adds unused.
 void PackedLinear::emitTiles(Task task, TilePanels panels) {
-  if (isRow)
-    return emitTile(1, b.index(0), panels);
   Value count = b.sub(task.endRow, task.firstRow);
   Value tiles = b.ceilDiv(count, tileRows);
   Value least = b.div(count, tiles), larger = b.rem(count, tiles);

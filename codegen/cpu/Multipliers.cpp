@@ -390,8 +390,8 @@ int64_t mod::getOperandRegisters(CpuTarget target, LinearOp op) {
   return isPair && !hasDot ? 2 : 1;
 }
 
-int64_t mod::getTileRows(CpuTarget target, LinearOp op) {
-  int64_t vectors = op.getPanel() / target.getLanes();
+int64_t mod::getTileRows(CpuTarget target, LinearOp op, int64_t panels) {
+  int64_t vectors = panels * op.getPanel() / target.getLanes();
   // Four bits have sums of a group beside those of all.
   if (op.isFourBit())
     return target.getTileRows(2 * vectors);

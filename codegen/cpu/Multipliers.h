@@ -82,8 +82,8 @@ protected:
 /// Registers that hold one operand of one step.
 int64_t getOperandRegisters(CpuTarget target, LinearOp op);
 
-/// Rows of a tile that stays in registers.
-int64_t getTileRows(CpuTarget target, LinearOp op);
+/// Rows of a tile of so many panels that stays in registers.
+int64_t getTileRows(CpuTarget target, LinearOp op, int64_t panels = 1);
 
 /// Bytes of one panel of a packed weight.
 int64_t getPanelBytes(LinearOp op);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Measures the compiler against the machine and against others: the work of `make bench`.
 
-    bench.py --build BUILD [--only kernels,models,cost,memory] [--out FOLDER]
+    bench.py --build BUILD [--only kernels,models,batch,cost,memory] [--out FOLDER]
 
 Prints a table for each part and writes FOLDER/bench.json and FOLDER/bench.svg. Whatever is compared takes turns in the same run;
 values are medians of rounds, `+-` is half the distance of their quartiles.
@@ -24,6 +24,7 @@ DTYPES = ["f32", "bf16", "i8", "i4"]
 CONTEXT, BEFORE, DECODED = 2048, 16, 64   # tokens of a prompt, before the decoded ones, and these
 LENGTHS = [32, 64, 128, 512, 2048]
 SHARES = [0.5, 0.125, 0.03]
+BATCHES = [1, 2, 4, 8]
 
 
 class Rounds:
@@ -128,15 +129,15 @@ class Bench:
 
     # Models
 
-    def compile(self, name, flags, dtype="f32"):
+    def compile(self, name, flags, dtype="f32", batch=1):
         """The executable and the seconds that compiling took; None where modc does not know the dtype."""
-        key = name, dtype
+        key = name, dtype, batch
         if key in self.compiled:
             return self.compiled[key]
-        directory, executable = self.work / name, self.work / f"{name}-{dtype}.exe"
+        directory, executable = self.work / name, self.work / f"{name}-{dtype}-{batch}.exe"
         if not (directory / "config.json").exists():
             subprocess.run([MAKE_MODEL, directory, *flags], check=True, stdout=subprocess.DEVNULL)
-        command = [self.bin / "modc", directory, "-o", executable] + ([f"--dtype={dtype}"] if dtype != "f32" else [])
+        command = [self.bin / "modc", directory, "-o", executable, f"--dtype={dtype}", f"--batch={batch}"]
         start = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode and dtype == "f32":
@@ -147,9 +148,9 @@ class Bench:
         return self.compiled[key]
 
     @staticmethod
-    def bench(executable, threads, prompt, decoded, runs=1):
+    def bench(executable, threads, prompt, decoded, runs=1, batch=1):
         return run_json(executable, "bench", "--json", "--prompt-tokens", prompt, "--gen-tokens", decoded, "--threads", threads,
-                        "--runs", runs)
+                        "--runs", runs, "--batch", batch)
 
     def bench_both(self, executable, threads):
         """Prefill of a whole context; decode where the weights are nearly all that is read."""
@@ -227,6 +228,25 @@ class Bench:
                     [[f"{dtype} {name}", f"{compiled[1]:.1f}"] for (dtype, name, threads), (compiled, _) in runs.items()
                      if threads == self.threads[0]])
 
+    # Batch
+
+    def measure_batch(self):
+        """Decoding of several sequences together, in one executable."""
+        threads, rows = self.threads[-1], []
+        executables = {name: self.compile(name, flags, batch=BATCHES[-1])[0] for name, flags in MODELS.items()}
+        found = {(name, batch): [] for name in MODELS for batch in BATCHES}
+        for number in range(self.rounds):
+            log(f"batch, round {number + 1} of {self.rounds}")
+            for (name, batch), values in found.items():
+                values.append(self.bench(executables[name], threads, BEFORE, DECODED, batch=batch)["decode"])
+        for (name, batch), values in found.items():
+            speed = Rounds(run["tokens_per_s"] for run in values)
+            alone = Rounds(run["tokens_per_s"] for run in found[name, 1])
+            read = Rounds(run["bytes_per_token"] / 1e6 for run in values)
+            rows.append([f"f32 {name}, {batch}", speed.text(0), speed.over(alone).text(), f"{read.median():.0f} MB"])
+        self.results["batch"] = [{"model": name, "batch": batch, "rounds": values} for (name, batch), values in found.items()]
+        print_table(f"Sequences decoded together, {threads} thread(s)", ["", "tokens/s", "/ one", "read per token"], rows)
+
     # Cost
 
     def measure_cost(self):
@@ -275,14 +295,14 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, help="default: BUILD/bench")
     parser.add_argument("--kernels", default="kernel-benchmarks", help="program that measures kernels")
     parser.add_argument("--rounds", type=int, default=3, help="of models and prompts (default 3)")
-    parser.add_argument("--only", default="kernels,models,cost,memory")
+    parser.add_argument("--only", default="kernels,models,batch,cost,memory")
     options = parser.parse_args()
     options.build, options.out = options.build.resolve(), (options.out or options.build / "bench").resolve()
     bench = Bench(options)
     for part in options.only.split(","):
         measure = getattr(bench, f"measure_{part}", None)
         if not measure:
-            parser.error(f"no part is called '{part}'; there are kernels, models, cost, memory")
+            parser.error(f"no part is called '{part}'; there are kernels, models, batch, cost, memory")
         measure()
     bench.write()
 

@@ -41,11 +41,18 @@ func.func @count(%scores: memref<1x?xf32>, %into: memref<1x8xi32>) -> index {
   return %n : index
 }
 
-// One row has few sums: four steps of K at a time each have their own.
+// One row takes four panels side by side, whose sums are enough; of a panel that
+// is left over four steps of K at a time have their own.
 // CHECK-LABEL: func.func private @mod.linear.96x64(
 // CHECK: scf.forall
+// CHECK: scf.if
 // CHECK: scf.index_switch
 // CHECK-NEXT: case 1 {
+// CHECK: %{{.*}}:8 = scf.for {{.*}} step %c1{{(_[0-9]+)?}} 
+// CHECK-COUNT-8: vector.fma
+// CHECK-NOT: vector.fma
+// CHECK: scf.yield
+// CHECK-COUNT-8: vector.store
 // CHECK: %{{.*}}:8 = scf.for {{.*}} step %c4{{(_[0-9]+)?}} 
 // CHECK-COUNT-8: vector.fma
 // CHECK-NOT: vector.fma
@@ -53,9 +60,18 @@ func.func @count(%scores: memref<1x?xf32>, %into: memref<1x8xi32>) -> index {
 // CHECK-COUNT-6: arith.addf
 // CHECK-COUNT-2: vector.store
 
+// Two rows take two panels.
+// CHECK: default {
+// CHECK: %{{.*}}:8 = scf.for {{.*}} step %c1{{(_[0-9]+)?}} 
+// CHECK-COUNT-8: vector.fma
+// CHECK-NOT: vector.fma
+// CHECK: scf.yield
+// CHECK-COUNT-8: vector.store
+
 // The sums of a tile of 6 rows by 2 vectors are carried in registers; nothing
 // is stored while they grow. In each four steps memory is asked for one step's
 // part of the next panel.
+// CHECK: } else {
 // CHECK: default {
 // CHECK: %{{.*}}:12 = scf.for {{.*}} step %c4{{(_[0-9]+)?}} 
 // CHECK-NOT: store
