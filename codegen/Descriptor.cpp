@@ -180,6 +180,10 @@ struct ModuleFacts {
     auto attr = module->getAttrOfType<StringAttr>("mod.tokenizer");
     return attr ? attr.getValue() : StringRef();
   }
+  /// The table of kernels or of their images; null where there are none.
+  ArrayAttr getTable(StringRef name) const {
+    return module->getAttrOfType<ArrayAttr>(name);
+  }
   std::string getReport() const {
     auto attr = module->getAttrOfType<StringAttr>("mod.report");
     return attr ? attr.getValue().str() : "{}";
@@ -200,6 +204,45 @@ private:
 };
 
 } // namespace
+
+static Value createKernel(ConstantBuilder &constant, int64_t index,
+                          DictionaryAttr kernel) {
+  std::string name = ("kernel." + Twine(index)).str();
+  return constant.structure(
+      {constant.string(name, kernel.getAs<StringAttr>("name")),
+       constant.i64(kernel.getAs<IntegerAttr>("threads").getInt())});
+}
+
+static Value createImage(ConstantBuilder &constant, int64_t index,
+                         DictionaryAttr image) {
+  std::string name = ("image." + Twine(index)).str();
+  StringRef data = image.getAs<StringAttr>("data");
+  // PTX ends with a NUL.
+  std::string content = (data + StringRef("\0", 1)).str();
+  return constant.structure(
+      {constant.string(name + ".kind", image.getAs<StringAttr>("kind")),
+       constant.string(name + ".chip", image.getAs<StringAttr>("chip")),
+       constant.bytes(name, content), constant.i64(data.size())});
+}
+
+/// A pointer to modrt_kernels, null where programs run on the CPU.
+static Value createKernels(ConstantBuilder &constant,
+                           const ModuleFacts &facts) {
+  ArrayAttr kernels = facts.getTable("mod.kernels");
+  ArrayAttr images = facts.getTable("mod.images");
+  if (!kernels || !images)
+    return constant.null();
+  return constant.array("gpu_code", 1, [&](int64_t) {
+    Value table = constant.array("kernels", kernels.size(), [&](int64_t i) {
+      return createKernel(constant, i, cast<DictionaryAttr>(kernels[i]));
+    });
+    Value code = constant.array("images", images.size(), [&](int64_t i) {
+      return createImage(constant, i, cast<DictionaryAttr>(images[i]));
+    });
+    return constant.structure({constant.i64(kernels.size()), table,
+                               constant.i64(images.size()), code});
+  });
+}
 
 /// The fields of modrt_model, in its order.
 static SmallVector<Value> createFields(ConstantBuilder &constant,
@@ -261,6 +304,7 @@ static SmallVector<Value> createFields(ConstantBuilder &constant,
   fields.push_back(tokenizer.empty() ? constant.null()
                                      : constant.bytes("tokenizer", tokenizer));
   i64(tokenizer.size());
+  fields.push_back(createKernels(constant, facts));
   return fields;
 }
 

@@ -24,10 +24,10 @@ namespace {
 /// The fields of modrt_call (runtime/modrt.h), in order, by the role of the
 /// argument that they feed.
 constexpr llvm::StringLiteral kCallFields[] = {
-    role::kPool,     role::kWeights, role::kArena, role::kCaches,
-    role::kLengths,  role::kTokens,  role::kCount, role::kStart,
-    role::kFrom,     role::kLogits,  role::kTrace, role::kSequences,
-    role::kPositions};
+    role::kPool,      role::kWeights, role::kArena, role::kCaches,
+    role::kLengths,   role::kTokens,  role::kCount, role::kStart,
+    role::kFrom,      role::kLogits,  role::kTrace, role::kSequences,
+    role::kPositions, role::kDevice};
 
 /// Builds one wrapper.
 class Wrapper {

@@ -52,7 +52,8 @@ struct CacheBuffers {
 /// Lowers the state of one program.
 class StateLowering {
 public:
-  StateLowering(func::FuncOp program, CpuTarget target)
+  /// No target: keys and values row by row.
+  StateLowering(func::FuncOp program, std::optional<CpuTarget> target)
       : program(program), target(target), builder(program.getContext()) {}
 
   /// Returns the bytes that all caches take, 0 where there are none.
@@ -83,7 +84,7 @@ private:
   }
 
   func::FuncOp program;
-  CpuTarget target;
+  std::optional<CpuTarget> target;
   OpBuilder builder;
   SmallVector<CachePlace> places;
   int64_t sequenceBytes = 0; // of all caches of one sequence
@@ -126,11 +127,14 @@ void LowerCachesPass::runOnOperation() {
         << vectorBits.getValue() << " bits; expected 128, 256 or 512";
     return signalPassFailure();
   }
+  std::optional<CpuTarget> target;
+  if (!rows)
+    target = CpuTarget::get(vectorBits);
   Builder builder(&getContext());
   int64_t bytes = 0;
   module->setAttr("mod.caches", builder.getArrayAttr({}));
   for (func::FuncOp program : getPrograms(module)) {
-    StateLowering lowering(program, CpuTarget::get(vectorBits));
+    StateLowering lowering(program, target);
     bytes = std::max(bytes, lowering.lowerCaches());
     if (ArrayAttr caches = lowering.describeCaches(); !caches.empty())
       module->setAttr("mod.caches", caches);
@@ -152,8 +156,10 @@ Panels StateLowering::getPanels(Value handle) {
   for (Operation *user : handle.getUsers())
     if (auto attention = dyn_cast<CachedAttentionOp>(user))
       kvHeads = attention.getKvHeads();
-  return Panels::get(target, type.getElementType(), kvHeads,
-                     type.getWidth() / kvHeads, type.getLength());
+  Type element = type.getElementType();
+  int64_t headDim = type.getWidth() / kvHeads, tokens = type.getLength();
+  return target ? Panels::get(*target, element, kvHeads, headDim, tokens)
+                : Panels::getRows(element, kvHeads, headDim, tokens);
 }
 
 ArrayAttr StateLowering::describeCaches() {
@@ -381,7 +387,7 @@ void StateLowering::lower(CachedAttentionOp op, CacheBuffers buffers,
   int64_t headDim = panels.keys.getDimSize(2), splits = panels.getSplits();
   bool isSingle = cast<ShapedType>(op.getQuery().getType()).getDimSize(1) == 1;
   Value partials;
-  if (isSingle && splits > 1)
+  if (target && isSingle && splits > 1)
     partials = memref::AllocOp::create(
         builder, op.getLoc(),
         MemRefType::get({int64_t(op.getHeads()), splits, headDim + 2},

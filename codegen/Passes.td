@@ -366,7 +366,9 @@ def LowerCachesPass : Pass<"mod-lower-caches", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"vectorBits", "vector-bits", "unsigned", "256",
-           "bits of one vector: 128, 256 or 512">
+           "bits of one vector: 128, 256 or 512">,
+    Option<"rows", "rows", "bool", "false",
+           "keep the keys and values of a head row by row, as GPUs read them">
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",

@@ -7,6 +7,7 @@
 #include "codegen/Pipelines.h"
 #include "codegen/Passes.h"
 #include "codegen/cpu/Target.h"
+#include "codegen/nvptx/Phases.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Linalg/Passes.h"
@@ -88,15 +89,18 @@ static void buildPacked(OpPassManager &pm, const PhaseOptions &options) {
   // After fusion: what is one product has one type.
   QuantizeWeightsPassOptions quantize;
   quantize.dtype = options.dtype;
-  quantize.narrowInputs = hasFeature(
-      options, options.dtype == "bf16" ? "avx512bf16" : "avx512vnni");
+  quantize.narrowInputs =
+      options.isGpu() ||
+      hasFeature(options,
+                 options.dtype == "bf16" ? "avx512bf16" : "avx512vnni");
   pm.addNestedPass<func::FuncOp>(createQuantizeWeightsPass(quantize));
   // The weights of predictors are packed too, but routing is decided in f32.
   pm.addNestedPass<func::FuncOp>(createExpandPredictorsPass());
-  // After fusion: the fused weights are packed as one.
+  // After fusion: the fused weights are packed as one. GPUs read rows.
   PackWeightsPassOptions pack;
   pack.panel = CpuTarget::get(options.vectorBits).getPanel();
-  pm.addNestedPass<func::FuncOp>(createPackWeightsPass(pack));
+  if (!options.isGpu())
+    pm.addNestedPass<func::FuncOp>(createPackWeightsPass(pack));
   // What depends on parameters alone is computed once, by the compiler.
   pm.addPass(createHoistWeightsPass());
   addCleanup(pm);
@@ -120,6 +124,7 @@ static void buildBufferized(OpPassManager &pm, const PhaseOptions &options) {
   // Handles of state become views, once tensors are memrefs.
   LowerCachesPassOptions caches;
   caches.vectorBits = options.vectorBits;
+  caches.rows = options.isGpu();
   pm.addPass(createLowerCachesPass(caches));
   addCleanup(pm);
 }
@@ -128,6 +133,8 @@ static void buildLowered(OpPassManager &pm, const PhaseOptions &options) {
   // While ops still know the bounds of what they compute: a call does not.
   // Kernels add no buffers.
   pm.addPass(createPlanArenaPass());
+  if (options.isGpu())
+    return buildGpuLowered(pm);
   // Ops of the dialect first: their kernels are loops over vectors already.
   LowerKernelsPassOptions kernels;
   kernels.vectorBits = options.vectorBits;
@@ -143,8 +150,12 @@ static void buildLowered(OpPassManager &pm, const PhaseOptions &options) {
 }
 
 static void buildLLVM(OpPassManager &pm, const PhaseOptions &options) {
-  // Loops over buffers become calls while captures are still high-level types.
-  pm.addPass(createOutlineParallelPass());
+  if (options.isGpu())
+    buildGpuLLVM(pm, options);
+  else
+    // Loops over buffers become calls while captures are still high-level
+    // types.
+    pm.addPass(createOutlineParallelPass());
   ExportProgramsPassOptions exported;
   exported.producer = "modc " MOD_VERSION;
   exported.target = options.target;

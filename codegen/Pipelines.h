@@ -57,9 +57,17 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
                              llvm::cl::desc("what the code is for")};
   Option<std::string> features{*this, "features",
                                llvm::cl::desc("CPU features it needs")};
+  ListOption<std::string> chips{
+      *this, "chips",
+      llvm::cl::desc("NVIDIA GPUs to compile for, as sm_80; none: a CPU")};
+  Option<std::string> ptxas{*this, "ptxas",
+                            llvm::cl::desc("NVIDIA's assembler, or nothing")};
   Option<std::string> weightsFile{
       *this, "weights-file",
       llvm::cl::desc("file beside the model with its weights")};
+
+  /// Whether programs run on a GPU.
+  bool isGpu() const { return !chips.empty(); }
 };
 
 /// Adds the passes that lead from the phase before to `phase`.

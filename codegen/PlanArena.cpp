@@ -82,14 +82,22 @@ static FailureOr<int64_t> getUpperBound(memref::AllocOp alloc) {
   return llvm::alignTo(std::max<int64_t>(bytes, 1), kAlignment);
 }
 
+/// Whether an op makes a number of numbers, or of what is in a buffer.
+static bool makesNumber(Operation *op) {
+  return op->getNumResults() == 1 &&
+         op->getResult(0).getType().isIntOrIndexOrFloat() &&
+         (isa<memref::LoadOp>(op) || isPure(op));
+}
+
 /// The operations that may touch a buffer: its users and those of its views,
-/// also of views that leave a branch as its result.
+/// also of views that leave a branch as its result. A number that was read from
+/// it counts as a part of it: a GPU reads it where it is needed.
 static void collectUsers(Value buffer, SetVector<Operation *> &users) {
   for (OpOperand &use : buffer.getUses()) {
     Operation *user = use.getOwner();
     if (!users.insert(user))
       continue;
-    if (isa<ViewLikeOpInterface, arith::SelectOp>(user))
+    if (isa<ViewLikeOpInterface, arith::SelectOp>(user) || makesNumber(user))
       collectUsers(user->getResult(0), users);
     if (isa<scf::YieldOp>(user) && isa<scf::IfOp>(user->getParentOp()))
       collectUsers(user->getParentOp()->getResult(use.getOperandNumber()),

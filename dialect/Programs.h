@@ -30,6 +30,7 @@ inline constexpr llvm::StringLiteral kTrace = "trace";
 inline constexpr llvm::StringLiteral kHasTrace = "has_trace";
 inline constexpr llvm::StringLiteral kCache = "cache";
 inline constexpr llvm::StringLiteral kLogits = "logits";
+inline constexpr llvm::StringLiteral kDevice = "device";
 } // namespace role
 
 /// What a trace says of each token: its rows, in order.

@@ -34,13 +34,33 @@ modrt_status modrt_open(const modrt_model *model, const char *weights,
                         modrt_instance **instance) {
   MODRT_TRY(checkDescriptor(model));
   MODRT_TRY(checkCpuFeatures(model->features));
-  auto opened =
-      std::unique_ptr<modrt_instance>(new modrt_instance{*model, {}, {}});
+  auto opened = std::unique_ptr<modrt_instance>(new modrt_instance{*model, {}});
   MODRT_TRY(mapWeights(*model, weights, opened->file));
   if (model->tokenizer_table)
     MODRT_TRY(
         opened->tokenizer.open(model->tokenizer_table, model->tokenizer_bytes));
   *instance = opened.release();
+  return ok();
+}
+
+modrt_status modrt_use_device(modrt_instance *instance, const char *device) {
+  if (!instance->model.kernels)
+    return error(MODRT_UNSUPPORTED, "the model was compiled for a CPU: %s",
+                 instance->model.target);
+  if (instance->device)
+    return error(MODRT_INVALID, "a session of the model runs already");
+  instance->deviceName = device;
+  return ok();
+}
+
+modrt_status modrt_instance::openDevice() {
+  std::lock_guard<std::mutex> guard(opening);
+  if (!model.kernels || device)
+    return ok();
+  auto opened = std::make_unique<Device>();
+  MODRT_TRY(opened->open(model, deviceName, file.data() + model.weights_offset,
+                         model.weights_bytes - model.weights_offset));
+  device = std::move(opened);
   return ok();
 }
 

@@ -8,9 +8,11 @@
 #define RUNTIME_INSTANCE_H
 
 #include "runtime/Mapping.h"
+#include "runtime/cuda/Device.h"
 #include "runtime/text/Text.h"
 
 #include <algorithm>
+#include <mutex>
 
 namespace modrt {
 
@@ -28,8 +30,15 @@ struct modrt_instance {
   const modrt_model &model;
   modrt::Mapping file;             // the whole safetensors file
   modrt::Tokenizer tokenizer = {}; // open where the model has a table
+  std::string deviceName = "0";    // where a model with kernels runs
+  std::mutex opening = {};         // of the device, by the first session
+  std::unique_ptr<modrt::Device> device = {};
 
-  const void *weights() const { return file.data() + model.weights_offset; }
+  const void *weights() const {
+    return device ? device->weights() : file.data() + model.weights_offset;
+  }
+  /// Opens the device of a model with kernels, once.
+  modrt_status openDevice();
   /// Null where tokens are bytes or mere ids.
   const modrt::TokenTable *tokens() const {
     return model.tokenizer_table ? &tokenizer.table() : nullptr;

@@ -18,9 +18,10 @@ modrt_call modrt_session::call(const int32_t *tokens, int64_t count) {
   modrt_call call = {};
   call.pool = &pool();
   call.weights = instance.weights();
-  call.arena = batch->arena.data();
-  call.caches = batch->caches.data() + sequence * model.caches_bytes;
+  call.arena = batch->arenaStart();
+  call.caches = batch->cachesStart() + sequence * model.caches_bytes;
   call.lengths = lengths();
+  call.device = batch->device.get();
   call.tokens = tokens;
   call.count = count;
   call.start = position;
@@ -28,13 +29,39 @@ modrt_call modrt_session::call(const int32_t *tokens, int64_t count) {
   return call;
 }
 
-static modrt_status reserve(const modrt_session &session, int64_t sequences) {
-  const modrt_model &model = session.model;
-  Batch &batch = *session.batch;
+/// What fails on a device is known once its work is done.
+modrt_status modrt_session::run(modrt_program program, const modrt_call &call) {
+  if (!batch->device) {
+    program(&call);
+    return ok();
+  }
+  MODRT_TRY(instance.device->enter());
+  program(&call);
+  return batch->device->finish();
+}
+
+static modrt_status openDevice(modrt_session &session, int64_t sequences) {
+  MODRT_TRY(session.instance.openDevice());
+  session.batch->device = std::make_unique<DeviceSession>();
+  return session.batch->device->open(*session.instance.device, session.model,
+                                     sequences);
+}
+
+/// Arena and caches of models that run on the CPU.
+static modrt_status reserveHost(Batch &batch, const modrt_model &model,
+                                int64_t sequences) {
   MODRT_TRY(batch.arena.reserve(model.arena_bytes, "the arena"));
   MODRT_TRY(batch.caches.reserve(sequences * model.caches_bytes, "KV caches"));
   // A cache of few tokens must not cost two megabytes.
   batch.caches.growSlowly();
+  return ok();
+}
+
+static modrt_status reserve(modrt_session &session, int64_t sequences) {
+  const modrt_model &model = session.model;
+  Batch &batch = *session.batch;
+  MODRT_TRY(model.kernels ? openDevice(session, sequences)
+                          : reserveHost(batch, model, sequences));
   batch.lengths.resize(sequences * model.num_caches);
   if (sequences > 1) {
     batch.sequences.resize(sequences);
@@ -87,7 +114,8 @@ void modrt_session_close(modrt_session *session) { delete session; }
 
 void modrt_session_reset(modrt_session *session) {
   int64_t bytes = session->model.caches_bytes;
-  session->batch->caches.clear(session->sequence * bytes, bytes);
+  if (!session->batch->device)
+    session->batch->caches.clear(session->sequence * bytes, bytes);
   std::fill_n(session->lengths(), session->model.num_caches, 0);
   std::fill(session->bypassed.begin(), session->bypassed.end(), 0);
   session->position = 0;
@@ -144,8 +172,7 @@ modrt_status modrt_forward(modrt_session *session, const int32_t *tokens,
   modrt_call call = session->call(tokens, count);
   call.start = 0;
   call.logits = logits;
-  session->model.forward(&call);
-  return ok();
+  return session->run(session->model.forward, call);
 }
 
 modrt_status modrt_prefill(modrt_session *session, const int32_t *tokens,
@@ -159,7 +186,7 @@ modrt_status modrt_prefill(modrt_session *session, const int32_t *tokens,
   modrt_call call = session->call(tokens, count);
   call.from = logits ? from : count - 1;
   call.logits = logits ? logits : session->logits.data();
-  session->model.prefill(&call);
+  MODRT_TRY(session->run(session->model.prefill, call));
   advance(*session, count);
   if (logits)
     std::copy_n(logits + (count - 1 - from) * session->model.vocab,
@@ -173,7 +200,7 @@ modrt_status modrt_decode(modrt_session *session, int32_t token) {
   clearTrace(*session, session->position, 1);
   modrt_call call = session->call(&token, 1);
   call.logits = session->logits.data();
-  session->model.decode(&call);
+  MODRT_TRY(session->run(session->model.decode, call));
   advance(*session, 1);
   return ok();
 }
@@ -210,13 +237,13 @@ modrt_status modrt_decode_batch(modrt_session *const *sessions,
     batch.positions[i] = static_cast<int32_t>(sessions[i]->position);
   }
   modrt_call call = sessions[0]->call(tokens, count);
-  call.caches = batch.caches.data();
+  call.caches = batch.cachesStart();
   call.lengths = batch.lengths.data();
   call.trace = call.trace ? batch.trace.as<float>() : nullptr;
   call.sequences = batch.sequences.data();
   call.positions = batch.positions.data();
   call.logits = batch.logits.data();
-  model.decode_batch(&call);
+  MODRT_TRY(sessions[0]->run(model.decode_batch, call));
   for (int64_t i = 0; i < count; ++i) {
     std::copy_n(call.logits + i * model.vocab, model.vocab,
                 sessions[i]->logits.data());

@@ -18,6 +18,7 @@ namespace modrt {
 /// What sessions that are decoded together share; of most there is one.
 struct Batch {
   ThreadPool pool;
+  std::unique_ptr<DeviceSession> device; // of models with kernels
   Mapping arena;
   Mapping caches, trace;        // of one sequence behind the other
   std::vector<int64_t> lengths; // [sequences][num_caches] rows in use
@@ -25,6 +26,11 @@ struct Batch {
   // What decode_batch is given, and the logits it gives.
   std::vector<int32_t> sequences, positions;
   std::vector<float> logits;
+
+  void *arenaStart() const { return device ? device->arena() : arena.data(); }
+  char *cachesStart() const {
+    return device ? static_cast<char *>(device->caches()) : caches.data();
+  }
 };
 
 } // namespace modrt
@@ -48,6 +54,7 @@ struct modrt_session {
   /// Only a trace tells which tokens found no room.
   bool needsTrace() const { return tracing || instance.hasShortCaches(); }
   modrt_call call(const int32_t *tokens, int64_t count);
+  modrt_status run(modrt_program program, const modrt_call &call);
 
   modrt::ThreadPool &pool() const { return batch->pool; }
   int64_t *lengths() const {

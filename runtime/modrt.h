@@ -24,7 +24,7 @@ extern "C" {
  *===----------------------------------------------------------------------===*/
 
 #define MODRT_MAGIC 0x4d4f4452u /* "MODR" */
-#define MODRT_ABI_VERSION 2u
+#define MODRT_ABI_VERSION 3u
 
 /* Runs body(ctx, i) for each i in [0, n), on any threads, and returns when all
  * are done. Generated code calls it through the pool that the call carries. */
@@ -33,6 +33,41 @@ struct modrt_pool {
   void (*parallel_for)(modrt_pool *pool, void (*body)(void *ctx, int64_t i),
                        void *ctx, int64_t n);
 };
+
+/* What code of a GPU is run by. Generated code calls it through the device that
+ * the call carries; what fails is found out behind the program. */
+typedef struct modrt_device modrt_device;
+struct modrt_device {
+  /* kernel: its place in modrt_kernels. arguments: the address of each. */
+  void (*launch)(modrt_device *device, int64_t kernel, int64_t blocks_x,
+                 int64_t blocks_y, void **arguments);
+  /* From the host to the device, and back. */
+  void (*upload)(modrt_device *device, void *to, const void *from,
+                 int64_t bytes);
+  void (*download)(modrt_device *device, void *to, const void *from,
+                   int64_t bytes);
+};
+
+typedef struct modrt_kernel {
+  const char *name;
+  int64_t threads; /* of a block */
+} modrt_kernel;
+
+/* The kernels in one form: "cubin" and "ptx" for a chip, "llvm" for an
+ * emulator. */
+typedef struct modrt_image {
+  const char *kind;
+  const char *chip; /* "sm_80" */
+  const void *data;
+  int64_t bytes;
+} modrt_image;
+
+typedef struct modrt_kernels {
+  int64_t num_kernels;
+  const modrt_kernel *kernels;
+  int64_t num_images;
+  const modrt_image *images;
+} modrt_kernels;
 
 /* What a trace says of each token in each routed block. */
 enum modrt_trace_row {
@@ -63,6 +98,8 @@ typedef struct modrt_call {
   const int32_t *sequences; /* [count], the sequence that a token is next of, in
                                [0, batch), no two the same */
   const int32_t *positions; /* [count] tokens that its caches have seen */
+  modrt_device *device;     /* of models with kernels: weights, arena and caches
+                               lie there */
 } modrt_call;
 
 typedef void (*modrt_program)(const modrt_call *call);
@@ -127,6 +164,7 @@ typedef struct modrt_model {
   /* tokenizer.json in binary form, aligned to 8; of "bpe" and "unigram". */
   const void *tokenizer_table;
   int64_t tokenizer_bytes;
+  const modrt_kernels *kernels; /* of programs that run on a GPU, or NULL */
 } modrt_model;
 
 /* The one symbol that a compiled model exports. NULL where it was compiled for
@@ -186,6 +224,11 @@ modrt_status modrt_open(const modrt_model *model, const char *weights,
 /* After all sessions and samplers of the instance. NULL is allowed. */
 void modrt_close(modrt_instance *instance);
 const modrt_model *modrt_describe(const modrt_instance *instance);
+
+/* Chooses where a model with kernels runs, before its first session: the number
+ * of a GPU, or "emulator" for the library of tests that $MODRT_NVEMU names.
+ * "0" where nothing is chosen. */
+modrt_status modrt_use_device(modrt_instance *instance, const char *device);
 
 /*--- Sessions ---*/
 
@@ -312,10 +355,12 @@ int modrt_main(const modrt_model *model, int argc, char **argv);
 #ifdef __cplusplus
 } /* extern "C" */
 
-static_assert(sizeof(modrt_call) == 104, "modrt_call is part of the ABI");
+static_assert(sizeof(modrt_call) == 112, "modrt_call is part of the ABI");
 static_assert(sizeof(modrt_block) == 64, "modrt_block is part of the ABI");
 static_assert(sizeof(modrt_cache) == 24, "modrt_cache is part of the ABI");
-static_assert(sizeof(modrt_model) == 240, "modrt_model is part of the ABI");
+static_assert(sizeof(modrt_model) == 248, "modrt_model is part of the ABI");
+static_assert(sizeof(modrt_kernel) == 16, "modrt_kernel is part of the ABI");
+static_assert(sizeof(modrt_image) == 32, "modrt_image is part of the ABI");
 static_assert(sizeof(modrt_trailer) == 24, "modrt_trailer is part of the ABI");
 static_assert(sizeof(modrt_status) == 512, "modrt_status is part of the API");
 static_assert(sizeof(modrt_sampling) == 56,

@@ -34,6 +34,12 @@ Panels Panels::get(CpuTarget target, Type element, int64_t kvHeads,
           MemRefType::get({kvHeads, valuePanels, tokens, valuePanel}, element)};
 }
 
+Panels Panels::getRows(Type element, int64_t kvHeads, int64_t headDim,
+                       int64_t tokens) {
+  return {MemRefType::get({kvHeads, tokens, headDim, 1}, element),
+          MemRefType::get({kvHeads, 1, tokens, headDim}, element)};
+}
+
 int64_t Panels::getTokenBytes() const {
   int64_t keyValues = keys.getDimSize(0) * keys.getDimSize(2);
   return (keyValues * keys.getElementTypeBitWidth() / 8) +

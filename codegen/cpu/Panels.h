@@ -19,6 +19,10 @@ struct Panels {
   static Panels get(CpuTarget target, Type element, int64_t kvHeads,
                     int64_t headDim, int64_t tokens);
 
+  /// The same with panels of one key and of one value.
+  static Panels getRows(Type element, int64_t kvHeads, int64_t headDim,
+                        int64_t tokens);
+
   static int64_t getBytes(MemRefType type) {
     return type.getNumElements() * type.getElementTypeBitWidth() / 8;
   }

@@ -19,7 +19,8 @@ using namespace modrt;
 namespace {
 
 struct Options {
-  int64_t promptTokens = 0, genTokens = -1, batch = 1, runs = 0, threads = 0;
+  int64_t promptTokens = 0, genTokens = -1, batch = 1, runs = 0;
+  Place place;
   bool json = false;
 
   Syntax syntax();
@@ -79,7 +80,8 @@ Syntax Options::syntax() {
            integer("--runs", runs, 1, 1000,
                    "times that each is measured (default: for two seconds, at "
                    "least 3)"),
-           jsonOption(json), threadsOption(threads)}};
+           jsonOption(json), threadsOption(place.threads),
+           deviceOption(place.device)}};
 }
 
 modrt_status Benchmark::chooseCounts() {
@@ -247,8 +249,7 @@ modrt_status Benchmark::measureCeilings() {
 }
 
 modrt_status Benchmark::run(const modrt_model *model) {
-  MODRT_TRY(
-      running.open(model, options.threads, /*trace=*/false, options.batch));
+  MODRT_TRY(running.open(model, options.place, /*trace=*/false, options.batch));
   MODRT_TRY(chooseCounts());
   tokens = randomTokens(*model);
   MODRT_TRY(measureCeilings());

@@ -15,6 +15,12 @@ Option modrt::threadsOption(int64_t &target) {
                  "threads (default: one for each core it may use)");
 }
 
+Option modrt::deviceOption(std::optional<std::string> &target) {
+  return text("--device", "NAME", target,
+              "the GPU that runs a model for GPUs: 0 (default), 1, ..., or "
+              "emulator");
+}
+
 Option modrt::jsonOption(bool &target) {
   return flag("--json", target, "print one JSON object");
 }
@@ -25,11 +31,13 @@ Running::~Running() {
   modrt_close(instance);
 }
 
-modrt_status Running::open(const modrt_model *model, int64_t threads,
+modrt_status Running::open(const modrt_model *model, const Place &place,
                            bool trace, int64_t batch) {
   MODRT_TRY(modrt_open(model, nullptr, &instance));
+  if (place.device)
+    MODRT_TRY(modrt_use_device(instance, place.device->c_str()));
   modrt_session_options options = {};
-  options.threads = static_cast<int32_t>(threads);
+  options.threads = static_cast<int32_t>(place.threads);
   options.trace = trace;
   std::vector<modrt_session *> opened(std::min(batch, model->batch));
   MODRT_TRY(modrt_batch_open(instance, &options, batch, opened.data()));

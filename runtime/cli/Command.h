@@ -21,7 +21,14 @@ int bench(const Invocation &invocation);
 int info(const Invocation &invocation);
 
 Option threadsOption(int64_t &target);
+Option deviceOption(std::optional<std::string> &target);
 Option jsonOption(bool &target);
+
+/// Where a model runs.
+struct Place {
+  int64_t threads = 0;
+  std::optional<std::string> device;
+};
 
 /// A model and sessions that last as long as the command.
 struct Running {
@@ -29,7 +36,7 @@ struct Running {
   std::vector<modrt_session *> sessions;
 
   ~Running();
-  modrt_status open(const modrt_model *model, int64_t threads,
+  modrt_status open(const modrt_model *model, const Place &place,
                     bool trace = false, int64_t batch = 1);
   /// The first, of most commands the only one.
   modrt_session *session() const { return sessions.front(); }

@@ -21,7 +21,7 @@ struct Options {
   std::optional<std::vector<int32_t>> tokens;
   ContinuationOptions continuation;
   bool hidePrompt = false, json = false, verbose = false;
-  int64_t threads = 0;
+  Place place;
 
   Syntax syntax();
   int numPrompts() const {
@@ -82,7 +82,8 @@ Syntax Options::syntax() {
        flag("--verbose", verbose,
             "print speeds also where stderr is no "
             "terminal"),
-       jsonOption(json), threadsOption(threads)}};
+       jsonOption(json), threadsOption(place.threads),
+       deviceOption(place.device)}};
 }
 
 modrt_status Generation::readPrompt(std::vector<int32_t> &prompt) {
@@ -132,7 +133,7 @@ modrt_status Generation::write(const std::string &part) {
 }
 
 modrt_status Generation::run(const modrt_model *model) {
-  MODRT_TRY(running.open(model, options.threads));
+  MODRT_TRY(running.open(model, options.place));
   catchInterrupts();
   MODRT_TRY(prefill());
   return decode();
@@ -213,7 +214,7 @@ int modrt::generate(const Invocation &invocation) {
     return generateBatch(invocation,
                          {*options.promptsFile, options.continuation,
                           options.hidePrompt, options.json, options.verbose,
-                          options.threads});
+                          options.place});
   Generation generation(options);
   modrt_status status = generation.run(invocation.model);
   if (failed(status))

@@ -134,8 +134,7 @@ modrt_status Texts::writeFinished() {
 }
 
 modrt_status Texts::run(const modrt_model *model) {
-  MODRT_TRY(
-      running.open(model, options.threads, /*trace=*/false, model->batch));
+  MODRT_TRY(running.open(model, options.place, /*trace=*/false, model->batch));
   MODRT_TRY(readTexts());
   catchInterrupts();
   current.resize(running.sessions.size());

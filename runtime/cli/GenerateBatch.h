@@ -15,7 +15,7 @@ struct BatchOptions {
   std::string promptsFile;
   ContinuationOptions continuation;
   bool hidePrompt = false, json = false, verbose = false;
-  int64_t threads = 0;
+  Place place;
 };
 
 /// Continues each line of a file, as many at a time as the model was compiled

@@ -18,7 +18,7 @@ struct Options {
   std::optional<std::vector<int32_t>> tokens;
   std::optional<std::string> tokensFile, out, routing;
   bool stepwise = false;
-  int64_t threads = 0;
+  Place place;
 
   Syntax syntax();
   std::optional<std::string> check() const;
@@ -39,7 +39,7 @@ Syntax Options::syntax() {
               "top_k, as trained, or causal (default: top_k)"),
        flag("--stepwise", stepwise,
             "one token at a time, as text is generated; causal"),
-       threadsOption(threads)}};
+       threadsOption(place.threads), deviceOption(place.device)}};
 }
 
 std::optional<std::string> Options::check() const {
@@ -93,7 +93,7 @@ static modrt_status run(const Options &options, const modrt_model *model) {
   std::vector<int32_t> tokens = options.tokens.value_or(std::vector<int32_t>());
   if (options.tokensFile)
     MODRT_TRY(readTokenFile(*options.tokensFile, tokens));
-  MODRT_TRY(running.open(model, options.threads));
+  MODRT_TRY(running.open(model, options.place));
   MODRT_TRY(compute(options, running, tokens, rows));
   std::string header = npyHeader(tokens.size(), model->vocab);
   MODRT_TRY(out.open());

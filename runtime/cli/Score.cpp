@@ -24,7 +24,7 @@ namespace {
 struct Options {
   std::optional<std::string> file, tokensFile, routing;
   bool json = false;
-  int64_t threads = 0;
+  Place place;
 
   Syntax syntax();
 };
@@ -67,7 +67,8 @@ Syntax Options::syntax() {
             "score token ids between spaces instead of a text"),
        choice("--routing", routing, {"both", "top_k", "causal"},
               "which losses to measure (default: both)"),
-       jsonOption(json), threadsOption(threads)},
+       jsonOption(json), threadsOption(place.threads),
+       deviceOption(place.device)},
       "FILE",
       &file};
 }
@@ -159,7 +160,7 @@ modrt_status Scoring::readTokens() {
 }
 
 modrt_status Scoring::run(const modrt_model *model) {
-  MODRT_TRY(running.open(model, options.threads, /*trace=*/true));
+  MODRT_TRY(running.open(model, options.place, /*trace=*/true));
   MODRT_TRY(readTokens());
   int64_t window = std::min<int64_t>(model->context, predicted());
   MODRT_TRY(logits.reserve(window * model->vocab * sizeof(float), "logits"));

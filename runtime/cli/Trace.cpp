@@ -23,7 +23,7 @@ struct Options {
   std::optional<std::string> file, prompt, routing, out;
   std::optional<std::vector<int32_t>> tokens;
   bool json = false;
-  int64_t threads = 0;
+  Place place;
 
   Syntax syntax();
   std::optional<std::string> check() const;
@@ -75,7 +75,8 @@ Syntax Options::syntax() {
               "top_k, as trained, or causal (default: top_k)"),
        text("--out", "FILE", out,
             "write the trace: FILE.html for reading, FILE.json for programs"),
-       jsonOption(json), threadsOption(threads)},
+       jsonOption(json), threadsOption(place.threads),
+       deviceOption(place.device)},
       "FILE",
       &file};
 }
@@ -161,7 +162,7 @@ void Tracing::compare() {
 
 modrt_status Tracing::run(const modrt_model *model) {
   Mapping logits;
-  MODRT_TRY(running.open(model, options.threads, /*trace=*/true));
+  MODRT_TRY(running.open(model, options.place, /*trace=*/true));
   MODRT_TRY(readTokens());
   int64_t count = tokens.size();
   if (running.instance->numRouted() == 0)

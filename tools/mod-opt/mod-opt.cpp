@@ -6,6 +6,7 @@
 
 #include "codegen/Passes.h"
 #include "codegen/Pipelines.h"
+#include "codegen/nvptx/Passes.h"
 #include "dialect/Register.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Linalg/Passes.h"
@@ -32,6 +33,7 @@ int main(int argc, char **argv) {
   registerUpstreamPasses();
   mod::registerModPasses();
   mod::registerCodegenPasses();
+  mod::registerNvptxPasses();
   mod::registerPhasePipelines();
   return asMainReturnCode(
       MlirOptMain(argc, argv, "mod optimizer driver\n", registry));

@@ -9,6 +9,7 @@
 #include "codegen/Object.h"
 #include "codegen/Passes.h"
 #include "codegen/Report.h"
+#include "codegen/nvptx/Assembler.h"
 #include "codegen/weights/PrepareWeights.h"
 #include "codegen/weights/PreparedWeights.h"
 #include "dialect/Register.h"
@@ -20,6 +21,7 @@
 #include "tools/import/Import.h"
 #include "tools/modc/Diagnostics.h"
 #include "tools/modc/OutputFile.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -356,6 +358,11 @@ bool Compilation::chooseMachine() {
   options.vectorBits = getCpuTarget(*machine).vectorBits;
   options.target = ("x86_64 " + machine->getTargetCPU()).str();
   options.features = getFeatures(*machine);
+  options.chips = ArrayRef(line.chips);
+  if (options.isGpu()) {
+    options.target = "nvptx64 " + llvm::join(line.chips, ",");
+    options.ptxas = findAssembler();
+  }
   if (hasExternalWeights())
     options.weightsFile = llvm::sys::path::filename(getWeightsPath()).str();
   return true;

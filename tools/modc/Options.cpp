@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/modc/Options.h"
+#include "codegen/nvptx/Ptx.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/MLIRContext.h"
 #include "tools/import/Presets.h"
@@ -115,6 +116,22 @@ static bool checkPreset(const CommandLine &line) {
                     llvm::join(getPresetNames(), ", "));
 }
 
+/// Reads the chips of a GPU's target.
+static bool parseChips(StringRef text, CommandLine &line) {
+  for (StringRef name : llvm::split(text, ',')) {
+    if (!isGpuChip(name))
+      return usageError("--chip=" + text + " names no GPU '" + name +
+                        "'; expected names like sm_80 between commas");
+    line.chips.push_back(name.str());
+  }
+  if (line.batch != 1)
+    return usageError("--batch=" + Twine(line.batch) +
+                      " is not for --target=nvptx; expected 1");
+  return line.dtype == "f32" || line.dtype == "bf16" ||
+         usageError("--dtype=" + line.dtype +
+                    " is not for --target=nvptx; expected f32, bf16");
+}
+
 namespace {
 /// The options as LLVM's parser sees them; alive while it parses.
 struct Parser {
@@ -128,12 +145,17 @@ struct Parser {
       cl::desc("What to make: exe (default), lib, obj, asm, llvm or "
                "mlir[:PHASE]"),
       cl::value_desc("KIND"), cl::cat(category)};
-  cl::opt<std::string> target{"target", cl::desc("What to compile for: cpu"),
-                              cl::init("cpu"), cl::cat(category)};
+  cl::opt<std::string> target{
+      "target", cl::desc("What to compile for: cpu (default) or nvptx"),
+      cl::init("cpu"), cl::cat(category)};
   cl::opt<std::string> cpu{
       "cpu",
       cl::desc("The CPU: native (default), x86-64, x86-64-v3, x86-64-v4, ..."),
       cl::value_desc("NAME"), cl::init("native"), cl::cat(category)};
+  cl::opt<std::string> chip{
+      "chip",
+      cl::desc("The NVIDIA GPUs: sm_80 (default), or several: sm_80,sm_90"),
+      cl::value_desc("NAMES"), cl::init("sm_80"), cl::cat(category)};
   cl::opt<std::string> context{
       "context", cl::desc("Tokens of a sequence, at most the model's own"),
       cl::value_desc("N"), cl::cat(category)};
@@ -202,8 +224,10 @@ bool Parser::read(CommandLine &line) {
                       "' is a directory");
   if (!checkPreset(line))
     return false;
+  bool isGpu = false;
   StringRef ignored;
-  if (!parseChoice<StringRef>("target", target, ignored, {{"cpu", "cpu"}}) ||
+  if (!parseChoice<bool>("target", target, isGpu,
+                         {{"cpu", false}, {"nvptx", true}}) ||
       !parseChoice<std::string>(
           "dtype", dtype, line.dtype,
           {{"f32", "f32"}, {"bf16", "bf16"}, {"i8", "i8"}, {"i4", "i4"}}) ||
@@ -211,6 +235,10 @@ bool Parser::read(CommandLine &line) {
                               {{"f32", ""}, {"bf16", ""}}) ||
       !parseChoice<bool>("weights", weights, line.externalWeights,
                          {{"embed", false}, {"external", true}}))
+    return false;
+  if (chip.getNumOccurrences() && !isGpu)
+    return usageError("--chip is for --target=nvptx");
+  if (isGpu && !parseChips(chip, line))
     return false;
   if (decodeRouting.getNumOccurrences() &&
       !parseChoice<StringRef>(

@@ -22,6 +22,7 @@ struct CommandLine {
   Emit emit = Emit::exe;
   Phase phase = Phase::llvm; ///< to stop after, for Emit::mlir
   std::string cpu = "native";
+  std::vector<std::string> chips; ///< of a GPU; none: the CPU
   int64_t context = 0;
   int64_t batch = 1;
   std::string dtype = "f32";

@@ -58,14 +58,14 @@ def check_error(actual, expected, what, tolerance=TOLERANCE):
     return error
 
 
-def check_logits(executable, tokens, expected, work, tolerance=TOLERANCE):
+def check_logits(executable, tokens, expected, work, tolerance=TOLERANCE, place=()):
     """The largest relative error of the three modes."""
     file, out = work / "tokens", work / "logits.npy"
     file.write_text(" ".join(map(str, tokens)))
     worst = 0.0
     for mode, flags in MODES.items():
         out.unlink(missing_ok=True)
-        run([executable, "logits", "--tokens-file", file, "--out", out, *flags])
+        run([executable, "logits", "--tokens-file", file, "--out", out, *flags, *place])
         what = f"{len(tokens)} tokens, {mode}"
         error = check_error(np.load(out), expected[mode], what, tolerance)
         worst = max(worst, error)

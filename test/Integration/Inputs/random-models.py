@@ -5,7 +5,8 @@ Reads a file whose lines `MODEL: flags of make.py | prompt lengths [| flags of
 modc]` name the models. Each is compiled once and run on prompts of each length
 in three modes: top_k, causal, and causal token by token. With --dtype=TYPE among the
 flags of modc the reference's products are in that type, with --kv-tokens=N its
-routed layers keep no more tokens; keys and values stay exact.
+routed layers keep no more tokens; keys and values stay exact. Models with
+--target=nvptx run on the emulator.
 """
 
 import sys
@@ -22,11 +23,12 @@ def check_model(line, number, work):
     is_exact = products in ("f32", "bf16") and "--kv-dtype=bf16" not in modc_flags
     tolerance = TOLERANCE if is_exact else NARROW_TOLERANCE
     directory, choose = make_model(flags, number, work, products, find_kv_tokens(modc_flags))
+    place = ["--device=emulator"] if "--target=nvptx" in modc_flags else []
     run(["modc", directory, "-o", directory / "exe", *modc_flags])
     errors = []
     for length in map(int, lengths):
         tokens, expected = choose(length)
-        errors.append(check_logits(directory / "exe", tokens, expected, directory, tolerance))
+        errors.append(check_logits(directory / "exe", tokens, expected, directory, tolerance, place))
     return max(errors)
 
 

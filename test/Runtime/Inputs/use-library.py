@@ -16,7 +16,7 @@ library = ctypes.CDLL(sys.argv[1])
 library.mod_model.restype = ctypes.c_void_p
 library.modrt_logits.restype = ctypes.POINTER(ctypes.c_float)
 assert library.modrt_api_version() == 1
-assert not library.mod_model(3)
+assert not library.mod_model(2)
 
 
 def call(name, *arguments):
@@ -28,7 +28,7 @@ def call(name, *arguments):
 
 
 instance = ctypes.c_void_p()
-call("open", ctypes.c_void_p(library.mod_model(2)), None, ctypes.byref(instance))
+call("open", ctypes.c_void_p(library.mod_model(3)), None, ctypes.byref(instance))
 
 
 def generate(prompt, answer):

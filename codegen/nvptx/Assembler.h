@@ -1,0 +1,24 @@
+//===- Assembler.h - NVIDIA's assembler -------------------------*- C++ -*-===//
+//
+// Runs ptxas, where the CUDA toolkit is installed.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_CODEGEN_NVPTX_ASSEMBLER_H
+#define MOD_CODEGEN_NVPTX_ASSEMBLER_H
+
+#include "mlir/Support/LLVM.h"
+#include "llvm/Support/Error.h"
+
+namespace mlir::mod {
+
+/// The path of ptxas, or nothing.
+std::string findAssembler();
+
+/// The machine code of PTX. Registers that are spilled to memory are an error.
+llvm::Expected<std::string> assemble(StringRef ptxas, StringRef chip,
+                                     StringRef ptx);
+
+} // namespace mlir::mod
+
+#endif // MOD_CODEGEN_NVPTX_ASSEMBLER_H

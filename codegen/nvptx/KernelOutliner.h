@@ -1,0 +1,57 @@
+//===- KernelOutliner.h - Kernels and their launches ------------*- C++ -*-===//
+//
+// Makes an op a kernel, or finds the one that the same op has, and launches it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_CODEGEN_NVPTX_KERNELOUTLINER_H
+#define MOD_CODEGEN_NVPTX_KERNELOUTLINER_H
+
+#include "codegen/nvptx/ThreadBuilder.h"
+#include "mlir/IR/SymbolTable.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace mlir::mod {
+
+/// A condition on the device, and what it must be.
+struct Guard {
+  Value condition;
+  bool holds;
+};
+
+/// Kernels of one module.
+class KernelOutliner {
+public:
+  explicit KernelOutliner(gpu::GPUModuleOp module)
+      : module(module), symbols(module) {}
+
+  /// Launches the kernel of an op where the builder stands. `count` is where a
+  /// selection writes how much it selected.
+  LogicalResult outline(OpBuilder &builder, Operation *op,
+                        ArrayRef<Guard> guards, Value count);
+  /// Launches a kernel of one thread that does what these ops do.
+  LogicalResult outlineScalars(OpBuilder &builder, ArrayRef<Operation *> ops,
+                               ArrayRef<Guard> guards);
+
+private:
+  /// A kernel, and how many blocks it takes.
+  struct Kernel {
+    gpu::GPUFuncOp func;
+    int64_t threads, rowsPerBlock, otherBlocks;
+    int64_t rows;         ///< at most
+    int64_t rowsArgument; ///< that tells how many there are; -1 for none
+  };
+  class Body;
+
+  FailureOr<const Kernel *> finish(Body &body, StringRef name,
+                                   function_ref<FailureOr<Geometry>()> emit);
+  void launch(OpBuilder &builder, const Kernel &kernel, ValueRange operands);
+
+  gpu::GPUModuleOp module;
+  SymbolTable symbols;
+  llvm::StringMap<Kernel> kernels; ///< by their text before they were written
+};
+
+} // namespace mlir::mod
+
+#endif // MOD_CODEGEN_NVPTX_KERNELOUTLINER_H

@@ -1,0 +1,80 @@
+//===- Kernels.cpp - Which op has which kernel ----------------------------===//
+//
+// Checks what kernels cannot do, and finds the kernel of an op.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/nvptx/Kernels.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace mlir::mod;
+
+FailureOr<Geometry> mod::emitGpuKernel(ThreadBuilder &b, Operation *op) {
+  return TypeSwitch<Operation *, FailureOr<Geometry>>(op)
+      .Case<EmbeddingOp, PositionsOp, GatherOp, ScatterOp, NoiseOp, QuantizeOp,
+            RopeOp, AppendPanelsOp, RMSNormOp, InverseRMSOp, RouterOp,
+            SoftmaxOp, LinearOp, PanelAttentionOp, linalg::LinalgOp>(
+          [&](auto op) { return emitGpuKernel(b, op); })
+      .Default([](Operation *op) {
+        return op->emitOpError("has no kernel for nvptx");
+      });
+}
+
+/// Whether kernels compute with this in memory.
+static bool isKnownElement(Type element) {
+  return element.isF32() || element.isBF16() || element.isInteger(32) ||
+         element.isInteger(64);
+}
+
+static LogicalResult verifyElements(Operation *op) {
+  if (isa<linalg::LinalgOp>(op))
+    return success();
+  for (Type operand : op->getOperandTypes()) {
+    auto type = dyn_cast<ShapedType>(operand);
+    if (!type)
+      continue;
+    if (!isa<MemRefType>(type))
+      return op->emitOpError("must be in the buffer form, but has ") << type;
+    if (!isKnownElement(type.getElementType()))
+      return op->emitOpError("has no kernel for ")
+             << type.getElementType() << " for nvptx";
+  }
+  return success();
+}
+
+static LogicalResult verifyLinear(LinearOp op) {
+  if (op.isPacked())
+    return op.emitOpError("has a packed weight, which nvptx has no kernel for");
+  if (op.getScales())
+    return op.emitOpError("has integers, which nvptx has no kernel for");
+  return success();
+}
+
+static LogicalResult verifyLinalg(linalg::LinalgOp op) {
+  if (op.getNumParallelLoops() != op.getNumLoops())
+    return op->emitOpError("is not elementwise, and has no kernel for nvptx");
+  for (OpOperand &operand : op->getOpOperands())
+    if (isa<ShapedType>(operand.get().getType()) &&
+        !isa<MemRefType>(operand.get().getType()))
+      return op->emitOpError("must be on buffers");
+  return success();
+}
+
+LogicalResult mod::verifyGpuKernel(Operation *op) {
+  if (failed(verifyElements(op)))
+    return failure();
+  if (auto linear = dyn_cast<LinearOp>(op))
+    return verifyLinear(linear);
+  if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
+    return verifyLinalg(linalgOp);
+  bool isKnown =
+      isa<EmbeddingOp, PositionsOp, GatherOp, ScatterOp, NoiseOp, QuantizeOp,
+          RopeOp, AppendPanelsOp, RMSNormOp, InverseRMSOp, RouterOp, SoftmaxOp,
+          PanelAttentionOp, SelectOp>(op);
+  if (!isKnown)
+    return op->emitOpError("has no kernel for nvptx");
+  if (getBound(op->getOperand(0), 0) != 1)
+    return op->emitOpError("has a batch; nvptx has kernels for one sequence");
+  return success();
+}

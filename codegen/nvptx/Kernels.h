@@ -1,0 +1,59 @@
+//===- Kernels.h - One kernel per op ----------------------------*- C++ -*-===//
+//
+// Each writes what one thread does, with the op's buffers, and says how it is
+// launched.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_CODEGEN_NVPTX_KERNELS_H
+#define MOD_CODEGEN_NVPTX_KERNELS_H
+
+#include "codegen/nvptx/ThreadBuilder.h"
+#include "dialect/ModOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+namespace mlir::mod {
+
+/// Writes the kernel of an op; fails with an error where it has none.
+FailureOr<Geometry> emitGpuKernel(ThreadBuilder &b, Operation *op);
+
+/// One element of `rows` rows of `width` columns for each thread.
+Geometry emitElements(ThreadBuilder &b, Value rows, int64_t width,
+                      function_ref<void(Value row, Value column)> body);
+/// One row for each warp.
+Geometry emitRows(ThreadBuilder &b, Value rows,
+                  function_ref<void(Value row)> body);
+
+Geometry emitGpuKernel(ThreadBuilder &b, EmbeddingOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, PositionsOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, GatherOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, ScatterOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, NoiseOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, QuantizeOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, RopeOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, AppendPanelsOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, RMSNormOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, InverseRMSOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, RouterOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, SoftmaxOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, SelectOp op, Value count);
+Geometry emitGpuKernel(ThreadBuilder &b, LinearOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, PanelAttentionOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, linalg::LinalgOp op);
+
+/// Errors that say why an op has no kernel.
+LogicalResult verifyGpuKernel(Operation *op);
+
+/// The weight of an update by its score.
+Value emitGate(ThreadBuilder &b, GateAttr gate, Value score);
+
+/// The cosine and the sine of an angle.
+std::pair<Value, Value> emitCosSin(ThreadBuilder &b, Value angle);
+
+/// Dot product of two rows by the lanes of a warp, in each lane.
+Value emitDot(ThreadBuilder &b, Value x, ValueRange xRow, Value y,
+              ValueRange yRow, int64_t width);
+
+} // namespace mlir::mod
+
+#endif // MOD_CODEGEN_NVPTX_KERNELS_H

@@ -1,0 +1,41 @@
+//===- LinearClauses.h - What products do besides sums ----------*- C++ -*-===//
+//
+// Rows to read before the sums; scales, bias, activation, sums with what is in
+// memory, and rows to write after them.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_CODEGEN_NVPTX_LINEARCLAUSES_H
+#define MOD_CODEGEN_NVPTX_LINEARCLAUSES_H
+
+#include "codegen/nvptx/Kernels.h"
+
+namespace mlir::mod {
+
+/// The clauses of one product.
+class GpuLinearClauses {
+public:
+  GpuLinearClauses(ThreadBuilder &b, LinearOp op) : b(b), op(op) {}
+
+  /// What of a token all its outputs share.
+  struct Token {
+    Value index, row; ///< where it is read and where it is written
+    Value scale, gate;
+  };
+
+  Value getTokens();
+  Value getInputRow(Value token);
+  Token loadToken(Value index);
+  /// Writes one output from its sums; `other` is that of the second half.
+  void store(const Token &token, Value output, Value sum, Value other);
+
+private:
+  Value scale(const Token &token, Value output, Value sum);
+
+  ThreadBuilder &b;
+  LinearOp op;
+};
+
+} // namespace mlir::mod
+
+#endif // MOD_CODEGEN_NVPTX_LINEARCLAUSES_H

@@ -1,0 +1,35 @@
+//===- Passes.h - Code generation for NVIDIA GPUs ---------------*- C++ -*-===//
+//
+// Declarations of the passes in Passes.td.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_CODEGEN_NVPTX_PASSES_H
+#define MOD_CODEGEN_NVPTX_PASSES_H
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace mlir::mod {
+
+/// The module of a model's kernels.
+inline constexpr llvm::StringLiteral kKernelModule = "kernels";
+/// Attributes of a module whose kernels were compiled.
+inline constexpr llvm::StringLiteral kKernelsAttr = "mod.kernels";
+inline constexpr llvm::StringLiteral kImagesAttr = "mod.images";
+
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "codegen/nvptx/Passes.h.inc"
+
+} // namespace mlir::mod
+
+#endif // MOD_CODEGEN_NVPTX_PASSES_H

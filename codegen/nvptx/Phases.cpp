@@ -1,0 +1,49 @@
+//===- Phases.cpp - The phases that GPUs have of their own ----------------===//
+//
+// A comment above each pass says why it stands there.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/nvptx/Phases.h"
+#include "codegen/nvptx/Passes.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace mlir::mod;
+
+static void addCleanup(OpPassManager &pm) {
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void mod::buildGpuLowered(OpPassManager &pm) {
+  // Once the arena has its size: the caller's memory comes behind it.
+  pm.addPass(createStageMemoryPass());
+  pm.addPass(createLowerToGpuPass());
+  // Views of launches that are the same, and arithmetic of kernels.
+  addCleanup(pm);
+}
+
+void mod::buildGpuLLVM(OpPassManager &pm, const PhaseOptions &options) {
+  OpPassManager &kernels = pm.nest<gpu::GPUModuleOp>();
+  // Before the conversion, which knows NVIDIA's library only.
+  kernels.addPass(createExpandGpuMathPass());
+  // Views and affine expressions become arithmetic.
+  kernels.addPass(memref::createExpandStridedMetadataPass());
+  kernels.addPass(createLowerAffinePass());
+  kernels.addPass(createSCFToControlFlowPass());
+  // Buffers of kernels have static sizes: an address is all of them.
+  ConvertGpuOpsToNVVMOpsOptions convert;
+  convert.useBarePtrCallConv = true;
+  kernels.addPass(createConvertGpuOpsToNVVMOps(convert));
+  kernels.addPass(createReconcileUnrealizedCastsPass());
+  addCleanup(kernels);
+  // Kernels become data before the module of programs is translated.
+  CompileKernelsPassOptions compile;
+  llvm::append_range(compile.chips, options.chips);
+  compile.ptxas = options.ptxas;
+  pm.addPass(createCompileKernelsPass(compile));
+  pm.addPass(createLowerLaunchesPass());
+}

@@ -1,0 +1,127 @@
+//===- Rows.cpp - Kernels that reduce rows --------------------------------===//
+//
+// Norms and routers: one warp per row. A softmax over the tokens of a sequence
+// has one block.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/nvptx/Kernels.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include <cfloat>
+
+using namespace mlir;
+using namespace mlir::mod;
+
+static constexpr int64_t kWarps = 4;
+
+Geometry mod::emitRows(ThreadBuilder &b, Value rows,
+                       function_ref<void(Value)> body) {
+  Value row = b.add(b.mul(b.rowBlock(), kWarps), b.warp());
+  b.ifThen(b.lt(row, rows), [&] { body(row); });
+  return {kWarps * kWarpThreads, rows, kWarps};
+}
+
+static Values append(ValueRange indices, Value last) {
+  Values result(indices);
+  result.push_back(last);
+  return result;
+}
+
+Value mod::emitDot(ThreadBuilder &b, Value x, ValueRange xRow, Value y,
+                   ValueRange yRow, int64_t width) {
+  Value sum =
+      b.loop(b.lane(), b.index(width), kWarpThreads, {b.f32(0.0)},
+             [&](Value column, ValueRange sums) {
+               return Values{b.fma(b.load(x, append(xRow, column)),
+                                   b.load(y, append(yRow, column)), sums[0])};
+             })[0];
+  return b.sumWarp(sum);
+}
+
+/// 1 / sqrt(mean(x^2) + eps) of one row.
+static Value emitInverseRMS(ThreadBuilder &b, Value x, ValueRange row,
+                            const APFloat &eps) {
+  int64_t width = getBound(x, 2);
+  Value sum = emitDot(b, x, row, x, row, width);
+  Value mean = b.mulf(sum, b.f32(1.0 / double(width)));
+  Value root =
+      math::SqrtOp::create(b, b.addf(mean, b.f32(eps.convertToDouble())));
+  return b.divf(b.f32(1.0), root);
+}
+
+Geometry mod::emitGpuKernel(ThreadBuilder &b, InverseRMSOp op) {
+  return emitRows(b, b.dim(op.getInto(), 1), [&](Value row) {
+    Value at[] = {b.index(0), row};
+    Values from{at[0], row};
+    if (Value rows = op.getRows())
+      from[1] = b.toIndex(b.load(rows, at));
+    Value inverse = emitInverseRMS(b, op.getX(), from, op.getEps());
+    b.ifThen(b.eq(b.lane(), b.index(0)),
+             [&] { b.store(inverse, op.getInto(), at); });
+  });
+}
+
+Geometry mod::emitGpuKernel(ThreadBuilder &b, RMSNormOp op) {
+  int64_t width = getBound(op.getX(), 2);
+  return emitRows(b, b.dim(op.getX(), 1), [&](Value row) {
+    Value zero = b.index(0);
+    Value inverse = emitInverseRMS(b, op.getX(), {zero, row}, op.getEps());
+    b.loop(b.lane(), b.index(width), kWarpThreads, [&](Value column) {
+      Value at[] = {zero, row, column};
+      Value x = b.mulf(b.load(op.getX(), at), inverse);
+      b.store(b.mulf(x, b.load(op.getScale(), {column})), op.getInto(), at);
+    });
+  });
+}
+
+Geometry mod::emitGpuKernel(ThreadBuilder &b, RouterOp op) {
+  return emitRows(b, b.dim(op.getX(), 1), [&](Value row) {
+    Value zero = b.index(0);
+    Value score = emitDot(b, op.getX(), {zero, row}, op.getWeight(), {zero},
+                          getBound(op.getX(), 2));
+    if (Value bias = op.getBias())
+      score = b.addf(score, b.load(bias, {zero}));
+    b.ifThen(b.eq(b.lane(), zero),
+             [&] { b.store(score, op.getInto(), {zero, row}); });
+  });
+}
+
+/// The place of the i-th token of a softmax.
+static Values getMember(ThreadBuilder &b, SoftmaxOp op, Value i) {
+  Values at{b.index(0), i};
+  if (Value indices = op.getIndices())
+    at[1] = b.toIndex(b.load(indices, at));
+  return at;
+}
+
+Geometry mod::emitGpuKernel(ThreadBuilder &b, SoftmaxOp op) {
+  constexpr int64_t threads = 256;
+  Value count = b.dim(op.getIndices() ? op.getIndices() : op.getScores(), 1);
+  auto load = [&](Value i) {
+    return b.load(op.getScores(), getMember(b, op, i));
+  };
+  auto fold = [&](Value init, function_ref<Value(Value, Value)> next,
+                  ThreadBuilder::Combine combine) {
+    Value own = b.loop(b.thread(), count, threads, {init},
+                       [&](Value i, ValueRange carried) {
+                         return Values{next(carried[0], i)};
+                       })[0];
+    return b.reduceBlock(own, threads, combine);
+  };
+  auto larger = [&](Value x, Value y) { return b.maxf(x, y); };
+  auto plus = [&](Value x, Value y) { return b.addf(x, y); };
+  Value largest = fold(
+      b.f32(-FLT_MAX), [&](Value x, Value i) { return larger(x, load(i)); },
+      larger);
+  auto power = [&](Value i) { return b.exp(b.subf(load(i), largest)); };
+  Value sum = fold(
+      b.f32(0.0), [&](Value x, Value i) { return plus(x, power(i)); }, plus);
+  b.loop(b.thread(), b.dim(op.getScores(), 1), threads, [&](Value token) {
+    b.store(b.f32(0.0), op.getInto(), {b.index(0), token});
+  });
+  b.barrier();
+  b.loop(b.thread(), count, threads, [&](Value i) {
+    b.store(b.divf(power(i), sum), op.getInto(), getMember(b, op, i));
+  });
+  return {threads};
+}

@@ -1,0 +1,211 @@
+//===- Device.cpp - A GPU that runs a model -------------------------------===//
+//
+// Loads kernels, keeps memory, runs what programs ask for.
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/cuda/Device.h"
+
+#include <cstdlib>
+#include <cstring>
+
+using namespace modrt;
+
+// CUdevice_attribute
+static const int computeMajor = 75, computeMinor = 76;
+
+Device::~Device() {
+  if (device < 0 || functions.ctxSetCurrent(context) != 0)
+    return;
+  if (weightsAddress)
+    functions.memFree(weightsAddress);
+  if (module)
+    functions.moduleUnload(module);
+  functions.primaryCtxRelease(device);
+}
+
+modrt_status Device::choose(const std::string &name) {
+  char *end = nullptr;
+  long ordinal = strtol(name.c_str(), &end, 10);
+  if (name.empty() || *end != '\0' || ordinal < 0 || ordinal > 1 << 20)
+    return error(MODRT_INVALID,
+                 "device '%s', where the number of a GPU or emulator is "
+                 "expected",
+                 name.c_str());
+  int chosen = -1;
+  MODRT_TRY(functions.check(functions.init(0), "cuInit"));
+  if (functions.deviceGet(&chosen, static_cast<int>(ordinal)) != 0)
+    return error(MODRT_INVALID, "there is no GPU %s", name.c_str());
+  MODRT_TRY(functions.check(functions.primaryCtxRetain(&context, chosen),
+                            "cuDevicePrimaryCtxRetain"));
+  device = chosen;
+  return enter();
+}
+
+modrt_status Device::enter() const {
+  return functions.check(functions.ctxSetCurrent(context), "cuCtxSetCurrent");
+}
+
+modrt_status Device::loadImage(const modrt_image &image) {
+  std::string what = std::string("loading kernels for ") + image.chip + " (" +
+                     image.kind + ")";
+  return functions.check(functions.moduleLoadData(&module, image.data),
+                         what.c_str());
+}
+
+/// Machine code of the very chip, else the PTX of the latest chip that is not
+/// later.
+static const modrt_image *chooseImage(const modrt_kernels &kernels, int chip) {
+  const modrt_image *best = nullptr;
+  int bestChip = 0;
+  for (int64_t i = 0; i < kernels.num_images; ++i) {
+    const modrt_image &image = kernels.images[i];
+    int number = atoi(image.chip + strlen("sm_"));
+    if (strcmp(image.kind, "cubin") == 0 && number == chip)
+      return &image;
+    if (strcmp(image.kind, "ptx") == 0 && number <= chip && number > bestChip) {
+      best = &image;
+      bestChip = number;
+    }
+  }
+  return best;
+}
+
+static const modrt_image *findEmulated(const modrt_kernels &kernels) {
+  for (int64_t i = 0; i < kernels.num_images; ++i)
+    if (strcmp(kernels.images[i].kind, "llvm") == 0)
+      return &kernels.images[i];
+  return nullptr;
+}
+
+modrt_status Device::load(bool emulator) {
+  int major = 0, minor = 0;
+  functions.deviceGetAttribute(&major, computeMajor, device);
+  functions.deviceGetAttribute(&minor, computeMinor, device);
+  const modrt_image *image =
+      emulator ? findEmulated(*model->kernels)
+               : chooseImage(*model->kernels, 10 * major + minor);
+  if (!image)
+    return error(MODRT_UNSUPPORTED,
+                 "the model was compiled for %s, which the GPU, sm_%d%d, "
+                 "cannot run",
+                 model->target, major, minor);
+  return loadImage(*image);
+}
+
+modrt_status Device::findKernels() {
+  for (int64_t i = 0; i < model->kernels->num_kernels; ++i) {
+    const char *name = model->kernels->kernels[i].name;
+    Driver::Handle function = nullptr;
+    std::string what = std::string("kernel '") + name + "'";
+    MODRT_TRY(functions.check(
+        functions.moduleGetFunction(&function, module, name), what.c_str()));
+    kernels.push_back(function);
+  }
+  return ok();
+}
+
+modrt_status Device::upload(const void *weights, int64_t bytes) {
+  if (bytes <= 0)
+    return ok();
+  MODRT_TRY(functions.check(functions.memAlloc(&weightsAddress, bytes),
+                            "memory for the weights"));
+  MODRT_TRY(functions.check(
+      functions.copyToDevice(weightsAddress, weights, bytes, nullptr),
+      "copying the weights"));
+  return functions.check(functions.streamSynchronize(nullptr),
+                         "copying the weights");
+}
+
+modrt_status Device::open(const modrt_model &opened, const std::string &name,
+                          const void *weights, int64_t weightsBytes) {
+  bool emulator = name == "emulator";
+  model = &opened;
+  MODRT_TRY(functions.open(emulator));
+  MODRT_TRY(choose(emulator ? "0" : name));
+  MODRT_TRY(load(emulator));
+  MODRT_TRY(findKernels());
+  return upload(weights, weightsBytes);
+}
+
+//===----------------------------------------------------------------------===//
+// Sessions
+//===----------------------------------------------------------------------===//
+
+DeviceSession::DeviceSession() {
+  launch = runLaunch;
+  modrt_device::upload = runUpload;
+  download = runDownload;
+}
+
+DeviceSession::~DeviceSession() {
+  if (!device || device->enter().code != MODRT_OK)
+    return;
+  const Driver &driver = device->driver();
+  if (arenaAddress)
+    driver.memFree(arenaAddress);
+  if (cachesAddress)
+    driver.memFree(cachesAddress);
+  if (stream)
+    driver.streamDestroy(stream);
+}
+
+modrt_status DeviceSession::open(const Device &opened, const modrt_model &model,
+                                 int64_t sequences) {
+  int64_t cachesBytes = sequences * model.caches_bytes;
+  const Driver &driver = opened.driver();
+  const unsigned nonBlocking = 1;
+  device = &opened;
+  MODRT_TRY(device->enter());
+  MODRT_TRY(driver.check(driver.streamCreate(&stream, nonBlocking),
+                         "cuStreamCreate"));
+  if (model.arena_bytes > 0)
+    MODRT_TRY(driver.check(driver.memAlloc(&arenaAddress, model.arena_bytes),
+                           "memory for the arena"));
+  if (cachesBytes > 0)
+    MODRT_TRY(driver.check(driver.memAlloc(&cachesAddress, cachesBytes),
+                           "memory for KV caches"));
+  return ok();
+}
+
+void DeviceSession::note(int result, const char *what) {
+  if (result != 0 && failure.code == MODRT_OK)
+    failure = device->driver().check(result, what);
+}
+
+modrt_status DeviceSession::finish() {
+  note(device->driver().streamSynchronize(stream), "running kernels");
+  modrt_status result = failure;
+  failure = ok();
+  return result;
+}
+
+void DeviceSession::runLaunch(modrt_device *self, int64_t kernel,
+                              int64_t blocksX, int64_t blocksY,
+                              void **arguments) {
+  auto &session = *static_cast<DeviceSession *>(self);
+  const Device &device = *session.device;
+  session.note(device.driver().launchKernel(device.function(kernel), blocksX,
+                                            blocksY, 1, device.threads(kernel),
+                                            1, 1, 0, session.stream, arguments,
+                                            nullptr),
+               "launching a kernel");
+}
+
+void DeviceSession::runUpload(modrt_device *self, void *to, const void *from,
+                              int64_t bytes) {
+  auto &session = *static_cast<DeviceSession *>(self);
+  session.note(
+      session.device->driver().copyToDevice(
+          reinterpret_cast<Driver::Address>(to), from, bytes, session.stream),
+      "copying to the GPU");
+}
+
+void DeviceSession::runDownload(modrt_device *self, void *to, const void *from,
+                                int64_t bytes) {
+  auto &session = *static_cast<DeviceSession *>(self);
+  session.note(
+      session.device->driver().copyToHost(
+          to, reinterpret_cast<Driver::Address>(from), bytes, session.stream),
+      "copying from the GPU");
+}

@@ -1,0 +1,37 @@
+// What has no kernel says so.
+// RUN: mod-opt %s --split-input-file --mod-lower-to-gpu --verify-diagnostics
+
+func.func @packed(%x: memref<1x4x8xf32>, %w: memref<1x8x16xf32>,
+                  %y: memref<1x4x16xf32> {mod.role = "arena"}) {
+  // expected-error @below {{has a packed weight, which nvptx has no kernel for}}
+  mod.linear %x, %w into(%y)
+      : (memref<1x4x8xf32>, memref<1x8x16xf32>, memref<1x4x16xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @attention(%x: memref<1x4x8xf32>, %y: memref<1x4x8xf32> {mod.role = "arena"}) {
+  // expected-error @below {{'mod.attention' op has no kernel for nvptx}}
+  mod.attention %x, %x, %x heads(2) kv_heads(2) into(%y)
+      : (memref<1x4x8xf32>, memref<1x4x8xf32>, memref<1x4x8xf32>, memref<1x4x8xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @batch(%x: memref<2x4x8xf32>, %y: memref<2x4xf32> {mod.role = "arena"}) {
+  // expected-error @below {{has a batch; nvptx has kernels for one sequence}}
+  mod.inverse_rms %x eps(1.0e-5) into(%y)
+      : (memref<2x4x8xf32>, memref<2x4xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @sum(%x: memref<4x8xf32>, %y: memref<4xf32> {mod.role = "arena"}) {
+  // expected-error @below {{is not elementwise, and has no kernel for nvptx}}
+  linalg.reduce { arith.addf } ins(%x : memref<4x8xf32>)
+      outs(%y : memref<4xf32>) dimensions = [1]
+  return
+}

@@ -1,0 +1,92 @@
+//===- Emulator.h - The parts of the emulator -------------------*- C++ -*-===//
+//
+// Kernels as functions of the host, and the multiprocessor that runs them.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NVEMU_EMULATOR_H
+#define NVEMU_EMULATOR_H
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace nvemu {
+
+/// Ends the process with a message.
+[[noreturn]] void stop(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
+/// What tests ask for, by environment variables.
+struct Faults {
+  enum Order { forward, reverse, random };
+  Order order = forward; ///< NVEMU_ORDER: in which order threads run
+  bool eager = false;    ///< NVEMU_COPIES=eager: cp.async copies at once
+  bool races = false;    ///< NVEMU_RACES=1: races on shared memory are errors
+  bool bounds = false;   ///< NVEMU_BOUNDS=1: so are accesses beside memory
+
+  static const Faults &get();
+};
+
+struct Kernel {
+  std::string name;
+  void (*entry)(void **arguments) = nullptr;
+  size_t sharedBytes = 0;
+  bool isParallel = false; ///< whether threads wait for each other
+};
+
+/// The kernels of one image, compiled for the host.
+class Program {
+public:
+  /// From LLVM IR for NVPTX, in bitcode that says how long it is.
+  explicit Program(const void *image);
+  ~Program();
+  const Kernel *find(const std::string &name) const;
+
+private:
+  struct Code;
+  std::unique_ptr<Code> code;
+  std::map<std::string, Kernel> kernels;
+};
+
+struct Size {
+  unsigned x, y, z;
+};
+
+/// Runs all blocks of a kernel.
+void launch(const Kernel &kernel, Size grid, Size block, void **arguments);
+
+//===----------------------------------------------------------------------===//
+// What kernels call
+//===----------------------------------------------------------------------===//
+
+/// Something that the lanes of a warp do together: arguments and results of a
+/// lane are slots of 8 bytes.
+struct WarpOp {
+  void (*run)(uint32_t mask, uint64_t *const *arguments,
+              uint64_t *const *results);
+  int maskArgument; ///< which lanes take part; -1: all
+};
+
+/// By the name of an intrinsic without "llvm.nvvm."; null where unknown.
+const WarpOp *findWarpOp(const std::string &intrinsic);
+void *findScalarFunction(const std::string &intrinsic);
+/// The number of a special register, -1 where unknown.
+int findRegister(const std::string &name);
+
+/// The functions of the multiprocessor that kernels call.
+std::vector<std::pair<std::string, void *>> getEntryPoints();
+
+/// Of shared memory, by a lane of the warp that runs; checks for races.
+void noteAccess(const void *address, size_t bytes, bool writes, unsigned lane);
+
+/// Whether bytes are inside of memory that was allocated.
+bool isAllocated(const void *address, size_t bytes);
+
+} // namespace nvemu
+
+#endif // NVEMU_EMULATOR_H
