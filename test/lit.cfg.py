@@ -66,6 +66,9 @@ def configure(config, lit_config):
     # Missing where the libraries to compare with are not installed.
     if (binary / "test/Benchmarks/small-kernel-benchmarks").exists():
         config.available_features.add("kernel-benchmarks")
+    # NVIDIA's assembler, where modc looks for it.
+    if shutil.which("ptxas", path=":".join(["/usr/bin", "/bin", "/usr/local/cuda/bin"])):
+        config.available_features.add("ptxas")
     # Shows pages; large, so it is not installed for the tests alone.
     if shutil.which("chromium", path="/usr/bin"):
         config.available_features.add("chromium")

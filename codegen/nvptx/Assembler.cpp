@@ -64,8 +64,8 @@ static std::string findSpill(StringRef report) {
   return "";
 }
 
-llvm::Expected<std::string> mod::assemble(StringRef ptxas, StringRef chip,
-                                          StringRef ptx) {
+llvm::Expected<mod::Assembly> mod::assemble(StringRef ptxas, StringRef chip,
+                                            StringRef ptx) {
   TemporaryFile input("ptx"), output("cubin"), messages("txt");
   if (input.failed || output.failed || messages.failed)
     return llvm::createStringError("cannot create a temporary file");
@@ -83,7 +83,7 @@ llvm::Expected<std::string> mod::assemble(StringRef ptxas, StringRef chip,
   if (status != 0)
     return llvm::createStringError("'" + ptxas + "' failed for " + chip + ": " +
                                    reason + StringRef(report).rtrim());
-  if (std::string spill = findSpill(report); !spill.empty())
-    return llvm::createStringError(spill + " on " + chip);
-  return output.read();
+  std::string spill = findSpill(report);
+  return Assembly{output.read(),
+                  spill.empty() ? "" : (spill + " on " + chip).str()};
 }

@@ -15,9 +15,13 @@ namespace mlir::mod {
 /// The path of ptxas, or nothing.
 std::string findAssembler();
 
-/// The machine code of PTX. Registers that are spilled to memory are an error.
-llvm::Expected<std::string> assemble(StringRef ptxas, StringRef chip,
-                                     StringRef ptx);
+/// Machine code, and the kernel that spills registers to memory, if one does.
+struct Assembly {
+  std::string code, warning;
+};
+
+llvm::Expected<Assembly> assemble(StringRef ptxas, StringRef chip,
+                                  StringRef ptx);
 
 } // namespace mlir::mod
 

@@ -75,8 +75,11 @@ LogicalResult CompileKernelsPass::compile(gpu::GPUModuleOp kernels) {
     return kernels.emitError(llvm::toString(images.takeError()));
   Builder builder(&getContext());
   SmallVector<Attribute> table;
-  for (const GpuImage &image : *images)
+  for (const GpuImage &image : *images) {
     table.push_back(describeImage(builder, image.kind, image.chip, image.data));
+    if (!image.warning.empty())
+      kernels.emitWarning(image.warning);
+  }
   getOperation()->setAttr(kImagesAttr, builder.getArrayAttr(table));
   return success();
 }

@@ -16,6 +16,8 @@
 using namespace mlir;
 using namespace mlir::mod;
 
+static constexpr int64_t kAlignment = 16;
+
 /// A kernel as it is begun, and what it is launched with.
 class KernelOutliner::Body {
 public:
@@ -38,7 +40,8 @@ public:
   IRMapping mapping;
   DenseMap<Value, Value> rows;
   Values operands;
-  Operation *end; ///< the kernel's return
+  Operation *end;        ///< the kernel's return
+  bool isAligned = true; ///< whether all buffers are, to 16 bytes
 
 private:
   Value addArgument(Value operand);
@@ -94,6 +97,7 @@ FailureOr<Value> KernelOutliner::Body::mapBuffer(Value buffer) {
   FailureOr<MemRefType> type = getStaticType(buffer);
   if (failed(place) || failed(type))
     return failure();
+  isAligned &= place->bytes % kAlignment == 0 && !place->elements;
   Value flat = addArgument(createFlatView(host, loc, *place, getExtent(*type),
                                           type->getElementType()));
   auto [strides, offset] = type->getStridesAndOffset();
@@ -314,6 +318,8 @@ LogicalResult KernelOutliner::outline(OpBuilder &builder, Operation *op,
   if (count)
     countInside = *body.mapBuffer(count);
   Operation *clone = body.builder.clone(*op, body.mapping);
+  if (body.isAligned && isa<LinearOp>(op))
+    clone->setAttr(kAlignedAttr, body.builder.getUnitAttr());
   FailureOr<const Kernel *> kernel =
       finish(body, getKernelName(op), [&]() -> FailureOr<Geometry> {
         body.builder.setInsertionPoint(clone);

@@ -14,6 +14,9 @@
 
 namespace mlir::mod {
 
+/// The attribute of an op whose buffers are all aligned to 16 bytes.
+inline constexpr llvm::StringLiteral kAlignedAttr = "mod.aligned";
+
 /// Writes the kernel of an op; fails with an error where it has none.
 FailureOr<Geometry> emitGpuKernel(ThreadBuilder &b, Operation *op);
 

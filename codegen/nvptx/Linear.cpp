@@ -84,17 +84,18 @@ void TiledLinear::emitLoads(Value depth) {
 /// Adds the products of what is in shared memory.
 Values TiledLinear::emitSums(ValueRange sums) {
   Value tx = b.rem(b.thread(), kSide), ty = b.div(b.thread(), kSide);
-  return b.loop(
-      b.index(0), b.index(kDepth), 1, sums, [&](Value k, ValueRange sums) {
-        Values left, right, next;
-        for (int64_t i = 0; i < kSums; ++i) {
-          left.push_back(b.load(x, {b.add(ty, b.index(i * kSide)), k}));
-          right.push_back(b.load(w, {b.add(tx, b.index(i * kSide)), k}));
-        }
-        for (int64_t i = 0; i < kSums * kSums; ++i)
-          next.push_back(b.fma(left[i / kSums], right[i % kSums], sums[i]));
-        return next;
-      });
+  Values next(sums);
+  for (int64_t k = 0; k < kDepth; ++k) {
+    Values left, right;
+    for (int64_t i = 0; i < kSums; ++i) {
+      Value step = b.index(i * kSide);
+      left.push_back(b.load(x, {b.add(ty, step), b.index(k)}));
+      right.push_back(b.load(w, {b.add(tx, step), b.index(k)}));
+    }
+    for (int64_t i = 0; i < kSums * kSums; ++i)
+      next[i] = b.fma(left[i / kSums], right[i % kSums], next[i]);
+  }
+  return next;
 }
 
 void TiledLinear::emitStores(ValueRange sums) {
@@ -167,5 +168,7 @@ Geometry mod::emitGpuKernel(ThreadBuilder &b, LinearOp op) {
   Value counted = op.getRows() ? op.getRows() : op.getInput();
   if (getBound(counted, 1) == 1)
     return emitSingleRow(b, op);
+  if (canUseTensorCores(op))
+    return emitTensorLinear(b, op);
   return TiledLinear(b, op).emit();
 }

@@ -12,6 +12,10 @@
 
 namespace mlir::mod {
 
+/// Whether a product's operands are such that tensor cores take them.
+bool canUseTensorCores(LinearOp op);
+Geometry emitTensorLinear(ThreadBuilder &b, LinearOp op);
+
 /// The clauses of one product.
 class GpuLinearClauses {
 public:

@@ -73,7 +73,8 @@ def LowerToGpuPass : Pass<"mod-lower-to-gpu", "::mlir::ModuleOp"> {
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
     "::mlir::gpu::GPUDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
-    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect",
+    "::mlir::nvgpu::NVGPUDialect", "::mlir::scf::SCFDialect",
     "::mlir::vector::VectorDialect"
   ];
 }
@@ -101,8 +102,8 @@ def CompileKernelsPass : Pass<"mod-compile-kernels", "::mlir::ModuleOp"> {
     code: PTX for each chip, and the LLVM IR that PTX was selected from, which an
     emulator runs. With `ptxas`, also the machine code of each chip.
 
-    A function that nothing defines, more than 48 KiB of static shared memory
-    and registers that `ptxas` spills are errors.
+    A function that nothing defines and more than 48 KiB of static shared memory
+    are errors; registers that `ptxas` spills are a warning.
   }];
   let options = [
     ListOption<"chips", "chips", "std::string", "sm_80, sm_90, ...">,

@@ -34,6 +34,8 @@ void mod::buildGpuLLVM(OpPassManager &pm, const PhaseOptions &options) {
   kernels.addPass(memref::createExpandStridedMetadataPass());
   kernels.addPass(createLowerAffinePass());
   kernels.addPass(createSCFToControlFlowPass());
+  // Copies to shared memory and fragments become NVVM's.
+  kernels.addPass(createConvertNVGPUToNVVMPass());
   // Buffers of kernels have static sizes: an address is all of them.
   ConvertGpuOpsToNVVMOpsOptions convert;
   convert.useBarePtrCallConv = true;

@@ -52,7 +52,10 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager graphs;
   llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine);
+  // Kernels unroll what should be; more only takes registers.
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopUnrolling = false;
+  llvm::PassBuilder builder(&machine, tuning);
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(graphs);
   builder.registerFunctionAnalyses(functions);
@@ -155,18 +158,18 @@ mod::compileKernels(llvm::Module &kernels, ArrayRef<std::string> chips,
   if (llvm::Error error = checkShared(kernels))
     return error;
   SmallVector<GpuImage> images = {
-      {"llvm", chips.front(), writeBitcode(kernels)}};
+      {"llvm", chips.front(), writeBitcode(kernels), ""}};
   for (const std::string &chip : chips) {
     llvm::Expected<std::string> ptx = writePtx(kernels, chip);
     if (!ptx)
       return ptx.takeError();
     if (!ptxas.empty()) {
-      llvm::Expected<std::string> code = assemble(ptxas, chip, *ptx);
-      if (!code)
-        return code.takeError();
-      images.push_back({"cubin", chip, *code});
+      llvm::Expected<Assembly> assembly = assemble(ptxas, chip, *ptx);
+      if (!assembly)
+        return assembly.takeError();
+      images.push_back({"cubin", chip, assembly->code, assembly->warning});
     }
-    images.push_back({"ptx", chip, *ptx});
+    images.push_back({"ptx", chip, *ptx, ""});
   }
   return images;
 }

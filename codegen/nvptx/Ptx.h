@@ -16,6 +16,7 @@ namespace mlir::mod {
 /// Kernels for one chip: "ptx", "cubin", or "llvm" for an emulator.
 struct GpuImage {
   std::string kind, chip, data;
+  std::string warning; ///< what is wrong with the code, if anything
 };
 
 /// Whether LLVM knows a chip by this name.

@@ -135,6 +135,13 @@ void Retargeting::placeGlobal(GlobalVariable &global, FunctionCallee window) {
   global.eraseFromParent();
 }
 
+/// Whether this is a table of the module or memory of one thread.
+static bool isConstantOrFrame(const Value *object) {
+  auto *global = dyn_cast<GlobalVariable>(object);
+  return isa<AllocaInst>(object) ||
+         (global && global->getAddressSpace() != kSharedSpace);
+}
+
 void Retargeting::checkAccess(Instruction &instruction) {
   Value *address = nullptr;
   Type *type = nullptr;
@@ -150,8 +157,7 @@ void Retargeting::checkAccess(Instruction &instruction) {
     alignment = store->getAlign();
     writes = true;
   }
-  if (!address || isa<GlobalVariable>(getUnderlyingObject(address)) ||
-      isa<AllocaInst>(getUnderlyingObject(address)))
+  if (!address || isConstantOrFrame(getUnderlyingObject(address)))
     return;
   bool isShared = address->getType()->getPointerAddressSpace() == kSharedSpace;
   FunctionCallee check =

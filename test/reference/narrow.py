@@ -2,6 +2,7 @@
 rounded, then multiplied exactly.
 
     bf16  weights rounded to bf16
+    bf16-inputs  inputs too
     i8    weights up to 127 by the largest of each output, inputs by each token
     i4    weights from -8 to 7 by the extreme of each 32 inputs of an output;
           inputs up to 32767 by the largest of each token
@@ -43,7 +44,7 @@ def round_input(x, limit):
     return scale.astype(np.float64) * np.rint(divide(x, scale))
 
 
-WEIGHTS = {"bf16": round_bf16, "i8": round_bytes, "i4": round_nibbles}
+WEIGHTS = {"bf16": round_bf16, "bf16-inputs": round_bf16, "i8": round_bytes, "i4": round_nibbles}
 LIMITS = {"i8": 127, "i4": 32767}
 
 
@@ -68,6 +69,8 @@ class Products:
         scale, factor = norm or (None, 1.0)
         if self.dtype == "f32":
             return (x * factor * (1.0 if scale is None else scale)) @ weight.T
+        if self.dtype == "bf16-inputs":
+            x = round_bf16(x).astype(np.float64)
         if self.dtype in LIMITS:
             x = round_input(x, LIMITS[self.dtype])
         return factor * (x @ self.narrow(weight, scale).T)

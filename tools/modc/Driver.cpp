@@ -10,6 +10,7 @@
 #include "codegen/Passes.h"
 #include "codegen/Report.h"
 #include "codegen/nvptx/Assembler.h"
+#include "codegen/nvptx/Passes.h"
 #include "codegen/weights/PrepareWeights.h"
 #include "codegen/weights/PreparedWeights.h"
 #include "dialect/Register.h"
@@ -266,7 +267,19 @@ bool Compilation::printBudget() {
 // Results
 //===----------------------------------------------------------------------===//
 
+/// The PTX of each chip.
+static void printPtx(ModuleOp module, llvm::raw_ostream &stream) {
+  auto images = module->getAttrOfType<ArrayAttr>(kImagesAttr);
+  for (auto image : images.getAsRange<DictionaryAttr>())
+    if (image.getAs<StringAttr>("kind") == "ptx")
+      stream << image.getAs<StringAttr>("data").getValue();
+}
+
 bool Compilation::printText(llvm::raw_pwrite_stream &stream) {
+  if (line.emit == Emit::ptx) {
+    printPtx(*module, stream);
+    return true;
+  }
   if (line.emit != Emit::mlir)
     return emitObject(stream, llvm::CodeGenFileType::AssemblyFile);
   module->print(stream);
@@ -361,7 +374,7 @@ bool Compilation::chooseMachine() {
   options.chips = ArrayRef(line.chips);
   if (options.isGpu()) {
     options.target = "nvptx64 " + llvm::join(line.chips, ",");
-    options.ptxas = findAssembler();
+    options.ptxas = line.isText() ? "" : findAssembler();
   }
   if (hasExternalWeights())
     options.weightsFile = llvm::sys::path::filename(getWeightsPath()).str();

@@ -36,13 +36,14 @@ static bool parseEmit(StringRef text, CommandLine &line) {
   auto [kind, phase] = text.split(':');
   static constexpr std::pair<llvm::StringLiteral, Emit> kKinds[] = {
       {"exe", Emit::exe},      {"lib", Emit::lib},   {"obj", Emit::obj},
-      {"asm", Emit::assembly}, {"llvm", Emit::llvm}, {"mlir", Emit::mlir}};
+      {"asm", Emit::assembly}, {"llvm", Emit::llvm}, {"ptx", Emit::ptx},
+      {"mlir", Emit::mlir}};
   auto *found = llvm::find_if(
       kKinds, [kind = kind](const auto &entry) { return entry.first == kind; });
   bool hasPhase = text.contains(':');
   if (found == std::end(kKinds) || (hasPhase && found->second != Emit::mlir))
     return usageError("--emit=" + text +
-                      " is unknown; expected exe, lib, obj, asm, llvm or "
+                      " is unknown; expected exe, lib, obj, asm, llvm, ptx or "
                       "mlir[:PHASE]");
   line.emit = found->second;
   if (!hasPhase)
@@ -142,7 +143,7 @@ struct Parser {
                               cl::value_desc("FILE"), cl::cat(category)};
   cl::opt<std::string> emit{
       "emit",
-      cl::desc("What to make: exe (default), lib, obj, asm, llvm or "
+      cl::desc("What to make: exe (default), lib, obj, asm, llvm, ptx or "
                "mlir[:PHASE]"),
       cl::value_desc("KIND"), cl::cat(category)};
   cl::opt<std::string> target{
@@ -257,6 +258,8 @@ bool Parser::read(CommandLine &line) {
   } else if (line.report != ReportKind::none && output.empty()) {
     line.emit = Emit::none;
   }
+  if (line.emit == Emit::ptx && !isGpu)
+    return usageError("--emit=ptx is for --target=nvptx");
   line.output = output.empty() ? getDefaultOutput(line) : output;
   if (line.isText() && line.output == "-")
     line.output.clear();

@@ -11,7 +11,7 @@
 
 namespace mlir::mod {
 
-enum class Emit { exe, lib, obj, assembly, llvm, mlir, none };
+enum class Emit { exe, lib, obj, assembly, llvm, ptx, mlir, none };
 enum class ReportKind { none, text, json };
 
 /// The command line, checked.
@@ -37,7 +37,8 @@ struct CommandLine {
 
   /// Whether the output is for people to read.
   bool isText() const {
-    return emit == Emit::assembly || emit == Emit::llvm || emit == Emit::mlir;
+    return emit == Emit::assembly || emit == Emit::llvm || emit == Emit::ptx ||
+           emit == Emit::mlir;
   }
   /// Whether the weights themselves are written.
   bool needsWeights() const {

@@ -20,10 +20,13 @@ def check_model(line, number, work):
     modc_flags = sum(modc_flags, [])
     types = [flag.split("=")[1] for flag in modc_flags if flag.startswith("--dtype=")]
     products = types[0] if types else "f32"
+    is_gpu = "--target=nvptx" in modc_flags
+    if is_gpu and products == "bf16":
+        products = "bf16-inputs"
     is_exact = products in ("f32", "bf16") and "--kv-dtype=bf16" not in modc_flags
     tolerance = TOLERANCE if is_exact else NARROW_TOLERANCE
     directory, choose = make_model(flags, number, work, products, find_kv_tokens(modc_flags))
-    place = ["--device=emulator"] if "--target=nvptx" in modc_flags else []
+    place = ["--device=emulator"] if is_gpu else []
     run(["modc", directory, "-o", directory / "exe", *modc_flags])
     errors = []
     for length in map(int, lengths):
