@@ -368,7 +368,7 @@ void StateLowering::lowerRows(CachedAttentionOp op, const CachePlace &place) {
 void StateLowering::lower(CacheAppendOp op, CacheBuffers buffers) {
   AppendPanelsOp::create(builder, op.getLoc(), op.getKey(), op.getValue(),
                          buffers.first, op.getPositions(), op.getThetaAttr(),
-                         buffers.keys, buffers.values);
+                         op.getScalingAttr(), buffers.keys, buffers.values);
   op.erase();
 }
 
@@ -393,8 +393,8 @@ void StateLowering::lower(CachedAttentionOp op, CacheBuffers buffers,
         MemRefType::get({int64_t(op.getHeads()), splits, headDim + 2},
                         builder.getF32Type()));
   PanelAttentionOp::create(builder, op.getLoc(), op.getQuery(), buffers.keys,
-                           buffers.values, count, op.getHeadsAttr(), partials,
-                           op.getInto());
+                           buffers.values, count, op.getHeadsAttr(),
+                           op.getWindowAttr(), partials, op.getInto());
   op.erase();
 }
 

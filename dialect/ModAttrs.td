@@ -144,6 +144,44 @@ def Mod_GateAttr : AttrDef<Mod_Dialect, "Gate"> {
   let hasCustomAssemblyFormat = 1;
 }
 
+def Mod_RopeScalingKind : I32Enum<"RopeScalingKind", "how rotations are slowed", [
+  I32EnumCase<"linear", 0>,
+  I32EnumCase<"llama3", 1>,
+  I32EnumCase<"yarn", 2>
+]> {
+  let cppNamespace = "::mlir::mod";
+}
+def Mod_RopeScalingAttr : AttrDef<Mod_Dialect, "RopeScaling"> {
+  let mnemonic = "rope_scaling";
+  let summary = "rotations slowed for contexts longer than those of training";
+  let description = [{
+    Changes the frequencies `f = theta^(-2 i / head_dim)` of `mod.rope`. With
+    `t = original * f / (2 pi)`, the turns that pair `i` makes in the original
+    context:
+
+    - `linear`: `f / factor` (Chen et al., arXiv:2306.15595);
+    - `llama3`: `f / factor` where `t < low`, `f` where `t > high`, and between
+      these `(1 - s) * f / factor + s * f` with `s = (t - low) / (high - low)`
+      (Llama 3.1, arXiv:2407.21783, as its authors' code has it);
+    - `yarn`: `(1 - s) * f / factor + s * f`, where `s` falls evenly from 1 at
+      pair `a` to 0 at pair `b`, those that make `high` and `low` turns:
+      `pair(t) = head_dim * ln(original / (2 pi t)) / (2 ln(theta))`,
+      `a = max(floor(pair(high)), 0)`, `b = min(ceil(pair(low)), head_dim - 1)`;
+      cosines and sines are multiplied by `magnitude` (Peng et al.,
+      arXiv:2309.00071).
+
+    Numbers that are 1 are left out.
+
+    Example: `#mod.rope_scaling<llama3, factor = 8.0, original = 8192.0, high = 4.0>`
+  }];
+  let parameters = (ins "::mlir::mod::RopeScalingKind":$kind,
+                        "::mlir::FloatAttr":$factor, "::mlir::FloatAttr":$original,
+                        "::mlir::FloatAttr":$low, "::mlir::FloatAttr":$high,
+                        "::mlir::FloatAttr":$magnitude);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
 def Mod_Activation : I32Enum<"Activation", "the activation of a gated product", [
   I32EnumCase<"silu", 0>
 ]> {

@@ -66,10 +66,15 @@ void PositionsOp::build(OpBuilder &builder, OperationState &state, Value tokens,
   build(builder, state, tokens.getType(), tokens, start, /*into=*/Value());
 }
 
+static IntegerAttr getOptionalInt(OpBuilder &builder,
+                                  std::optional<int64_t> value) {
+  return value ? builder.getI64IntegerAttr(*value) : IntegerAttr();
+}
+
 void RMSNormOp::build(OpBuilder &builder, OperationState &state, Value x,
-                      Value scale, double eps) {
+                      Value scale, double eps, std::optional<int64_t> heads) {
   build(builder, state, x.getType(), x, scale, builder.getF64FloatAttr(eps),
-        /*into=*/Value());
+        getOptionalInt(builder, heads), /*into=*/Value());
 }
 
 void InverseRMSOp::build(OpBuilder &builder, OperationState &state, Value x,
@@ -112,33 +117,36 @@ void SoftmaxOp::build(OpBuilder &builder, OperationState &state, Value scores,
 }
 
 void RopeOp::build(OpBuilder &builder, OperationState &state, Value x,
-                   Value positions, int64_t heads, double theta) {
+                   Value positions, int64_t heads, double theta,
+                   RopeScalingAttr scaling) {
   build(builder, state, x.getType(), x, positions,
         builder.getI64IntegerAttr(heads), builder.getF64FloatAttr(theta),
-        /*into=*/Value());
+        scaling, /*into=*/Value());
 }
 
 void AttentionOp::build(OpBuilder &builder, OperationState &state, Value query,
-                        Value key, Value value, int64_t heads,
-                        int64_t kvHeads) {
+                        Value key, Value value, int64_t heads, int64_t kvHeads,
+                        std::optional<int64_t> window) {
   build(builder, state, query.getType(), query, key, value,
         builder.getI64IntegerAttr(heads), builder.getI64IntegerAttr(kvHeads),
-        /*into=*/Value());
+        getOptionalInt(builder, window), /*into=*/Value());
 }
 
 void CachedAttentionOp::build(OpBuilder &builder, OperationState &state,
                               Value query, Value cache, int64_t heads,
-                              int64_t kvHeads, Value sequences) {
+                              int64_t kvHeads, Value sequences,
+                              std::optional<int64_t> window) {
   build(builder, state, query.getType(), query, cache, sequences,
         builder.getI64IntegerAttr(heads), builder.getI64IntegerAttr(kvHeads),
-        /*into=*/Value());
+        getOptionalInt(builder, window), /*into=*/Value());
 }
 
 void CacheAppendOp::build(OpBuilder &builder, OperationState &state,
                           Value cache, Value key, Value value,
                           Value sequences) {
   build(builder, state, cache, key, value, sequences, /*positions=*/Value(),
-        /*heads=*/IntegerAttr(), /*theta=*/FloatAttr());
+        /*heads=*/IntegerAttr(), /*theta=*/FloatAttr(),
+        /*scaling=*/RopeScalingAttr());
 }
 
 void RouterOp::build(OpBuilder &builder, OperationState &state, Value x,
@@ -248,18 +256,23 @@ int64_t LinearOp::getFlops(int64_t tokens, int64_t) {
   return 2 * tokens * getNumInputs() * getNumSums();
 }
 
-/// Query `i` sees `past + i + 1` keys, each for a score and a weighted value.
-static int64_t getAttentionFlops(Value query, int64_t tokens, int64_t past) {
-  int64_t pairs = tokens * past + tokens * (tokens + 1) / 2;
+/// Query `i` sees `past + i + 1` keys, or a window of these, each for a score
+/// and a weighted value.
+static int64_t getAttentionFlops(Value query, int64_t tokens, int64_t past,
+                                 std::optional<uint64_t> window) {
+  int64_t most = window ? int64_t(*window) : past + tokens;
+  int64_t growing = std::clamp<int64_t>(most - past, 0, tokens);
+  int64_t pairs =
+      growing * past + growing * (growing + 1) / 2 + (tokens - growing) * most;
   return 4 * pairs * getDim(query, 2);
 }
 
 int64_t AttentionOp::getFlops(int64_t tokens, int64_t past) {
-  return getAttentionFlops(getQuery(), tokens, past);
+  return getAttentionFlops(getQuery(), tokens, past, getWindow());
 }
 
 int64_t CachedAttentionOp::getFlops(int64_t tokens, int64_t past) {
-  return getAttentionFlops(getQuery(), tokens, past);
+  return getAttentionFlops(getQuery(), tokens, past, getWindow());
 }
 
 int64_t RouterOp::getFlops(int64_t tokens, int64_t) {

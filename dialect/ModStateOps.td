@@ -34,9 +34,9 @@ def Mod_CacheAppendOp : Mod_Op<"cache_append", [
   let description = [{
     Writes the rows of `key` and `value` behind those in use and grows the
     number in use by as many. Keys may be rotated on their way, as `mod.rope`
-    does. A cache of narrower floats rounds what is written to it. Of several
-    sequences, row `i` is the next one of sequence `sequences[i]`; no sequence
-    has two of them.
+    does, also with its `scaling`. A cache of narrower floats rounds what is
+    written to it. Of several sequences, row `i` is the next one of sequence
+    `sequences[i]`; no sequence has two of them.
 
     Example:
 
@@ -55,7 +55,8 @@ def Mod_CacheAppendOp : Mod_Op<"cache_append", [
                        Optional<Mod_Ids>:$sequences,
                        Optional<Mod_Ids>:$positions,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$heads,
-                       OptionalAttr<F64Attr>:$theta);
+                       OptionalAttr<F64Attr>:$theta,
+                       OptionalAttr<Mod_RopeScalingAttr>:$scaling);
   let assemblyFormat = [{
     $cache `,` $key `,` $value (`of` `(` $sequences^ `)`)?
     (`rotated` `(` $positions^ `heads` `(` $heads `)`
@@ -96,7 +97,8 @@ def Mod_CachedAttentionOp : Mod_Op<"cached_attention", [
     As `mod.attention`, with keys and values from a cache whose last rows are
     those of the query's tokens: with `n` rows in use, query `i` of `m` attends
     to rows `0..n - m + i`. Of several sequences, query `i` attends to all rows
-    of sequence `sequences[i]`.
+    of sequence `sequences[i]`. With `window`, only the last so many of these
+    are seen.
 
     Example:
 
@@ -113,15 +115,17 @@ def Mod_CachedAttentionOp : Mod_Op<"cached_attention", [
                        Optional<Mod_Ids>:$sequences,
                        ConfinedAttr<I64Attr, [IntPositive]>:$heads,
                        ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
+                       OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$window,
                        Optional<Mod_Hidden>:$into);
   let results = (outs Optional<Mod_Hidden>:$result);
   let assemblyFormat = [{
     $query `over` $cache (`of` `(` $sequences^ `)`)? `heads` `(` $heads `)` `kv_heads` `(` $kv_heads `)`
-    (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
+    (`window` `(` $window^ `)`)? (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
   }];
   let builders = [OpBuilder<(ins "::mlir::Value":$query, "::mlir::Value":$cache,
                                  "int64_t":$heads, "int64_t":$kvHeads,
-                                 CArg<"::mlir::Value", "{}">:$sequences)>];
+                                 CArg<"::mlir::Value", "{}">:$sequences,
+                                 CArg<"std::optional<int64_t>", "{}">:$window)>];
   let hasVerifier = 1;
 }
 
@@ -151,6 +155,7 @@ def Mod_AppendPanelsOp : Mod_Op<"append_panels", [
   }];
   let arguments = (ins Mod_Hidden:$key, Mod_Hidden:$value, Index:$first,
                        Optional<Mod_Ids>:$positions, OptionalAttr<F64Attr>:$theta,
+                       OptionalAttr<Mod_RopeScalingAttr>:$scaling,
                        Mod_Panels:$keys, Mod_Panels:$values);
   let assemblyFormat = [{
     $key `,` $value `at` `(` $first `)`
@@ -183,11 +188,12 @@ def Mod_PanelAttentionOp : Mod_Op<"panel_attention", [
   }];
   let arguments = (ins Mod_Hidden:$query, Mod_Panels:$keys, Mod_Panels:$values,
                        Index:$count, ConfinedAttr<I64Attr, [IntPositive]>:$heads,
+                       OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$window,
                        Optional<MemRefRankOf<[F32], [3]>>:$partials,
                        Mod_Hidden:$into);
   let assemblyFormat = [{
     $query `,` $keys `,` $values `of` `(` $count `)` `heads` `(` $heads `)`
-    (`partials` `(` $partials^ `)`)? `into` `(` $into `)` attr-dict
+    (`window` `(` $window^ `)`)? (`partials` `(` $partials^ `)`)? `into` `(` $into `)` attr-dict
     `:` type($query) `,` type($keys) `,` type($values) `,` type($into)
     (`,` type($partials)^)?
   }];

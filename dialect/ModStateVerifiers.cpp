@@ -50,8 +50,9 @@ static LogicalResult verifyCacheRows(Operation *op, StringRef name, Value rows,
 /// Checks what tells a rotation of keys: all of it, or nothing.
 static LogicalResult verifyRotation(Operation *op, Value keys, Value positions,
                                     std::optional<int64_t> heads,
-                                    std::optional<APFloat> theta) {
-  if (!positions && !heads && !theta)
+                                    std::optional<APFloat> theta,
+                                    RopeScalingAttr scaling) {
+  if (!positions && !heads && !theta && !scaling)
     return success();
   if (!positions || !heads || !theta)
     return op->emitOpError("rotates keys with positions, heads and theta only");
@@ -75,7 +76,7 @@ LogicalResult CacheAppendOp::verify() {
           verifyCacheRows(*this, "value", getValue(), cache, getSequences())) ||
       failed(verifyDim(*this, "key", getKey(), 2, cache.getWidth())) ||
       failed(verifyRotation(*this, getKey(), getPositions(), getHeads(),
-                            getTheta())))
+                            getTheta(), getScalingAttr())))
     return failure();
   return verifyDim(*this, "value", getValue(), 2, cache.getWidth());
 }
@@ -119,7 +120,8 @@ LogicalResult AppendPanelsOp::verify() {
       failed(
           verifyStored(*this, "key", getKey(), shaped(keys).getElementType())))
     return failure();
-  return verifyRotation(*this, getKey(), getPositions(), heads, getTheta());
+  return verifyRotation(*this, getKey(), getPositions(), heads, getTheta(),
+                        getScalingAttr());
 }
 
 LogicalResult PanelAttentionOp::verify() {

@@ -63,24 +63,33 @@ def Mod_RMSNormOp : Mod_DestinationOp<"rms_norm", [Mod_TokenwiseOpInterface]> {
   let summary = "root mean square layer normalisation";
   let description = [{
     `result = x / sqrt(mean(x^2) + eps) * scale`, over the last dimension, with
-    the mean in f32 (Zhang and Sennrich, arXiv:1910.07467).
+    the mean in f32 (Zhang and Sennrich, arXiv:1910.07467). With `heads`, each
+    head is normalised by itself, all with the same scale of its width.
 
     Example:
 
     ```mlir
     %n = mod.rms_norm %x, %scale eps(1.0e-5)
         : (tensor<?x?x768xf32>, tensor<768xf32>) -> tensor<?x?x768xf32>
+    %q = mod.rms_norm %p, %s eps(1.0e-6) heads(12)
+        : (tensor<?x?x768xf32>, tensor<64xf32>) -> tensor<?x?x768xf32>
     ```
   }];
   let arguments = (ins Mod_Hidden:$x, Mod_Vector:$scale, F64Attr:$eps,
+                       OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$heads,
                        Optional<Mod_Hidden>:$into);
   let results = (outs Optional<Mod_Hidden>:$result);
   let assemblyFormat = [{
-    $x `,` $scale `eps` `(` custom<Float>($eps) `)` (`into` `(` $into^ `)`)?
-    attr-dict `:` functional-type(operands, results)
+    $x `,` $scale `eps` `(` custom<Float>($eps) `)` (`heads` `(` $heads^ `)`)?
+    (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
   }];
   let builders = [OpBuilder<(ins "::mlir::Value":$x, "::mlir::Value":$scale,
-                                 "double":$eps)>];
+                                 "double":$eps,
+                                 CArg<"std::optional<int64_t>", "{}">:$heads)>];
+  let extraClassDeclaration = [{
+    /// The parts of a row that are normalised.
+    int64_t getNumHeads() { return getHeads().value_or(1); }
+  }];
   let hasVerifier = 1;
 }
 
@@ -317,7 +326,8 @@ def Mod_RopeOp : Mod_DestinationOp<"rope"> {
     result[i + head_dim / 2] = x[i + head_dim/2] cos(angle) + x[i] sin(angle)
     ```
 
-    A routed block rotates by the tokens' *original* positions.
+    A routed block rotates by the tokens' *original* positions. The attribute
+    `scaling` slows rotations for long contexts.
 
     Example:
 
@@ -328,7 +338,8 @@ def Mod_RopeOp : Mod_DestinationOp<"rope"> {
   }];
   let arguments = (ins Mod_Hidden:$x, Mod_Ids:$positions,
                        ConfinedAttr<I64Attr, [IntPositive]>:$heads,
-                       F64Attr:$theta, Optional<Mod_Hidden>:$into);
+                       F64Attr:$theta, OptionalAttr<Mod_RopeScalingAttr>:$scaling,
+                       Optional<Mod_Hidden>:$into);
   let results = (outs Optional<Mod_Hidden>:$result);
   let assemblyFormat = [{
     $x `at` `(` $positions `)` `heads` `(` $heads `)`
@@ -336,7 +347,8 @@ def Mod_RopeOp : Mod_DestinationOp<"rope"> {
     `:` functional-type(operands, results)
   }];
   let builders = [OpBuilder<(ins "::mlir::Value":$x, "::mlir::Value":$positions,
-                                 "int64_t":$heads, "double":$theta)>];
+                                 "int64_t":$heads, "double":$theta,
+                                 CArg<"RopeScalingAttr", "{}">:$scaling)>];
   let hasVerifier = 1;
 }
 
@@ -357,6 +369,9 @@ def Mod_AttentionOp : Mod_DestinationOp<"attention", [
     result[i]    = sum_j softmax(scores[i])[j] * value[j]
     ```
 
+    With `window`, only the last so many of these keys are seen: those with
+    `j > n - m + i - window` (Beltagy et al., arXiv:2004.05150).
+
     Example:
 
     ```mlir
@@ -368,15 +383,17 @@ def Mod_AttentionOp : Mod_DestinationOp<"attention", [
   let arguments = (ins Mod_Hidden:$query, Mod_Hidden:$key, Mod_Hidden:$value,
                        ConfinedAttr<I64Attr, [IntPositive]>:$heads,
                        ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
+                       OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$window,
                        Optional<Mod_Hidden>:$into);
   let results = (outs Optional<Mod_Hidden>:$result);
   let assemblyFormat = [{
     $query `,` $key `,` $value `heads` `(` $heads `)` `kv_heads` `(` $kv_heads `)`
-    (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
+    (`window` `(` $window^ `)`)? (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
   }];
   let builders = [OpBuilder<(ins "::mlir::Value":$query, "::mlir::Value":$key,
                                  "::mlir::Value":$value, "int64_t":$heads,
-                                 "int64_t":$kvHeads)>];
+                                 "int64_t":$kvHeads,
+                                 CArg<"std::optional<int64_t>", "{}">:$window)>];
   let extraClassDeclaration = [{
     /// The width of one head.
     int64_t getHeadDim();

@@ -68,7 +68,9 @@ LogicalResult PositionsOp::verify() {
 LogicalResult RMSNormOp::verify() {
   if (getEps().convertToDouble() < 0)
     return emitOpError("eps must not be negative");
-  if (failed(verifyDim(*this, "scale", getScale(), 0, getDim(getX(), 2))))
+  if (failed(verifyHeads(*this, "x", getX(), getNumHeads())) ||
+      failed(verifyDim(*this, "scale", getScale(), 0,
+                       getDim(getX(), 2) / getNumHeads())))
     return failure();
   return verifyOutputLike(*this, getX());
 }

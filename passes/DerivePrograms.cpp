@@ -296,6 +296,18 @@ LogicalResult ProgramCloner::clone(Operation *op) {
   return ShapeCloner::clone(op);
 }
 
+/// A cache has a row for each token, whether or not a window still shows it.
+static void remarkWindow(AttentionOp op, KVCacheType cache, StringRef program) {
+  if (!op.getWindow())
+    return;
+  remark::missed(op.getLoc(), remark::RemarkOpts::name("WindowedCache")
+                                  .category("mod-derive-programs")
+                                  .function(program))
+      << remark::metric("window", *op.getWindow())
+      << remark::metric("rows", cache.getLength())
+      << remark::reason("keys that the window has passed stay in the cache");
+}
+
 /// All programs attend over caches, so that keys are written once in the form
 /// in which they are read often.
 void ProgramCloner::cloneAttention(AttentionOp op) {
@@ -304,17 +316,19 @@ void ProgramCloner::cloneAttention(AttentionOp op) {
     rows = GatherOp::create(builder, op.getLoc(), sequences,
                             builder.getInsertionBlock()->getArgument(1))
                .getResult();
-  if (isCausal())
+  if (isCausal()) {
     cache = caches[nextCache++];
-  else
+    remarkWindow(op, cast<KVCacheType>(cache.getType()), program.getName());
+  } else {
     cache = TemporaryCacheOp::create(builder, op.getLoc(), getCacheType(op));
+  }
   CacheAppendOp::create(builder, op.getLoc(), cache,
                         mapping.lookup(op.getKey()),
                         mapping.lookup(op.getValue()), rows);
   mapping.map(op.getResult(),
-              CachedAttentionOp::create(builder, op.getLoc(),
-                                        mapping.lookup(op.getQuery()), cache,
-                                        op.getHeads(), op.getKvHeads(), rows)
+              CachedAttentionOp::create(
+                  builder, op.getLoc(), mapping.lookup(op.getQuery()), cache,
+                  op.getHeads(), op.getKvHeads(), rows, op.getWindow())
                   .getResult());
 }
 

@@ -55,6 +55,8 @@ static StringRef getObstacle(OpOperand &use) {
 }
 
 static StringRef getObstacle(RMSNormOp norm) {
+  if (norm.getHeads())
+    return "it normalises heads apart";
   if (!norm.getResult() || norm.getInto() || norm.getResult().use_empty())
     return "it has a place already or no use";
   for (OpOperand &use : norm.getResult().getUses())

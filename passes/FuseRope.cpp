@@ -40,6 +40,7 @@ static void fuse(CacheAppendOp append) {
   append.getPositionsMutable().assign(rope.getPositions());
   append.setHeadsAttr(rope.getHeadsAttr());
   append.setThetaAttr(rope.getThetaAttr());
+  append.setScalingAttr(rope.getScalingAttr());
   if (rope->use_empty())
     rope.erase();
 }

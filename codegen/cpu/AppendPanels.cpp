@@ -44,7 +44,9 @@ RowWriter::RowWriter(KernelBuilder &builder, AppendPanelsOp op)
       keyPanel(getStaticDim(op.getKeys(), 3)),
       valuePanel(getStaticDim(op.getValues(), 3)) {
   if (op.getPositions())
-    angles.emplace(b, op, op.getTheta()->convertToDouble(), headDim);
+    angles.emplace(b, op,
+                   getRotaryFrequencies(op.getTheta()->convertToDouble(),
+                                        headDim, op.getScalingAttr()));
 }
 
 void RowWriter::emit() {

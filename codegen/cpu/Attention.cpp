@@ -79,7 +79,10 @@ QueryBlock::QueryBlock(KernelBuilder &builder, PanelAttentionOp op,
 
 void QueryBlock::emit() {
   emitQueries();
-  b.loop(b.index(0), b.add(seen, rows), OnlineSoftmax::getBlockKeys(op),
+  // The block of keys that is first has some that each row sees: it is longer
+  // than a panel and the rows together.
+  Value firstKey = OnlineSoftmax::getFirstPanelKey(b, op, b.add(seen, 1));
+  b.loop(firstKey, b.add(seen, rows), OnlineSoftmax::getBlockKeys(op),
          [&](Value key) { emitKeys(key); });
   b.loop(b.index(0), rows, 1, [&](Value row) {
     softmax.emitResult(row, b.add(firstQuery, row), column);
@@ -128,17 +131,23 @@ void QueryBlock::emitPanels(Value firstKey, Value count) {
   });
 }
 
-/// Masks the scores of a tile whose first row does not see all of the panel.
+/// Masks the scores of a tile some row of which does not see all of the panel.
 Values QueryBlock::maskScores(ValueRange scores, Value row, Value key) {
   RegisterTile tile{tiling.scoreRows, softmax.keyVectors};
   Value end = b.add(b.add(seen, row), 1);
+  auto getBegin = [&](int64_t i) {
+    return OnlineSoftmax::getFirstKey(b, op, b.add(end, i));
+  };
   Value isCrossing = b.less(end, b.add(key, getStaticDim(op.getKeys(), 3)));
+  if (op.getWindow())
+    isCrossing = arith::OrIOp::create(
+        b, isCrossing, b.less(key, getBegin(tiling.scoreRows - 1)));
   auto branch = scf::IfOp::create(b, TypeRange(scores), isCrossing,
                                   /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
-  Values masked = softmax.emitMask(tile, scores, key,
-                                   [&](int64_t i) { return b.add(end, i); });
+  Values masked = softmax.emitMask(
+      tile, scores, key, [&](int64_t i) { return b.add(end, i); }, getBegin);
   scf::YieldOp::create(b, masked);
   b.setInsertionPointToStart(branch.elseBlock());
   scf::YieldOp::create(b, scores);

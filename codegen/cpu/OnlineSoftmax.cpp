@@ -91,16 +91,39 @@ void OnlineSoftmax::emitPrefetch(Value panels, ArrayRef<Value> row,
 // Scores
 //===----------------------------------------------------------------------===//
 
+Value OnlineSoftmax::getFirstKey(KernelBuilder &b, PanelAttentionOp op,
+                                 Value end) {
+  if (!op.getWindow())
+    return b.index(0);
+  return b.sub(end, b.min(end, b.index(*op.getWindow())));
+}
+
+Value OnlineSoftmax::getFirstPanelKey(KernelBuilder &b, PanelAttentionOp op,
+                                      Value end) {
+  if (!op.getWindow())
+    return b.index(0);
+  int64_t panelKeys = getStaticDim(op.getKeys(), 3);
+  return b.mul(b.div(getFirstKey(b, op, end), panelKeys), panelKeys);
+}
+
 Values OnlineSoftmax::emitMask(RegisterTile tile, ValueRange scores,
-                               Value first, function_ref<Value(int64_t)> end) {
+                               Value first, function_ref<Value(int64_t)> end,
+                               function_ref<Value(int64_t)> begin) {
   Values keys, masked;
   for (int64_t j = 0; j < tile.vectors; ++j)
     keys.push_back(b.iota(b.add(first, j * lanes)));
   for (int64_t i = 0; i < tile.rows; ++i) {
-    Value ends = b.broadcast(b.toI32(end(i)));
+    Value ends = b.broadcast(b.toI32(end(i))), begins;
+    if (op.getWindow())
+      begins = b.broadcast(b.toI32(begin(i)));
     for (int64_t j = 0; j < tile.vectors; ++j) {
       Value valid =
           arith::CmpIOp::create(b, arith::CmpIPredicate::slt, keys[j], ends);
+      if (begins)
+        valid = arith::AndIOp::create(
+            b, valid,
+            arith::CmpIOp::create(b, arith::CmpIPredicate::sge, keys[j],
+                                  begins));
       masked.push_back(arith::SelectOp::create(
           b, valid, scores[i * tile.vectors + j], b.splat(lowest)));
     }

@@ -49,9 +49,17 @@ struct OnlineSoftmax {
   void emitPartial(Value row, Value head, Value split);
 
   /// The scores `scores[i][j]` whose key `first + j * lanes + lane` is before
-  /// `end(i)`; others as low as can be.
+  /// `end(i)` and, if there is a window, not before `begin(i)`; others as low
+  /// as can be.
   Values emitMask(RegisterTile tile, ValueRange scores, Value first,
-                  function_ref<Value(int64_t)> end);
+                  function_ref<Value(int64_t)> end,
+                  function_ref<Value(int64_t)> begin);
+
+  /// The first key that a window shows to a query that sees those before `end`;
+  /// the first one of its panel. All of them are shown without a window.
+  static Value getFirstKey(KernelBuilder &b, PanelAttentionOp op, Value end);
+  static Value getFirstPanelKey(KernelBuilder &b, PanelAttentionOp op,
+                                Value end);
 
   /// Less than any score, and finite: differences of it are no NaN.
   static constexpr double lowest = -1.0e30;

@@ -32,7 +32,9 @@ static void emitRow(KernelBuilder &b, RopeOp op, RotaryAngles &angles,
 
 void mod::emitKernel(KernelBuilder &b, RopeOp op) {
   int64_t headDim = getStaticDim(op.getX(), 2) / op.getHeads();
-  RotaryAngles angles(b, op, op.getTheta().convertToDouble(), headDim);
+  RotaryAngles angles(b, op,
+                      getRotaryFrequencies(op.getTheta().convertToDouble(),
+                                           headDim, op.getScalingAttr()));
   Value rows = b.dim(op.getX(), 1);
   b.forall(b.ceilDiv(rows, blockRows), [&](Value task) {
     angles.allocate();

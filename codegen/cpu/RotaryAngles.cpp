@@ -8,27 +8,20 @@
 #include "codegen/cpu/VectorMath.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
-#include <cmath>
 
 using namespace mlir;
 using namespace mlir::mod;
 
-/// theta^(-2 i / headDim) for i < headDim / 2.
-static SmallVector<float> getFrequencies(double theta, int64_t headDim) {
-  return llvm::map_to_vector(
-      llvm::seq<int64_t>(0, headDim / 2), [&](int64_t i) {
-        return float(std::pow(theta, -2.0 * double(i) / double(headDim)));
-      });
-}
-
-RotaryAngles::RotaryAngles(KernelBuilder &builder, Operation *op, double theta,
-                           int64_t headDim)
-    : b(builder), half(headDim / 2) {
+RotaryAngles::RotaryAngles(KernelBuilder &builder, Operation *op,
+                           const RotaryFrequencies &rotary)
+    : b(builder), half(rotary.frequencies.size()), magnitude(rotary.magnitude) {
+  SmallVector<float> rounded(rotary.frequencies.begin(),
+                             rotary.frequencies.end());
   auto kernel = op->getParentOfType<FunctionOpInterface>();
   auto type = MemRefType::get({half}, b.getF32Type());
   auto values = DenseElementsAttr::get(
       RankedTensorType::get(type.getShape(), type.getElementType()),
-      ArrayRef(getFrequencies(theta, headDim)));
+      ArrayRef(rounded));
   std::string name = kernel.getName().str() + ".frequencies";
   {
     OpBuilder::InsertionGuard guard(b);
@@ -50,6 +43,10 @@ void RotaryAngles::emitAngles(Value position) {
   b.forColumns(half, [&](Columns columns) {
     Value frequency = b.load(frequencies, {}, columns);
     auto [cosine, sine] = emitCosSin(b, b.mulf(angle, frequency));
+    if (magnitude != 1) {
+      cosine = b.mulf(cosine, b.splat(magnitude));
+      sine = b.mulf(sine, b.splat(magnitude));
+    }
     b.store(cosine, cosines, {}, columns);
     b.store(sine, sines, {}, columns);
   });

@@ -8,6 +8,7 @@
 #define MOD_CODEGEN_CPU_ROTARYANGLES_H
 
 #include "codegen/cpu/KernelBuilder.h"
+#include "dialect/Rotary.h"
 
 namespace mlir::mod {
 
@@ -15,8 +16,8 @@ namespace mlir::mod {
 class RotaryAngles {
 public:
   /// Adds the module's table of frequencies for the kernel `op` is in.
-  RotaryAngles(KernelBuilder &builder, Operation *op, double theta,
-               int64_t headDim);
+  RotaryAngles(KernelBuilder &builder, Operation *op,
+               const RotaryFrequencies &rotary);
 
   /// Makes the memory for the angles of one token, on the stack of the task.
   void allocate();
@@ -29,6 +30,7 @@ public:
 private:
   KernelBuilder &b;
   int64_t half;
+  double magnitude;
   Value frequencies, cosines, sines;
 };
 

@@ -86,8 +86,12 @@ void KeyRange::emitScores(Value firstKey, Value count) {
     Value panel = b.div(absolute, panelKeys);
     forTiles(softmax.keyVectors, [&](int64_t row, int64_t rows) {
       auto mask = [&](ValueRange scores) {
-        return softmax.emitMask({rows, softmax.keyVectors}, scores, absolute,
-                                [&](int64_t) { return to; });
+        return softmax.emitMask(
+            {rows, softmax.keyVectors}, scores, absolute,
+            [&](int64_t) { return to; },
+            [&](int64_t) {
+              return OnlineSoftmax::getFirstKey(b, op, op.getCount());
+            });
       };
       softmax.emitScores(rows, b.index(row), panel, key, mask);
     });
@@ -136,10 +140,15 @@ static void emitCombine(KernelBuilder &b, PanelAttentionOp op, Value head) {
 static void emitSplit(KernelBuilder &b, PanelAttentionOp op) {
   int64_t panelKeys = getStaticDim(op.getKeys(), 3);
   int64_t splits = getStaticDim(op.getPartials(), 1);
-  Value length = b.mul(b.ceilDiv(op.getCount(), splits * panelKeys), panelKeys);
+  Value begin = OnlineSoftmax::getFirstPanelKey(b, op, op.getCount());
+  Value count = op.getWindow() ? b.sub(op.getCount(), begin) : op.getCount();
+  Value length = b.mul(b.ceilDiv(count, splits * panelKeys), panelKeys);
   b.forall(b.index(op.getKvHeads() * splits), [&](Value task) {
     Value split = b.rem(task, b.index(splits));
-    Value from = b.min(b.mul(split, length), op.getCount());
+    Value from = b.mul(split, length);
+    if (op.getWindow())
+      from = b.add(from, begin);
+    from = b.min(from, op.getCount());
     Value to = b.min(b.add(from, length), op.getCount());
     KeyRange keys(b, op, b.div(task, splits), from, to);
     keys.emit();
@@ -155,7 +164,8 @@ void mod::emitSingleQuery(KernelBuilder &b, PanelAttentionOp op) {
   if (op.getPartials())
     return emitSplit(b, op);
   b.forall(b.index(op.getKvHeads()), [&](Value keyHead) {
-    KeyRange keys(b, op, keyHead, b.index(0), op.getCount());
+    Value begin = OnlineSoftmax::getFirstPanelKey(b, op, op.getCount());
+    KeyRange keys(b, op, keyHead, begin, op.getCount());
     keys.emit();
     b.loop(b.index(0), b.index(keys.group), 1, [&](Value row) {
       Value column = b.mul(b.add(keys.firstHead, row), op.getHeadDim());

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialect/ModOps.h"
+#include "dialect/Rotary.h"
 #include "dialect/interpreter/Evaluator.h"
 #include "dialect/interpreter/Rows.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -64,9 +65,9 @@ static float inverseRMS(const double *x, int64_t width, float eps) {
 static LogicalResult evaluateOp(Evaluator &evaluator, RMSNormOp op) {
   InterpreterValue result = evaluator.get(op.getX());
   const InterpreterValue &scale = evaluator.get(op.getScale());
-  int64_t width = result.shape.back();
-  for (int64_t i = 0; i < result.getNumRows(); ++i) {
-    double *x = result.getRow(i);
+  int64_t heads = op.getNumHeads(), width = result.shape.back() / heads;
+  for (int64_t i = 0; i < result.getNumRows() * heads; ++i) {
+    double *x = result.data.data() + i * width;
     float factor = inverseRMS(x, width, op.getEps().convertToFloat());
     for (int64_t d = 0; d < width; ++d)
       x[d] = float(x[d]) * factor * float(scale.data[d]);
@@ -186,29 +187,33 @@ static LogicalResult evaluateOp(Evaluator &evaluator, LinearOp op) {
 }
 
 /// Rotates one head of a token at `position`.
-static void rotate(double *x, int64_t headDim, double position, double theta) {
-  for (int64_t i = 0; i < headDim / 2; ++i) {
-    double angle = position * std::pow(theta, -2.0 * i / headDim);
-    float c = std::cos(angle), s = std::sin(angle);
-    float a = x[i], b = x[i + headDim / 2];
+static void rotate(double *x, const RotaryFrequencies &rotary,
+                   double position) {
+  int64_t half = rotary.frequencies.size();
+  for (auto [i, frequency] : llvm::enumerate(rotary.frequencies)) {
+    double angle = position * frequency;
+    float c = rotary.magnitude * std::cos(angle);
+    float s = rotary.magnitude * std::sin(angle);
+    float a = x[i], b = x[i + half];
     x[i] = a * c - b * s;
-    x[i + headDim / 2] = b * c + a * s;
+    x[i + half] = b * c + a * s;
   }
 }
 
 /// Rotates each of `heads` heads of each row.
 static void rotateHeads(InterpreterValue &x, const InterpreterValue &positions,
-                        int64_t heads, double theta) {
+                        int64_t heads, double theta, RopeScalingAttr scaling) {
   int64_t headDim = x.shape.back() / heads;
+  RotaryFrequencies rotary = getRotaryFrequencies(theta, headDim, scaling);
   for (int64_t i = 0; i < x.getNumRows(); ++i)
     for (int64_t h = 0; h < heads; ++h)
-      rotate(x.getRow(i) + h * headDim, headDim, positions.data[i], theta);
+      rotate(x.getRow(i) + h * headDim, rotary, positions.data[i]);
 }
 
 static LogicalResult evaluateOp(Evaluator &evaluator, RopeOp op) {
   InterpreterValue result = evaluator.get(op.getX());
   rotateHeads(result, evaluator.get(op.getPositions()), op.getHeads(),
-              op.getTheta().convertToDouble());
+              op.getTheta().convertToDouble(), op.getScalingAttr());
   evaluator.set(op.getResult(), result);
   return success();
 }
@@ -217,13 +222,18 @@ namespace {
 /// Queries of `heads` heads on keys and values of `kvHeads` heads, in rows.
 struct Heads {
   int64_t heads, kvHeads, dim;
+  std::optional<int64_t> window;
   int64_t kvWidth() const { return kvHeads * dim; }
 };
 } // namespace
 
-/// One query attends to the first `count` keys.
+/// One query attends to the first `count` keys, or to the last of these.
 static void attend(Heads shape, const double *query, const double *keys,
                    const double *values, int64_t count, double *result) {
+  int64_t unseen = std::max<int64_t>(count - shape.window.value_or(count), 0);
+  keys += unseen * shape.kvWidth();
+  values += unseen * shape.kvWidth();
+  count -= unseen;
   for (int64_t h = 0; h < shape.heads; ++h) {
     int64_t group = h / (shape.heads / shape.kvHeads) * shape.dim;
     std::vector<float> weights(count);
@@ -248,7 +258,8 @@ static LogicalResult evaluateOp(Evaluator &evaluator, AttentionOp op) {
   const InterpreterValue &key = evaluator.get(op.getKey());
   const InterpreterValue &value = evaluator.get(op.getValue());
   int64_t heads = op.getHeads(), tokens = query.shape[1], keys = key.shape[1];
-  Heads shape{heads, int64_t(op.getKvHeads()), query.shape[2] / heads};
+  Heads shape{heads, int64_t(op.getKvHeads()), query.shape[2] / heads,
+              op.getWindow()};
   InterpreterValue result(query.shape);
   for (int64_t b = 0; b < query.shape[0]; ++b)
     for (int64_t i = 0; i < tokens; ++i)
@@ -284,7 +295,7 @@ static LogicalResult evaluateOp(Evaluator &evaluator, CacheAppendOp op) {
   const InterpreterValue &value = evaluator.get(op.getValue());
   if (op.getPositions())
     rotateHeads(key, evaluator.get(op.getPositions()), *op.getHeads(),
-                op.getTheta()->convertToDouble());
+                op.getTheta()->convertToDouble(), op.getScalingAttr());
   for (int64_t i = 0; i < key.getNumRows(); ++i) {
     InterpreterCache::Rows &rows =
         getSequence(evaluator, op.getCache(), op.getSequences(), i);
@@ -308,7 +319,8 @@ static LogicalResult evaluateOp(Evaluator &evaluator, CacheRoomOp op) {
 static LogicalResult evaluateOp(Evaluator &evaluator, CachedAttentionOp op) {
   const InterpreterValue &query = evaluator.get(op.getQuery());
   int64_t heads = op.getHeads(), tokens = query.shape[1];
-  Heads shape{heads, int64_t(op.getKvHeads()), query.shape[2] / heads};
+  Heads shape{heads, int64_t(op.getKvHeads()), query.shape[2] / heads,
+              op.getWindow()};
   InterpreterValue result(query.shape);
   for (int64_t i = 0; i < tokens; ++i) {
     const InterpreterCache::Rows &rows =

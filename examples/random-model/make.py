@@ -28,6 +28,12 @@ M110 = {"vocab": 32000, "dim": 768, "layers": 12, "heads": 12, "ffn": 2048, "con
 PRESETS = {"m110": {**M110, "routed": "odd", "capacity": "0.125", "predictor": 64, "decode": "predictor"},
            "m110-dense": {**M110, "routed": "none"}}
 
+FAMILIES = {"llama": {},
+            "mistral": {"architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": None},
+            "qwen2": {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2"},
+            "qwen3": {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"},
+            "gemma": {"architectures": ["GemmaForCausalLM"], "model_type": "gemma", "hidden_act": "gelu_pytorch_tanh"}}
+
 
 def number(text):
     """A capacity: an integer count, or a ratio in (0, 1]."""
@@ -72,6 +78,11 @@ def make_config(options, routed):
               "hidden_act": "silu", "max_position_embeddings": options.context, "rms_norm_eps": options.rms_eps,
               "rope_theta": options.rope_theta, "tie_word_embeddings": options.tied, "attention_bias": options.attention_bias,
               "torch_dtype": {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}[options.dtype]}
+    config.update(FAMILIES[options.family])
+    if options.sliding_window:
+        config.update({"sliding_window": options.sliding_window, "use_sliding_window": True, "max_window_layers": 1})
+    if options.rope_scaling:
+        config["rope_scaling"] = options.rope_scaling
     if routed != "none":
         config["mod"] = {"routed_layers": routed, "capacity": options.capacity, **list_options(options),
                          "routing": options.routing, "gate": options.gate, "gate_scale": options.gate_scale, "gate_bias": options.gate_bias,
@@ -104,23 +115,28 @@ def stream_spread(options, layer):
 def list_tensors(options, routed):
     """(name, shape, mean, standard deviation) of every tensor, in the order of the file."""
     dim, ffn, queries, keys = options.dim, options.ffn, options.heads * options.head_dim, options.kv_heads * options.head_dim
+    # Gemma multiplies by one more than the weight of a norm.
+    center = 0.0 if options.family == "gemma" else 1.0
     yield "model.embed_tokens.weight", [options.vocab, dim], 0.0, embedding_spread(options)
     for layer in range(options.layers):
         prefix = f"model.layers.{layer}."
-        yield prefix + "input_layernorm.weight", [dim], 1.0, 0.1
-        yield prefix + "post_attention_layernorm.weight", [dim], 1.0, 0.1
+        yield prefix + "input_layernorm.weight", [dim], center, 0.1
+        yield prefix + "post_attention_layernorm.weight", [dim], center, 0.1
         gain = GAIN / math.sqrt(options.layers)
         for name, rows, columns, scale in (("q", queries, dim, 1.0), ("k", keys, dim, 1.0), ("v", keys, dim, 1.0),
                                            ("o", dim, queries, gain)):
             yield prefix + f"self_attn.{name}_proj.weight", [rows, columns], 0.0, scale * columns ** -0.5
-            if options.attention_bias:
+            if options.attention_bias or (options.family == "qwen2" and name != "o"):
                 yield prefix + f"self_attn.{name}_proj.bias", [rows], 0.0, 0.1 * scale
+        if options.family == "qwen3":
+            for name in "qk":
+                yield prefix + f"self_attn.{name}_norm.weight", [options.head_dim], 1.0, 0.1
         yield prefix + "mlp.gate_proj.weight", [ffn, dim], 0.0, dim ** -0.5
         yield prefix + "mlp.up_proj.weight", [ffn, dim], 0.0, dim ** -0.5
         yield prefix + "mlp.down_proj.weight", [dim, ffn], 0.0, gain * 2 * ffn ** -0.5
         if layer in routed:
             yield from list_routing(options, layer)
-    yield "model.norm.weight", [dim], 1.0, 0.1
+    yield "model.norm.weight", [dim], center, 0.1
     if not options.tied:
         yield "lm_head.weight", [options.vocab, dim], 0.0, dim ** -0.5
 
@@ -279,6 +295,9 @@ def parse_arguments():
     add("--decode", choices=["predictor", "router", "always"], help="default: predictor where there is one, else router")
     add("--router-bias", action=argparse.BooleanOptionalAction,
         help="a bias on routers, set for the capacity share; default: with --decode router")
+    add("--family", choices=sorted(FAMILIES), default="llama", help="whose names and details (default llama)")
+    add("--sliding-window", type=int, help="tokens that a layer sees: mistral; qwen2 and qwen3 but for their first layer")
+    add("--rope-scaling", type=json.loads, help="config.json's rope_scaling, a JSON object")
     add("--shards", type=int, default=1)
     add("--seed", type=int, default=0)
     preset = parser.parse_known_args()[0].preset

@@ -154,10 +154,11 @@ clauses(8, 17, 5, rows=[7, 0, 2], scaled=True, bias=True, glu=True, plus=True,
         gate="sigmoid", accumulate=True, at=[9, 4, 6], packed=False)
 
 
-def attend(q, k, v, heads, kv_heads):
+def attend(q, k, v, heads, kv_heads, window):
     m, n, d = q.shape[0], k.shape[0], q.shape[1] // heads
     result = np.zeros(q.shape)
-    seen = np.arange(n)[None] <= n - m + np.arange(m)[:, None]
+    behind = n - m + np.arange(m)[:, None] - np.arange(n)[None]
+    seen = (behind >= 0) & (behind < (window or n))
     for h in range(heads):
         g = h // (heads // kv_heads)
         here, there = slice(h * d, h * d + d), slice(g * d, g * d + d)
@@ -190,7 +191,7 @@ def rotate(x, positions, heads, theta):
 
 def attention(m, n, heads, kv_heads, d, dynamic=True, row=None, scale=1.0,
               chunks=1, spare=0, splits=0, theta=None, dtype=np.float32,
-              value_vectors=1):
+              value_vectors=1, window=None):
     """`m` queries over `n` keys that are appended in `chunks` calls to panels
     for `n + spare` tokens."""
     q, k, v = (normal(t, h * d, scale=s) for t, h, s in
@@ -218,15 +219,16 @@ def attention(m, n, heads, kv_heads, d, dynamic=True, row=None, scale=1.0,
         partials = f"partials({{{len(arguments) - 1}}}) "
         types += ", " + arguments[-1].type()
     arguments.append(n)
+    shown = f"window({window}) " if window else ""
     text.append(f"mod.panel_attention {{0}}, {{1}}, {{2}} of({{{len(arguments) - 1}}})"
-                f" heads({heads}) {partials}into({{3}}) : {types}")
+                f" heads({heads}) {shown}{partials}into({{3}}) : {types}")
     if theta:
         k = rotate(k, positions, kv_heads, theta).astype(np.float32)
     if dtype != np.float32:
         k, v = (from_bfloat16(to_bfloat16(x)) for x in (k, v))
     # Rounding to bf16 may go the other way where a rotation is not exact.
     case("\n  ".join(text), arguments, [y],
-         [attend(q, k, v, heads, kv_heads)[None]],
+         [attend(q, k, v, heads, kv_heads, window)[None]],
          tolerance=1e-5 if dtype == np.float32 else 2e-3)
 
 
@@ -251,6 +253,15 @@ attention(1, 1100, 6, 2, 20, dynamic=False, splits=2, spare=40)
 attention(1, 900, 2, 1, 64, dynamic=False, splits=4, value_vectors=2, scale=4)
 attention(1, 3, 2, 2, 10, dynamic=False, splits=3, spare=2000)
 attention(1, 333, 15, 1, 20, dynamic=False, dtype=np.uint16, splits=2)
+attention(9, 9, 2, 1, 12, window=1)
+attention(131, 131, 3, 1, 20, row=100, spare=9, window=7, theta=1e4)
+attention(40, 700, 2, 1, 24, chunks=5, scale=4, window=300)
+attention(600, 620, 1, 1, 8, window=64)
+attention(300, 900, 1, 1, 16, window=2000)
+attention(1, 257, 3, 3, 128, dynamic=False, scale=5, window=130)
+attention(1, 65, 7, 1, 24, dynamic=False, window=1)
+attention(1, 1100, 6, 2, 20, dynamic=False, splits=2, spare=40, window=301)
+attention(1, 900, 2, 1, 64, dynamic=False, splits=4, window=17)
 
 
 def rms_norm(m, d, row=None):
@@ -273,6 +284,20 @@ def rms_norm(m, d, row=None):
 
 for m, d, row in ((1, 64, None), (17, 40, None), (33, 7, 23), (2, 1000, None)):
     rms_norm(m, d, row)
+
+
+def rms_norm_heads(m, heads, d, row=None):
+    x, g = normal(m, heads, d, scale=3), normal(d)
+    y = out(1, m, heads * d, dynamic=(1,), row=row)
+    mean = (x.astype(float) ** 2).mean(2, keepdims=True)
+    expected = (x / np.sqrt(mean + 1e-5) * g).reshape(m, -1)
+    case(f"mod.rms_norm {{0}}, {{1}} eps(1.0e-5) heads({heads}) into({{2}}) : ({{types}}) -> ()",
+         [Buffer(x.reshape(1, m, -1), (1,), row), Buffer(g), y], [y], [expected[None]])
+
+
+rms_norm_heads(1, 4, 16)
+rms_norm_heads(19, 3, 14)
+rms_norm_heads(5, 2, 130, row=300)
 
 
 def rope(positions, heads, d, theta=10000.0, row=None):

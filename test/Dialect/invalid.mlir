@@ -407,3 +407,31 @@ func.func @attention(%q: tensor<1x8x16xf32>, %k: tensor<1x8x8xf32>, %v: tensor<1
   %0 = mod.attention %q, %k, %v heads(4) kv_heads(2) : (tensor<1x8x16xf32>, tensor<1x8x8xf32>, tensor<1x8x8xf32>) -> tensor<1x8x8xf32>
   return
 }
+
+// -----
+
+func.func @head_norms(%x: tensor<1x8x16xf32>, %g: tensor<16xf32>) {
+  // expected-error @below {{x of width 16 cannot be cut into 3 heads}}
+  %0 = mod.rms_norm %x, %g eps(0.0) heads(3) : (tensor<1x8x16xf32>, tensor<16xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+// expected-error @below {{expected 'linear', 'llama3' or 'yarn'}}
+func.func private @scaling() attributes {mod.scaling = #mod.rope_scaling<ntk>}
+
+// -----
+
+// expected-error @below {{expected one of: factor, original, low, high, magnitude}}
+func.func private @scaling() attributes {mod.scaling = #mod.rope_scaling<linear, share = 1.0>}
+
+// -----
+
+// expected-error @below {{factor must be positive}}
+func.func private @scaling() attributes {mod.scaling = #mod.rope_scaling<linear, factor = 0.0>}
+
+// -----
+
+// expected-error @below {{low must be less than high}}
+func.func private @scaling() attributes {mod.scaling = #mod.rope_scaling<llama3, low = 4.0, high = 2.0>}

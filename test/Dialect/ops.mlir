@@ -38,6 +38,33 @@ func.func @rms_norm(%x: tensor<?x?x16xf32>, %g: tensor<16xf32>, %m: memref<1x8x1
   return
 }
 
+// CHECK-LABEL: func @head_norms
+func.func @head_norms(%x: tensor<?x?x16xf32>, %g: tensor<8xf32>) {
+  // CHECK: mod.rms_norm %{{.*}}, %{{.*}} eps(1.000000e-05) heads(2) : (tensor<?x?x16xf32>, tensor<8xf32>) -> tensor<?x?x16xf32>
+  %0 = mod.rms_norm %x, %g eps(1.0e-5) heads(2) : (tensor<?x?x16xf32>, tensor<8xf32>) -> tensor<?x?x16xf32>
+  return
+}
+
+// CHECK-LABEL: func @slow_rotations
+func.func @slow_rotations(%x: tensor<1x?x16xf32>, %p: tensor<1x?xi32>, %cache: !mod.kv_cache<8x16xf32>) {
+  // CHECK: scaling = #mod.rope_scaling<linear, factor = 4.000000e+00>
+  %0 = mod.rope %x at(%p) heads(2) theta(1.0e4) {scaling = #mod.rope_scaling<linear, factor = 4.0>} : (tensor<1x?x16xf32>, tensor<1x?xi32>) -> tensor<1x?x16xf32>
+  // CHECK: scaling = #mod.rope_scaling<llama3, factor = 8.000000e+00, original = 6.400000e+01, high = 4.000000e+00>
+  %1 = mod.rope %x at(%p) heads(2) theta(1.0e4) {scaling = #mod.rope_scaling<llama3, factor = 8.0, original = 64.0, low = 1.0, high = 4.0>} : (tensor<1x?x16xf32>, tensor<1x?xi32>) -> tensor<1x?x16xf32>
+  // CHECK: mod.cache_append {{.*}} {scaling = #mod.rope_scaling<yarn, factor = 8.000000e+00, original = 6.400000e+01, high = 3.200000e+01, magnitude = 1.500000e+00>}
+  mod.cache_append %cache, %x, %x rotated(%p heads(2) theta(1.0e4)) {scaling = #mod.rope_scaling<yarn, factor = 8.0, original = 64.0, high = 32.0, magnitude = 1.5>} : !mod.kv_cache<8x16xf32>, tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?xi32>
+  return
+}
+
+// CHECK-LABEL: func @windows
+func.func @windows(%x: tensor<1x?x16xf32>, %cache: !mod.kv_cache<8x16xf32>) {
+  // CHECK: mod.attention %{{.*}}, %{{.*}}, %{{.*}} heads(2) kv_heads(2) window(3) :
+  %0 = mod.attention %x, %x, %x heads(2) kv_heads(2) window(3) : (tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?x16xf32>) -> tensor<1x?x16xf32>
+  // CHECK: mod.cached_attention %{{.*}} over %{{.*}} heads(2) kv_heads(2) window(3) :
+  %1 = mod.cached_attention %x over %cache heads(2) kv_heads(2) window(3) : (tensor<1x?x16xf32>, !mod.kv_cache<8x16xf32>) -> tensor<1x?x16xf32>
+  return
+}
+
 // CHECK-LABEL: func @linear
 func.func @linear(%x: tensor<?x?x16xf32>, %w: tensor<30x16xbf16>, %b: tensor<30xf32>, %packed: tensor<4x16x8xf32>, %i: tensor<?x?x30xf32>,
                   %xm: memref<1x8x16xf32>, %wm: memref<4x16x8xf32>, %bm: memref<30xf32>, %im: memref<1x8x30xf32>) {

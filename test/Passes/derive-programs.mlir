@@ -194,3 +194,24 @@ module attributes {mod.model = {context = 4 : i64}} {
     return %y : tensor<?x?x2xf32>
   }
 }
+
+// -----
+
+// A window goes with the attention; what it has passed stays in the cache.
+
+// RUN: mod-opt %s --mod-specialize --mod-derive-programs --split-input-file \
+// RUN:   --remarks-filter=mod-derive-programs 2>&1 | FileCheck %s --check-prefix=WINDOW
+
+// WINDOW-DAG: [Missed] WindowedCache{{.*}} Function=prefill | Reason="keys that the window has passed stay in the cache", rows=8, window=3
+// WINDOW-DAG: [Missed] WindowedCache{{.*}} Function=decode
+// WINDOW-COUNT-3: mod.cached_attention {{.*}} window(3)
+
+module attributes {mod.model = {context = 8 : i64}} {
+  func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x2xf32> {
+    %table = arith.constant dense<1.0> : tensor<2x2xf32>
+    %x = mod.embedding %tokens, %table : (tensor<?x?xi32>, tensor<2x2xf32>) -> tensor<?x?x2xf32>
+    %y = mod.attention %x, %x, %x heads(1) kv_heads(1) window(3)
+        : (tensor<?x?x2xf32>, tensor<?x?x2xf32>, tensor<?x?x2xf32>) -> tensor<?x?x2xf32>
+    return %y : tensor<?x?x2xf32>
+  }
+}

@@ -16,6 +16,7 @@ import statistics
 import numpy as np
 
 import checkpoint
+import families
 from narrow import Products
 
 GATES = {
@@ -233,6 +234,9 @@ class Layer:
             projection = f"{prefix}self_attn.{name}_proj."
             setattr(self, name, tensors[projection + "weight"])
             setattr(self, name + "_bias", tensors.get(projection + "bias", 0.0))
+        self.q_norm = tensors.get(prefix + "self_attn.q_norm.weight")
+        self.k_norm = tensors.get(prefix + "self_attn.k_norm.weight")
+        self.window = math.inf
         for name in ("gate", "up", "down"):
             setattr(self, name, tensors[f"{prefix}mlp.{name}_proj.weight"])
 
@@ -244,11 +248,14 @@ class Model:
     def __init__(self, config, tensors, dtype=np.float64, products="f32"):
         self.multiply = Products(products)
         tensors = {name: tensor.astype(dtype) for name, tensor in tensors.items()}
+        tensors = families.adapt_tensors(config, tensors)
         self.vocab = config["vocab_size"]
         self.heads = config["num_attention_heads"]
         self.kv_heads = config.get("num_key_value_heads", self.heads)
         self.head_dim = config.get("head_dim") or config["hidden_size"] // self.heads
-        self.theta = config.get("rope_theta", 10000.0)
+        self.frequencies, self.magnitude = families.find_frequencies(config, self.head_dim)
+        self.activation = families.gelu if families.is_gelu(config) else silu
+        self.embedding_scale = dtype(families.embedding_scale(config))
         self.epsilon = dtype(config.get("rms_norm_eps", 1e-6))
         self.dtype = dtype
         self.embedding = tensors["model.embed_tokens.weight"]
@@ -260,6 +267,8 @@ class Model:
             Layer(tensors, f"model.layers.{i}.", routings.get(i))
             for i in range(config["num_hidden_layers"])
         ]
+        for i, layer in enumerate(self.layers):
+            layer.window = families.find_window(config, i)
 
     @classmethod
     def load(cls, directory, dtype=np.float64, products="f32", kv_tokens=None):
@@ -283,8 +292,12 @@ class Model:
     def rms_norm(self, x, weight):
         return x * self.norm_factor(x) * weight
 
-    def frequencies(self):
-        return self.theta ** (-np.arange(0, self.head_dim, 2) / self.head_dim)
+    def norm_heads(self, x, weight):
+        """Each head by itself, if there is a weight."""
+        return x if weight is None else self.rms_norm(x, weight)
+
+    def embed(self, tokens):
+        return self.embedding[tokens] * self.embedding_scale
 
 
 def make_routings(config, tensors):
@@ -307,8 +320,8 @@ def make_routings(config, tensors):
 
 def rotate(model, x, positions):
     """RoPE over [tokens, heads, head_dim], halves of a head paired."""
-    angles = np.outer(positions, model.frequencies())[:, None, :].astype(model.dtype)
-    cosine, sine = np.cos(angles), np.sin(angles)
+    angles = np.outer(positions, model.frequencies)[:, None, :].astype(model.dtype)
+    cosine, sine = (model.magnitude * turn(angles) for turn in (np.cos, np.sin))
     first, second = np.split(x, 2, axis=-1)
     return np.concatenate(
         [first * cosine - second * sine, second * cosine + first * sine], axis=-1
@@ -329,10 +342,12 @@ def attend(model, layer, x, positions):
     v = model.multiply(x, layer.v, norm) + layer.v_bias
     q = q.reshape(tokens, model.heads, -1)
     k, v = (rows.reshape(tokens, model.kv_heads, -1) for rows in (k, v))
+    q, k = model.norm_heads(q, layer.q_norm), model.norm_heads(k, layer.k_norm)
     q, k = rotate(model, q, positions), rotate(model, k, positions)
     k, v = np.repeat(k, group, axis=1), np.repeat(v, group, axis=1)
     scores = np.einsum("ihd,jhd->hij", q, k) / model.dtype(math.sqrt(model.head_dim))
-    scores[:, np.triu(np.ones((tokens, tokens), bool), 1)] = -np.inf
+    behind = np.arange(tokens)[:, None] - np.arange(tokens)
+    scores[:, (behind < 0) | (behind >= layer.window)] = -np.inf
     mixed = np.einsum("hij,jhd->ihd", softmax(scores), v).reshape(tokens, -1)
     return model.multiply(mixed, layer.o) + layer.o_bias
 
@@ -340,7 +355,7 @@ def attend(model, layer, x, positions):
 def run_mlp(model, layer, x):
     norm = layer.mlp_norm, model.norm_factor(x)
     gate, up = (model.multiply(x, weight, norm) for weight in (layer.gate, layer.up))
-    return model.multiply(silu(gate) * up, layer.down)
+    return model.multiply(model.activation(gate) * up, layer.down)
 
 
 def update(model, layer, x, positions, scope="block"):
@@ -365,7 +380,7 @@ def route(model, layer, x, tokens, positions, routing):
 
 def forward(model, tokens, routing):
     """Logits [tokens, vocab]; `routing` is top_k or causal."""
-    x = model.embedding[np.asarray(tokens)].copy()
+    x = model.embed(np.asarray(tokens))
     positions = np.arange(len(x))
     for layer in model.layers:
         if layer.routing is None:

@@ -15,8 +15,9 @@ def rotate(model, vector, position):
     """RoPE of one head: its halves are the parts of complex numbers."""
     half = model.head_dim // 2
     turned = (vector[:half] + 1j * vector[half:]) * np.exp(
-        1j * position * model.frequencies()
+        1j * position * model.frequencies
     )
+    turned *= model.magnitude
     return np.concatenate([turned.real, turned.imag]).astype(model.dtype)
 
 
@@ -34,12 +35,14 @@ def attend(model, layer, x, position, caches):
     keys = (layer.k @ x + layer.k_bias).reshape(model.kv_heads, -1)
     values = (layer.v @ x + layer.v_bias).reshape(model.kv_heads, -1)
     for cache, key, value in zip(caches, keys, values):
+        key = model.norm_heads(key, layer.k_norm)
         cache.append((rotate(model, key, position), value))
+        del cache[: -layer.window if len(cache) > layer.window else 0]
     queries = (layer.q @ x + layer.q_bias).reshape(model.heads, -1)
     group = model.heads // model.kv_heads
     mixed = [
         attend_one(rotate(model, query, position), caches[head // group])
-        for head, query in enumerate(queries)
+        for head, query in enumerate(model.norm_heads(queries, layer.q_norm))
     ]
     return layer.o @ np.concatenate(mixed) + layer.o_bias
 
@@ -50,7 +53,7 @@ def run_attention(model, layer, x, position, caches):
 
 def run_mlp(model, layer, x):
     h = model.rms_norm(x, layer.mlp_norm)
-    return layer.down @ (silu(layer.gate @ h) * (layer.up @ h))
+    return layer.down @ (model.activation(layer.gate @ h) * (layer.up @ h))
 
 
 def run_layer(model, layer, x, position, caches):
@@ -108,7 +111,7 @@ def decode(model, tokens):
     caches = [[[] for _ in range(model.kv_heads)] for _ in model.layers]
     logits = []
     for position, token in enumerate(tokens):
-        x = model.embedding[token]
+        x = model.embed(token)
         for layer, cache in zip(model.layers, caches):
             if layer.routing is None:
                 x = x + sum(run_layer(model, layer, x, position, cache))

@@ -1,7 +1,7 @@
 //===- BuildForward.cpp - The forward pass of a model -----------*- C++ -*-===//
 //
-// Llama's forward pass in the functional form of the dialect, one function per
-// part of the transformer.
+// The forward pass of Llama and its relatives in the functional form of the
+// dialect, one function per part of the transformer.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "passes/Elementwise.h"
 #include "tools/import/ForwardBuilder.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -34,10 +35,27 @@ Value ForwardBuilder::buildLinear(const Twine &name, Value x, int64_t outputs,
   return LinearOp::create(builder, loc, x, weight, bias).getResult();
 }
 
-Value ForwardBuilder::buildNorm(const Twine &name, Value x) {
+/// With heads each is normalised by itself, all by one scale.
+Value ForwardBuilder::buildNorm(const Twine &name, Value x,
+                                std::optional<int64_t> heads) {
   Location loc = getLoc(name);
-  Value scale = parameters.load(loc, name + ".weight", config.hidden);
-  return RMSNormOp::create(builder, loc, x, scale, config.normEps).getResult();
+  int64_t width = heads ? config.headDim : config.hidden;
+  Value scale = parameters.load(loc, name + ".weight", width);
+  if (config.variant.unitOffset) {
+    auto type = cast<RankedTensorType>(scale.getType());
+    Value ones = arith::ConstantOp::create(builder, loc,
+                                           DenseElementsAttr::get(type, 1.0f));
+    scale = arith::AddFOp::create(builder, loc, scale, ones);
+  }
+  return RMSNormOp::create(builder, loc, x, scale, config.normEps, heads)
+      .getResult();
+}
+
+Value ForwardBuilder::buildRope(Location loc, Value x, Value positions,
+                                int64_t heads) {
+  return RopeOp::create(builder, loc, x, positions, heads, config.ropeTheta,
+                        config.variant.ropeScaling)
+      .getResult();
 }
 
 Value ForwardBuilder::buildAttention(const Twine &name, Value x,
@@ -45,19 +63,21 @@ Value ForwardBuilder::buildAttention(const Twine &name, Value x,
   Location loc = getLoc(name);
   int64_t heads = config.heads, kvHeads = config.kvHeads;
   int64_t width = heads * config.headDim, kvWidth = kvHeads * config.headDim;
-  bool bias = config.attentionBias;
+  bool bias = config.variant.projectionBias;
   Value query = buildLinear(name + ".q_proj", x, width, bias);
   Value key = buildLinear(name + ".k_proj", x, kvWidth, bias);
   Value value = buildLinear(name + ".v_proj", x, kvWidth, bias);
-  query =
-      RopeOp::create(builder, loc, query, positions, heads, config.ropeTheta)
-          .getResult();
-  key = RopeOp::create(builder, loc, key, positions, kvHeads, config.ropeTheta)
-            .getResult();
-  Value mixed =
-      AttentionOp::create(builder, loc, query, key, value, heads, kvHeads)
-          .getResult();
-  return buildLinear(name + ".o_proj", mixed, config.hidden, bias);
+  if (config.variant.headNorms) {
+    query = buildNorm(name + ".q_norm", query, heads);
+    key = buildNorm(name + ".k_norm", key, kvHeads);
+  }
+  query = buildRope(loc, query, positions, heads);
+  key = buildRope(loc, key, positions, kvHeads);
+  Value mixed = AttentionOp::create(builder, loc, query, key, value, heads,
+                                    kvHeads, window)
+                    .getResult();
+  return buildLinear(name + ".o_proj", mixed, config.hidden,
+                     config.variant.outputBias);
 }
 
 /// `silu(x)`, times `factor` if there is one.
@@ -68,11 +88,49 @@ Value ForwardBuilder::buildSilu(Location loc, Value x, Value factor) {
   return createSilu(builder, loc, x, init, factor);
 }
 
+/// An elementwise op of `inputs`, whose body gets their elements.
+static Value buildMap(OpBuilder &builder, Location loc, ValueRange inputs,
+                      function_ref<Value(OpBuilder &, ValueRange)> compute) {
+  Type element = getElementTypeOrSelf(inputs[0]);
+  Value init = tensor::EmptyOp::create(
+      builder, loc, tensor::getMixedSizes(builder, loc, inputs[0]), element);
+  auto body = [&](OpBuilder &b, Location loc, ValueRange args) {
+    linalg::YieldOp::create(b, loc, compute(b, args));
+  };
+  return linalg::MapOp::create(builder, loc, inputs, init, body)->getResult(0);
+}
+
+/// `gelu(x) factor`, with the approximation `gelu(x) = x sigmoid(2 z)` and
+/// `z = sqrt(2 / pi) (x + 0.044715 x^3)`; 0.5 (1 + tanh(z)) is sigmoid(2 z).
+Value ForwardBuilder::buildGelu(Location loc, Value x, Value factor) {
+  Type element = getElementTypeOrSelf(x);
+  auto constant = [&](double value) -> Value {
+    return arith::ConstantOp::create(builder, loc,
+                                     builder.getFloatAttr(element, value));
+  };
+  double slope = -2 * std::sqrt(2 / M_PI);
+  Value one = constant(1.0), linear = constant(slope);
+  Value cubic = constant(slope * 0.044715);
+  return buildMap(
+      builder, loc, {x, factor}, [&](OpBuilder &b, ValueRange args) {
+        Value square = arith::MulFOp::create(b, loc, args[0], args[0]);
+        Value bent = arith::MulFOp::create(b, loc, square, cubic);
+        Value sum = arith::AddFOp::create(b, loc, bent, linear);
+        Value exponent = arith::MulFOp::create(b, loc, args[0], sum);
+        Value exp = math::ExpOp::create(b, loc, exponent);
+        Value denominator = arith::AddFOp::create(b, loc, exp, one);
+        Value active = arith::DivFOp::create(b, loc, args[0], denominator);
+        return Value(arith::MulFOp::create(b, loc, active, args[1]));
+      });
+}
+
 Value ForwardBuilder::buildMlp(const Twine &name, Value x) {
   bool bias = config.mlpBias;
   Value gate = buildLinear(name + ".gate_proj", x, config.intermediate, bias);
   Value up = buildLinear(name + ".up_proj", x, config.intermediate, bias);
-  Value product = buildSilu(getLoc(name), gate, up);
+  bool isGelu = config.variant.activation == HiddenActivation::gelu;
+  Value product = isGelu ? buildGelu(getLoc(name), gate, up)
+                         : buildSilu(getLoc(name), gate, up);
   return buildLinear(name + ".down_proj", product, config.hidden, bias);
 }
 
@@ -106,6 +164,7 @@ Value ForwardBuilder::buildDense(StringRef name, Value x, Value positions,
 
 Value ForwardBuilder::buildLayer(int64_t layer, Value x, Value positions) {
   std::string name = ("model.layers." + Twine(layer)).str();
+  window = config.variant.windows[layer];
   if (config.routing.layers.count(layer))
     return buildScoped(layer, name, x, positions);
   return buildDense(name, x, positions, Scope::block);
@@ -123,11 +182,23 @@ Value ForwardBuilder::buildHead(Value x, Value table) {
   return LinearOp::create(builder, getLoc(name), x, table).getResult();
 }
 
+Value ForwardBuilder::buildEmbedding(Value tokens, Value table) {
+  Location loc = getLoc("model.embed_tokens");
+  Value x = EmbeddingOp::create(builder, loc, tokens, table).getResult();
+  if (!config.variant.scaledEmbeddings)
+    return x;
+  Value scale = arith::ConstantOp::create(
+      builder, loc, builder.getF32FloatAttr(std::sqrt(float(config.hidden))));
+  return buildMap(builder, loc, x, [&](OpBuilder &b, ValueRange args) {
+    return Value(arith::MulFOp::create(b, loc, args[0], scale));
+  });
+}
+
 Value ForwardBuilder::buildStack(Value tokens) {
   Location loc = getLoc("model.embed_tokens");
   Value table = parameters.load(loc, "model.embed_tokens.weight",
                                 {config.vocab, config.hidden});
-  Value x = EmbeddingOp::create(builder, loc, tokens, table).getResult();
+  Value x = buildEmbedding(tokens, table);
   Value positions = PositionsOp::create(builder, loc, tokens).getResult();
   // Layers that the checkpoint lacks must not cost anything.
   for (int64_t layer = 0; layer < config.layers && parameters.ok(); ++layer)

@@ -13,26 +13,6 @@
 using namespace mlir;
 using namespace mlir::mod;
 
-/// Llama as astramind's `apply_mod_to_hf` changes it.
-static constexpr StringLiteral kAstramindLlama = "LlamaMoDForCausalLM";
-
-/// The model class must be Llama's: others share keys but compute differently.
-static void readFamily(ObjectReader &root) {
-  if (!root.has("model_type") && !root.has("architectures"))
-    return root.error("model_type", "is missing: expected 'llama'");
-  StringRef type = root.getString("model_type", "llama");
-  if (type != "llama")
-    return root.error("model_type", "is '" + type + "', supported is: llama");
-  if (!root.has("architectures"))
-    return;
-  for (const ObjectReader::Element &element : root.getElements("architectures"))
-    if (element.value->getAsString() != StringRef("LlamaForCausalLM") &&
-        element.value->getAsString() != kAstramindLlama)
-      root.error(element, "is " + element.describe() +
-                              ", supported are: LlamaForCausalLM, " +
-                              kAstramindLlama);
-}
-
 /// The preset that a model class goes with.
 static StringRef detectPreset(ObjectReader &root) {
   if (root.has("architectures"))
@@ -62,33 +42,8 @@ static void readHeads(ObjectReader &root, Config &config) {
                                Twine(config.headDim));
 }
 
-/// Refuses scaled rotary embedding, which would change every position.
-static void checkRopeType(ObjectReader &root, StringRef key) {
-  if (!root.has(key))
-    return;
-  ObjectReader rope = root.getObject(key);
-  StringRef typeKey = rope.has("rope_type") ? "rope_type" : "type";
-  StringRef type = rope.getString(typeKey, "default");
-  if (type != "default")
-    rope.error(typeKey, "is '" + type + "', supported is: default");
-  for (StringRef scale : {"factor", "partial_rotary_factor"})
-    if (rope.getPositive(scale, 1.0) != 1.0)
-      rope.error(scale, "must be 1 or absent");
-}
-
-static void readRope(ObjectReader &root, Config &config) {
-  checkRopeType(root, "rope_scaling");
-  checkRopeType(root, "rope_parameters");
-  config.ropeTheta =
-      root.getObject("rope_parameters")
-          .getPositive("rope_theta", root.getPositive("rope_theta", 10000.0));
-}
-
 /// Keys that other Llama-like models use and that would change the result.
 static void refuseVariants(ObjectReader &root) {
-  StringRef activation = root.getString("hidden_act", "silu");
-  if (activation != "silu")
-    root.error("hidden_act", "is '" + activation + "', supported is: silu");
   if (root.getPositive("partial_rotary_factor", 1.0) != 1.0)
     root.error("partial_rotary_factor", "must be 1 or absent");
   if (root.has("quantization_config"))
@@ -103,7 +58,8 @@ static void readEosTokens(ObjectReader &root, Config &config) {
     config.eosTokens.push_back(root.toInteger(element, 0, config.vocab - 1));
 }
 
-static void readLlama(ObjectReader &root, Config &config) {
+static void readModel(ObjectReader &root, Family family, MLIRContext *context,
+                      Config &config) {
   // Building takes time and memory per layer, however small its tensors are.
   constexpr int64_t kMaxLayers = 1 << 16;
   config.vocab = root.getCount("vocab_size");
@@ -112,11 +68,12 @@ static void readLlama(ObjectReader &root, Config &config) {
   config.layers = root.getCount("num_hidden_layers", {}, kMaxLayers);
   config.context = root.getCount("max_position_embeddings");
   config.normEps = root.getPositive("rms_norm_eps", 1e-6);
-  config.tiedEmbeddings = root.getFlag("tie_word_embeddings", false);
-  config.attentionBias = root.getFlag("attention_bias", false);
+  config.tiedEmbeddings =
+      root.getFlag("tie_word_embeddings", family == Family::gemma);
   config.mlpBias = root.getFlag("mlp_bias", false);
   readHeads(root, config);
-  readRope(root, config);
+  readVariant(root, family, config);
+  readRope(root, context, config);
   refuseVariants(root);
   readEosTokens(root, config);
 }
@@ -314,15 +271,25 @@ static void readRouting(ObjectReader &root, StringRef preset, Config &config) {
   readCapacities(mod, config, routed, config.routing);
 }
 
+/// A window counts the tokens of a sequence, a routed block has some of them.
+static void checkWindows(ObjectReader &root, const Config &config) {
+  for (const auto &routed : config.routing.layers)
+    if (config.variant.windows[routed.first])
+      root.error("mod", "routes layer " + Twine(routed.first) +
+                            ", whose attention has a sliding window");
+}
+
 FailureOr<Config> mod::readConfig(StringRef path, MLIRContext *context,
                                   StringRef preset) {
   JsonFile file(path, "the configuration", context);
   Config config = {};
   if (file.ok()) {
     ObjectReader root(file);
-    readFamily(root);
-    readLlama(root, config);
+    Family family = readFamily(root);
+    readModel(root, family, context, config);
     readRouting(root, preset.empty() ? detectPreset(root) : preset, config);
+    if (file.ok())
+      checkWindows(root, config);
   }
   if (!file.ok())
     return failure();

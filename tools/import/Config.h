@@ -1,6 +1,7 @@
 //===- Config.h - What a model directory says of its model ------*- C++ -*-===//
 //
-// `config.json`: Hugging Face's keys for Llama, and the `mod` object.
+// `config.json`: Hugging Face's keys for Llama and its relatives, and the `mod`
+// object.
 //
 //===----------------------------------------------------------------------===//
 
@@ -8,6 +9,7 @@
 #define MOD_TOOLS_IMPORT_CONFIG_H
 
 #include "dialect/ModDialect.h"
+#include "tools/import/Family.h"
 #include <map>
 #include <optional>
 #include <variant>
@@ -76,7 +78,8 @@ struct RoutingConfig {
 struct Config {
   int64_t vocab, hidden, intermediate, layers, heads, kvHeads, headDim, context;
   double normEps, ropeTheta;
-  bool tiedEmbeddings, attentionBias, mlpBias;
+  bool tiedEmbeddings, mlpBias;
+  Variant variant;
   SmallVector<int32_t> eosTokens;
   RoutingConfig routing;
 };

@@ -46,7 +46,11 @@ private:
   Value buildAttention(const Twine &name, Value x, Value positions);
   Value buildMlp(const Twine &name, Value x);
   Value buildSilu(Location loc, Value x, Value factor = {});
-  Value buildNorm(const Twine &name, Value x);
+  Value buildGelu(Location loc, Value x, Value factor);
+  Value buildNorm(const Twine &name, Value x,
+                  std::optional<int64_t> heads = {});
+  Value buildRope(Location loc, Value x, Value positions, int64_t heads);
+  Value buildEmbedding(Value tokens, Value table);
   Value buildLinear(const Twine &name, Value x, int64_t outputs, bool hasBias);
 
   // BuildRouting.cpp
@@ -75,6 +79,8 @@ private:
   }
 
   const Config &config;
+  /// How many tokens the layer that is built sees.
+  std::optional<int64_t> window;
   func::FuncOp function;
   OpBuilder builder;
   Parameters parameters;
