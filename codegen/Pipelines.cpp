@@ -73,6 +73,8 @@ static void buildFused(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createFuseRopePass());
   // Routed blocks become select, gather, update, scatter, or a branch.
   pm.addNestedPass<func::FuncOp>(createFuseRoutingPass());
+  // Experts of routed blocks see the block's tokens by then.
+  pm.addNestedPass<func::FuncOp>(createFuseExpertsPass());
   // Once there are scatters, and gathers that norms no longer read.
   pm.addNestedPass<func::FuncOp>(createFuseEpiloguesPass());
   pm.addNestedPass<func::FuncOp>(createFuseGathersPass());

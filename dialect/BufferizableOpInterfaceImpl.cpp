@@ -45,8 +45,9 @@ static FailureOr<Value> allocateResult(RewriterBase &rewriter,
   SmallVector<Value> sizes;
   for (auto [dim, size] : llvm::enumerate(type.getShape()))
     if (ShapedType::isDynamic(size))
-      sizes.push_back(memref::DimOp::create(
-          rewriter, op.getLoc(), buffers[op.getSizeOperand(dim)], dim));
+      sizes.push_back(memref::DimOp::create(rewriter, op.getLoc(),
+                                            buffers[op.getSizeOperand(dim)],
+                                            op.getSizeDim(dim)));
   auto buffer = MemRefType::get(type.getShape(), type.getElementType());
   return options.createAlloc(rewriter, op.getLoc(), buffer, sizes);
 }
@@ -149,9 +150,10 @@ struct BufferModel
   }
 };
 
-/// A routed block has no buffer form: it says what, not how.
-struct RoutedModel
-    : BufferizableOpInterface::ExternalModel<RoutedModel, RoutedOp> {
+/// Routed blocks and experts have no buffer form: they say what, not how.
+template <typename OpTy>
+struct UnfusedModel
+    : BufferizableOpInterface::ExternalModel<UnfusedModel<OpTy>, OpTy> {
   bool bufferizesToMemoryRead(Operation *, OpOperand &,
                               const AnalysisState &) const {
     return true;
@@ -165,8 +167,9 @@ struct RoutedModel
     return {};
   }
   LogicalResult verifyAnalysis(Operation *op, const AnalysisState &) const {
-    return op->emitOpError(
-        "must be lowered by mod-fuse-routing before bufferization");
+    return op->emitOpError("must be lowered by ")
+           << (isa<RoutedOp>(op) ? "mod-fuse-routing" : "mod-fuse-experts")
+           << " before bufferization";
   }
 };
 } // namespace
@@ -182,9 +185,10 @@ void mod::registerBufferizableOpInterfaceExternalModels(
     attachBufferModels<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp,
                        LinearOp, RowScalesOp, QuantizeOp, RopeOp, AttentionOp,
                        RouterOp, PredictorOp, SelectOp, GatherOp, ScatterOp,
-                       SoftmaxOp, NoiseOp, CacheAppendOp, CachedAttentionOp,
-                       TraceRoutingOp>(context);
-    RoutedOp::attachInterface<RoutedModel>(*context);
+                       SoftmaxOp, NoiseOp, SharesOp, CacheAppendOp,
+                       CachedAttentionOp, TraceRoutingOp>(context);
+    RoutedOp::attachInterface<UnfusedModel<RoutedOp>>(*context);
+    ExpertsOp::attachInterface<UnfusedModel<ExpertsOp>>(*context);
     // Bufferization creates ops of these.
     context->loadDialect<memref::MemRefDialect>();
   });

@@ -26,7 +26,7 @@ static RankedTensorType refineResult(DestinationOpInterface op,
   for (auto [dim, size] : llvm::enumerate(shape))
     if (ShapedType::isDynamic(size))
       size = cast<ShapedType>(operands[op.getSizeOperand(dim)].getType())
-                 .getDimSize(dim);
+                 .getDimSize(op.getSizeDim(dim));
   return type.clone(shape);
 }
 
@@ -69,12 +69,11 @@ struct FoldDim : OpRewritePattern<tensor::DimOp> {
     auto type = cast<ShapedType>(dim.getSource().getType());
     if (!source || !index || !type.isDynamicDim(*index))
       return rewriter.notifyMatchFailure(dim, "not batch or tokens of an op");
-    rewriter.modifyOpInPlace(dim, [&] {
-      OpOperand *into = source.getIntoOperand();
-      dim.getSourceMutable().assign(
-          into ? into->get()
-               : source->getOperand(source.getSizeOperand(*index)));
-    });
+    OpOperand *into = source.getIntoOperand();
+    Value same =
+        into ? into->get() : source->getOperand(source.getSizeOperand(*index));
+    rewriter.replaceOpWithNewOp<tensor::DimOp>(
+        dim, same, into ? *index : source.getSizeDim(*index));
     return success();
   }
 };

@@ -26,7 +26,10 @@ def Mod_DestinationOpInterface : OpInterface<"DestinationOpInterface"> {
       The number of the operand whose dimension `dim` is as large as that of
       the result, where this is not static.
     }], "unsigned", "getSizeOperand", (ins "unsigned":$dim), "",
-    [{ return 0; }]>
+    [{ return 0; }]>,
+    InterfaceMethod<"The dimension of that operand that is as large.",
+                    "unsigned", "getSizeDim", (ins "unsigned":$dim), "",
+    [{ return dim; }]>
   ];
   let extraSharedClassDeclaration = [{
     /// The destination as an operand, or null.

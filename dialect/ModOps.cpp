@@ -116,6 +116,15 @@ void SoftmaxOp::build(OpBuilder &builder, OperationState &state, Value scores,
   build(builder, state, scores.getType(), scores, indices, /*into=*/Value());
 }
 
+void SharesOp::build(OpBuilder &builder, OperationState &state, Value logits,
+                     IntegerAttr top, GateAttr gate) {
+  auto type = cast<RankedTensorType>(logits.getType());
+  build(
+      builder, state,
+      type.clone({type.getDimSize(2), type.getDimSize(0), type.getDimSize(1)}),
+      logits, top, gate, /*into=*/Value());
+}
+
 void RopeOp::build(OpBuilder &builder, OperationState &state, Value x,
                    Value positions, int64_t heads, double theta,
                    RopeScalingAttr scaling) {
@@ -248,6 +257,23 @@ ThresholdAttr RoutedOp::getCausalThreshold() {
                             /*inclusive=*/false);
 }
 
+int64_t ExpertsOp::getNumChoices() { return getDim(getLogits(), 2); }
+
+ThresholdAttr ExpertsOp::getPassed() {
+  if (!getTop())
+    return getCapacity() ? ThresholdAttr() : getThresholdAttr();
+  return ThresholdAttr::get(getContext(), Builder(*this).getF64FloatAttr(0),
+                            /*inclusive=*/false);
+}
+
+double ExpertsOp::getExpectedShare(int64_t tokens) {
+  double chosen = double(getTop().value_or(getNumChoices())) / getNumChoices();
+  if (!getCapacity())
+    return chosen;
+  return std::min(chosen,
+                  double(getCapacityCount(*getCapacity(), tokens)) / tokens);
+}
+
 //===----------------------------------------------------------------------===//
 // FLOPs
 //===----------------------------------------------------------------------===//
@@ -323,6 +349,7 @@ MOD_DESTINATION_EFFECTS(SelectOp)
 MOD_DESTINATION_EFFECTS(GatherOp)
 MOD_DESTINATION_EFFECTS(SoftmaxOp)
 MOD_DESTINATION_EFFECTS(NoiseOp)
+MOD_DESTINATION_EFFECTS(SharesOp)
 #undef MOD_DESTINATION_EFFECTS
 
 void LinearOp::getEffects(Effects &effects) {

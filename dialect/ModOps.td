@@ -1,6 +1,6 @@
 //===- ModOps.td - Operations of the mod dialect -----------*- tablegen -*-===//
 //
-// The ops: parts of a transformer, routing, and state.
+// The ops: parts of a transformer, routing, experts, and state.
 //
 //===----------------------------------------------------------------------===//
 
@@ -9,6 +9,7 @@
 
 include "dialect/ModTransformerOps.td"
 include "dialect/ModRoutingOps.td"
+include "dialect/ModExpertOps.td"
 include "dialect/ModStateOps.td"
 
 #endif // MOD_OPS

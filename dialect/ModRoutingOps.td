@@ -195,10 +195,10 @@ def Mod_RoutedOp : Mod_Op<"routed", [
 }
 
 def Mod_YieldOp : Mod_Op<"yield", [
-    Pure, Terminator, ReturnLike, HasParent<"RoutedOp">]> {
-  let summary = "the update of a routed block's tokens";
+    Pure, Terminator, ReturnLike, ParentOneOf<["RoutedOp", "ExpertsOp"]>]> {
+  let summary = "the update of a region's tokens";
   let description = [{
-    Ends the region of `mod.routed` with one update per selected token.
+    Ends a region of `mod.routed` or `mod.experts` with one update per token.
 
     Example: `mod.yield %update : tensor<?x?x768xf32>`
   }];

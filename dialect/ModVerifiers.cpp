@@ -34,7 +34,7 @@ LogicalResult mod::detail::verifyDestinationOp(Operation *op) {
   return success();
 }
 
-static LogicalResult verifyCapacity(Operation *op, Attribute capacity) {
+LogicalResult mod::detail::verifyCapacity(Operation *op, Attribute capacity) {
   if (auto count = dyn_cast<IntegerAttr>(capacity)) {
     if (count.getInt() < 1)
       return op->emitOpError("capacity as a count must be at least 1, not ")

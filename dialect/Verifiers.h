@@ -82,6 +82,9 @@ inline LogicalResult verifySameTokens(Operation *op, StringRef name,
   return success();
 }
 
+/// Checks that a capacity is a count or a ratio that leaves some tokens.
+LogicalResult verifyCapacity(Operation *op, Attribute capacity);
+
 /// Checks that a gate weighs each token by its own score.
 inline LogicalResult verifyOwnGate(Operation *op, GateAttr gate) {
   if (!gate.isSoftmax())

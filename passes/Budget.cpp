@@ -50,6 +50,7 @@ private:
   void addAttention(AttentionOp op, Budget::Block &block);
   void addRouted(RoutedOp op);
   void addBypass(Block &bypass, unsigned index);
+  void addExperts(ExpertsOp op, unsigned index);
   void addWeights(Operation *op, int64_t &bytes, Values &seen);
   bool isParameter(Value value);
 
@@ -119,9 +120,22 @@ void Accountant::addBypass(Block &bypass, unsigned index) {
   budget.blocks[index].flopsPerToken -= budget.blocks[0].flopsPerToken - before;
 }
 
+/// A token goes through an expert as often as is expected.
+void Accountant::addExperts(ExpertsOp op, unsigned index) {
+  int64_t before = budget.blocks[index].flopsPerToken;
+  for (Region &expert : op.getExperts())
+    addBlock(expert.front(), index);
+  int64_t tokens = cast<RankedTensorType>(op.getX().getType()).getDimSize(1);
+  int64_t &flops = budget.blocks[index].flopsPerToken;
+  flops = before +
+          std::llround(op.getExpectedShare(tokens) * double(flops - before));
+}
+
 void Accountant::addOp(Operation *op, unsigned index, Values &weights) {
   if (auto routed = dyn_cast<RoutedOp>(op))
     return addRouted(routed);
+  if (auto experts = dyn_cast<ExpertsOp>(op))
+    return addExperts(experts, index);
   if (op == head) {
     budget.logitsFlops = head.getFlops(1, 0);
     Values seen;

@@ -11,6 +11,7 @@
 #include "mlir/IR/Remarks.h"
 #include "passes/Model.h"
 #include "passes/Passes.h"
+#include "passes/ProgramSettings.h"
 #include "passes/ShapeCloner.h"
 #include "llvm/ADT/SmallSet.h"
 
@@ -25,19 +26,11 @@ using namespace mlir::mod;
 namespace {
 enum class Program { forward, prefill, decode, decodeBatch };
 
-/// What the options of the pass ask for.
-struct Settings {
-  std::optional<Causal> routing; // of every routed block; none: as written
-  Type cacheType;                // of a session's caches; null: as computed
-  int64_t kvTokens; // most tokens in a cache of a routed block; 0: a context
-  int64_t batch;    // most sequences of decode_batch
-};
-
 /// Clones the model as one program.
 class ProgramCloner : public ShapeCloner {
 public:
   ProgramCloner(OpBuilder &builder, func::FuncOp model, Program kind,
-                const Settings &settings)
+                const ProgramSettings &settings)
       : ShapeCloner(builder), model(model), kind(kind), settings(settings) {}
 
   LogicalResult run();
@@ -62,6 +55,8 @@ private:
   int64_t getRoutedTokens(RoutedOp) override;
   void startRegion(Block &region, Block &body) override;
   LogicalResult finishRouted(RoutedOp routed) override;
+  int64_t getExpertTokens(ExpertsOp) override;
+  void finishExperts(ExpertsOp experts) override;
   void dropSoftmax(RoutedOp routed);
   KVCacheType getCacheType(AttentionOp op);
   void cloneAttention(AttentionOp op);
@@ -70,7 +65,7 @@ private:
 
   func::FuncOp model;
   Program kind;
-  const Settings &settings;
+  const ProgramSettings &settings;
   func::FuncOp program;
   Value count;               // valid tokens; null in decode
   Value rows;                // prefill: rows of logits
@@ -339,7 +334,8 @@ int64_t ProgramCloner::getRoutedTokens(RoutedOp) {
 /// Tokens of several sequences are known by their places among these, from
 /// which their positions follow.
 void ProgramCloner::startRegion(Block &region, Block &body) {
-  if (!isBatch() || region.getArgument(1).use_empty())
+  if (!isBatch() || region.getNumArguments() < 2 ||
+      region.getArgument(1).use_empty())
     return;
   Value places = body.getArgument(1);
   mapping.map(region.getArgument(1),
@@ -364,6 +360,23 @@ LogicalResult ProgramCloner::finishRouted(RoutedOp routed) {
       routed.getSelection() != Selection::token_choice)
     routed.removeThresholdAttr();
   return success();
+}
+
+int64_t ProgramCloner::getExpertTokens(ExpertsOp) {
+  return isDecode() ? 1 : ShapedType::kDynamic;
+}
+
+/// The largest shares of a sequence are not known before its end.
+void ProgramCloner::finishExperts(ExpertsOp experts) {
+  if (!isCausal() || !experts.getCapacity())
+    return;
+  experts.removeCapacityAttr();
+  remark::analysis(experts.getLoc(), remark::RemarkOpts::name("ExpertCapacity")
+                                         .category("mod-derive-programs")
+                                         .function(program.getName()))
+      << remark::metric("by", experts.getTop() ? "top" : "causal")
+      << remark::reason("experts take all of their tokens where these arrive "
+                        "in order");
 }
 
 /// A softmax over the tokens that are there, one, is 1.
@@ -446,29 +459,6 @@ void ProgramCloner::cloneReturn(func::ReturnOp op) {
 // The pass
 //===----------------------------------------------------------------------===//
 
-/// The causal clause that an option asks for; failure where it is none.
-static FailureOr<std::optional<Causal>> parseRouting(func::FuncOp model,
-                                                     StringRef text) {
-  std::optional<Causal> causal = symbolizeCausal(text);
-  if (!text.empty() && !causal)
-    return model.emitOpError("decode-routing '")
-           << text << "' is not predictor, router or always";
-  return causal;
-}
-
-/// The type of a session's caches that an option asks for, null where it asks
-/// for none; failure where it is none.
-static FailureOr<Type> parseCacheType(func::FuncOp model, StringRef text) {
-  Builder builder(model.getContext());
-  if (text.empty())
-    return Type();
-  if (text == "f32")
-    return Type(builder.getF32Type());
-  if (text == "bf16")
-    return Type(builder.getBF16Type());
-  return model.emitOpError("kv-dtype '") << text << "' is not f32 or bf16";
-}
-
 static LogicalResult checkModel(func::FuncOp model) {
   auto tokens = cast<RankedTensorType>(model.getArgumentTypes()[0]);
   if (!tokens.hasStaticShape())
@@ -480,42 +470,15 @@ static LogicalResult checkModel(func::FuncOp model) {
   return success();
 }
 
-/// A bypass sees the tokens that are not selected, but not those that find a
-/// cache full.
-static LogicalResult checkKVTokens(func::FuncOp model, int64_t kvTokens) {
-  if (kvTokens < 0)
-    return model.emitOpError("kv-tokens ") << kvTokens << " is negative";
-  WalkResult result = model.walk([&](RoutedOp routed) {
-    if (kvTokens == 0 || routed.getBypass().empty())
-      return WalkResult::advance();
-    routed.emitOpError("has a bypass, expected none with kv-tokens");
-    return WalkResult::interrupt();
-  });
-  return failure(result.wasInterrupted());
-}
-
-static LogicalResult checkBatch(func::FuncOp model, int64_t batch,
-                                int64_t kvTokens) {
-  if (batch < 1)
-    return model.emitOpError("batch ") << batch << " is not positive";
-  if (batch > 1 && kvTokens > 0)
-    return model.emitOpError("has kv-tokens, expected none with a batch of ")
-           << batch;
-  return success();
-}
-
 void DeriveProgramsPass::runOnOperation() {
   FailureOr<func::FuncOp> model = getForward(getOperation());
   if (failed(model) || failed(checkModel(*model)))
     return signalPassFailure();
-  auto routing = parseRouting(*model, decodeRouting);
-  auto cacheType = parseCacheType(*model, kvDtype);
-  if (failed(routing) || failed(cacheType) ||
-      failed(checkKVTokens(*model, kvTokens)) ||
-      failed(checkBatch(*model, batch, kvTokens)))
+  FailureOr<ProgramSettings> settings =
+      ProgramSettings::get(*model, decodeRouting, kvDtype, kvTokens, batch);
+  if (failed(settings))
     return signalPassFailure();
   OpBuilder builder(&getContext());
-  Settings settings{*routing, *cacheType, kvTokens, batch};
   SmallVector<Program> programs = {Program::forward, Program::prefill,
                                    Program::decode};
   if (batch > 1) {
@@ -523,7 +486,7 @@ void DeriveProgramsPass::runOnOperation() {
     getOperation()->setAttr("mod.batch", builder.getI64IntegerAttr(batch));
   }
   for (Program kind : programs)
-    if (failed(ProgramCloner(builder, *model, kind, settings).run()))
+    if (failed(ProgramCloner(builder, *model, kind, *settings).run()))
       return signalPassFailure();
   model->erase();
 }

@@ -380,20 +380,6 @@ static LogicalResult checkProgram(func::FuncOp program, RoutedOp routed) {
   return success();
 }
 
-/// Sizes of gathered tokens are counts of selections, as bounds are read off
-/// these.
-static void simplifySizes(RewriterBase &rewriter, func::FuncOp program) {
-  program.walk([&](tensor::DimOp op) {
-    std::optional<int64_t> dim = op.getConstantIndex();
-    if (!dim || !isa<RankedTensorType>(op.getSource().getType()))
-      return;
-    rewriter.setInsertionPoint(op);
-    OpFoldResult size = getSize(rewriter, op.getLoc(), op.getSource(), *dim);
-    rewriter.replaceOp(
-        op, getValueOrCreateConstantIndexOp(rewriter, op.getLoc(), size));
-  });
-}
-
 void FuseRoutingPass::runOnOperation() {
   func::FuncOp program = getOperation();
   IRRewriter rewriter(&getContext());

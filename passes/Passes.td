@@ -267,6 +267,59 @@ def FoldNormsPass : Pass<"mod-fold-norms", "::mlir::func::FuncOp"> {
   ];
 }
 
+def FuseExpertsPass : Pass<"mod-fuse-experts", "::mlir::func::FuncOp"> {
+  let summary = "make mixtures of experts explicit";
+  let description = [{
+    Replaces each `mod.experts` of a program by what it means, expert by expert,
+    so that products are over the rows of the expert's tokens alone:
+
+    | tokens | becomes |
+    |---|---|
+    | more | shares, and for each expert: select, gather, region, scatter |
+    | one | shares, and for each expert a branch on its share around region and scatter |
+
+    With one token the weights of experts that do not take it are not read.
+    Where the mixture is only added to something that is there before, it is
+    added up in that place. One remark per mixture says which form it took and
+    how many tokens an expert is bound to.
+
+    Example:
+
+    ```mlir
+    %y = mod.experts %x by(%logits) top(1) gate(softmax) {
+    ^bb0(%t: tensor<1x?x16xf32>):
+      %u = mod.linear %t, %w
+          : (tensor<1x?x16xf32>, tensor<16x16xf32>) -> tensor<1x?x16xf32>
+      mod.yield %u : tensor<1x?x16xf32>
+    } : tensor<1x?x16xf32>, tensor<1x?x2xf32>
+    ```
+
+    becomes, for a context of 32,
+
+    ```mlir
+    %shares = mod.shares %logits top(1) gate(softmax) into(%empty)
+        : (tensor<1x?x2xf32>, tensor<2x1x?xf32>) -> tensor<2x1x?xf32>
+    %r = tensor.extract_slice %shares[0, 0, 0] [1, 1, %n] [1, 1, 1]
+        : tensor<2x1x?xf32> to tensor<1x?xf32>
+    %indices, %k = mod.select positive %r
+        : (tensor<1x?xf32>) -> (tensor<1x32xi32>, index)
+    %i = tensor.extract_slice %indices[0, 0] [1, %k] [1, 1]
+        : tensor<1x32xi32> to tensor<1x?xi32>
+    %t = mod.gather %x at(%i)
+        : (tensor<1x?x16xf32>, tensor<1x?xi32>) -> tensor<1x?x16xf32>
+    %u = mod.linear %t, %w
+        : (tensor<1x?x16xf32>, tensor<16x16xf32>) -> tensor<1x?x16xf32>
+    %y = mod.scatter %u into %zeros at(%i) gate(raw) by(%r)
+        : (tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?xi32>,
+           tensor<1x?xf32>) -> tensor<1x?x16xf32>
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def FuseEpiloguesPass : Pass<"mod-fuse-epilogues", "::mlir::func::FuncOp"> {
   let summary = "what follows a product becomes a clause of it";
   let description = [{

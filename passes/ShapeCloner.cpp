@@ -124,6 +124,8 @@ LogicalResult ShapeCloner::clone(Operation *op) {
     return cloneFilled(op), success();
   if (auto routed = dyn_cast<RoutedOp>(op))
     return cloneRouted(routed);
+  if (auto experts = dyn_cast<ExpertsOp>(op))
+    return cloneExperts(experts);
   if (!usesChanged(op) || isa<tensor::DimOp>(op) ||
       op->hasTrait<OpTrait::ReturnLike>())
     return builder.clone(*op, mapping), success();
@@ -171,7 +173,7 @@ LogicalResult ShapeCloner::cloneModOp(Operation *op) {
   return cloneAs(op, shape);
 }
 
-/// Clones a region of a routed block for as many tokens as `shape` says.
+/// Clones a region of routed tokens for as many tokens as `shape` says.
 LogicalResult ShapeCloner::cloneRegion(Region &region, Region &into,
                                        ArrayRef<int64_t> shape) {
   Block &block = region.front();
@@ -205,6 +207,21 @@ LogicalResult ShapeCloner::cloneRouted(RoutedOp routed) {
       return failure();
   }
   return finishRouted(clone);
+}
+
+LogicalResult ShapeCloner::cloneExperts(ExpertsOp experts) {
+  auto clone =
+      cast<ExpertsOp>(builder.insert(experts->cloneWithoutRegions(mapping)));
+  auto type = getTensorType(clone.getX());
+  clone.getResult().setType(type);
+  SmallVector<int64_t> shape(type.getShape());
+  shape[1] = getExpertTokens(experts);
+  for (auto [expert, into] :
+       llvm::zip_equal(experts.getExperts(), clone.getExperts()))
+    if (failed(cloneRegion(expert, into, shape)))
+      return failure();
+  finishExperts(clone);
+  return success();
 }
 
 void ShapeCloner::cloneFilled(Operation *op) {

@@ -39,6 +39,10 @@ protected:
   virtual void startRegion(Block &region, Block &body) {}
   /// Called when a routed block was cloned.
   virtual LogicalResult finishRouted(RoutedOp) { return success(); }
+  /// The number of tokens that the regions of experts are given.
+  virtual int64_t getExpertTokens(ExpertsOp experts) = 0;
+  /// Called when experts were cloned.
+  virtual void finishExperts(ExpertsOp) {}
 
   /// Whether a value is mapped to one of another type.
   bool isChanged(Value value);
@@ -52,6 +56,7 @@ private:
   LogicalResult cloneAs(Operation *op, ArrayRef<int64_t> resultShape);
   LogicalResult cloneModOp(Operation *op);
   LogicalResult cloneRouted(RoutedOp routed);
+  LogicalResult cloneExperts(ExpertsOp experts);
   LogicalResult cloneRegion(Region &region, Region &into,
                             ArrayRef<int64_t> shape);
   LogicalResult cloneElementwise(Operation *op);

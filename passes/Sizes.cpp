@@ -6,6 +6,7 @@
 
 #include "passes/Sizes.h"
 #include "dialect/ModOps.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 using namespace mlir;
@@ -60,5 +61,17 @@ SmallVector<OpFoldResult> mod::getSizes(OpBuilder &builder, Location loc,
   int64_t rank = cast<RankedTensorType>(tensor.getType()).getRank();
   return llvm::map_to_vector(llvm::seq(rank), [&](int64_t dim) {
     return getSize(builder, loc, tensor, dim);
+  });
+}
+
+void mod::simplifySizes(RewriterBase &rewriter, Operation *op) {
+  op->walk([&](tensor::DimOp op) {
+    std::optional<int64_t> dim = op.getConstantIndex();
+    if (!dim || !isa<RankedTensorType>(op.getSource().getType()))
+      return;
+    rewriter.setInsertionPoint(op);
+    OpFoldResult size = getSize(rewriter, op.getLoc(), op.getSource(), *dim);
+    rewriter.replaceOp(
+        op, getValueOrCreateConstantIndexOp(rewriter, op.getLoc(), size));
   });
 }

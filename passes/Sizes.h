@@ -21,6 +21,10 @@ OpFoldResult getSize(OpBuilder &builder, Location loc, Value tensor,
 SmallVector<OpFoldResult> getSizes(OpBuilder &builder, Location loc,
                                    Value tensor);
 
+/// Makes all that asks for the size of a tensor ask `getSize`: those of
+/// gathered tokens are counts of selections, as bounds are read off these.
+void simplifySizes(RewriterBase &rewriter, Operation *op);
+
 } // namespace mlir::mod
 
 #endif // MOD_PASSES_SIZES_H

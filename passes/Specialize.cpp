@@ -28,6 +28,14 @@ struct Specializer : ShapeCloner {
     int64_t tokens = cast<RankedTensorType>(x.getType()).getDimSize(1);
     return getCapacityCount(routed.getCapacity(), tokens);
   }
+
+  int64_t getExpertTokens(ExpertsOp experts) override {
+    Value x = mapping.lookupOrDefault(experts.getX());
+    int64_t tokens = cast<RankedTensorType>(x.getType()).getDimSize(1);
+    return experts.getCapacity()
+               ? getCapacityCount(*experts.getCapacity(), tokens)
+               : tokens;
+  }
 };
 
 struct SpecializePass : mod::impl::SpecializePassBase<SpecializePass> {

@@ -30,6 +30,7 @@ void emitKernel(KernelBuilder &builder, GatherOp op);
 void emitKernel(KernelBuilder &builder, ScatterOp op);
 void emitKernel(KernelBuilder &builder, SoftmaxOp op);
 void emitKernel(KernelBuilder &builder, NoiseOp op);
+void emitKernel(KernelBuilder &builder, SharesOp op);
 /// Replaces the count.
 void emitKernel(KernelBuilder &builder, SelectOp op);
 

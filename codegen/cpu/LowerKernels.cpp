@@ -58,11 +58,11 @@ static bool emitOp(KernelBuilder &builder, Operation *op) {
   return TypeSwitch<Operation *, bool>(op)
       .Case<LinearOp, RowScalesOp, QuantizeOp, AppendPanelsOp, PanelAttentionOp,
             RMSNormOp, InverseRMSOp, RopeOp, EmbeddingOp, PositionsOp, RouterOp,
-            PredictorOp, GatherOp, ScatterOp, SoftmaxOp, NoiseOp, SelectOp>(
-          [&](auto op) {
-            emitKernel(builder, op);
-            return true;
-          })
+            PredictorOp, GatherOp, ScatterOp, SoftmaxOp, NoiseOp, SharesOp,
+            SelectOp>([&](auto op) {
+        emitKernel(builder, op);
+        return true;
+      })
       .Default(false);
 }
 
@@ -70,7 +70,7 @@ static bool hasKernel(Operation *op) {
   return isa<LinearOp, RowScalesOp, QuantizeOp, AppendPanelsOp,
              PanelAttentionOp, RMSNormOp, InverseRMSOp, RopeOp, EmbeddingOp,
              PositionsOp, RouterOp, PredictorOp, GatherOp, ScatterOp, SoftmaxOp,
-             NoiseOp, SelectOp>(op);
+             NoiseOp, SharesOp, SelectOp>(op);
 }
 
 /// What a person would call the kernel: the op and its widths.

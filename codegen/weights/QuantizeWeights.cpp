@@ -256,6 +256,8 @@ static StringRef getObstacle(LinearOp op, ParameterValues &parameters) {
   };
   if (op.isPacked() || !isF32(op.getWeight()) || !isF32(op.getInput()))
     return "input and weight are not plain tensors of f32";
+  if (llvm::any_of(op->getUsers(), llvm::IsaPred<SharesOp>))
+    return "who goes to which expert is decided in f32";
   if (!parameters.contains(op.getWeight()))
     return "weight is not computed from parameters alone";
   return "";

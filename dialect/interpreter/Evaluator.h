@@ -44,6 +44,8 @@ private:
 std::optional<LogicalResult> evaluateModOp(Evaluator &evaluator, Operation *op);
 std::optional<LogicalResult> evaluateRoutingOp(Evaluator &evaluator,
                                                Operation *op);
+std::optional<LogicalResult> evaluateExpertOp(Evaluator &evaluator,
+                                              Operation *op);
 std::optional<LogicalResult> evaluateProductOp(Evaluator &evaluator,
                                                Operation *op);
 std::optional<LogicalResult> evaluateElementwiseOp(Evaluator &evaluator,

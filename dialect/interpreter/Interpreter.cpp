@@ -40,8 +40,9 @@ SmallVector<int64_t> Evaluator::getInts(ArrayRef<OpFoldResult> numbers) const {
 }
 
 LogicalResult Evaluator::evaluate(Operation *op) {
-  for (auto evaluateOp : {evaluateModOp, evaluateRoutingOp, evaluateProductOp,
-                          evaluateElementwiseOp, evaluateTensorOp})
+  for (auto evaluateOp :
+       {evaluateModOp, evaluateRoutingOp, evaluateExpertOp, evaluateProductOp,
+        evaluateElementwiseOp, evaluateTensorOp})
     if (std::optional<LogicalResult> known = evaluateOp(*this, op))
       return *known;
   return op->emitError("the interpreter does not know '")

@@ -50,16 +50,6 @@ static LogicalResult evaluateOp(Evaluator &evaluator, PredictorOp op) {
   return success();
 }
 
-namespace {
-/// What an op selects: the largest scores, those that pass, or both.
-struct SelectionRule {
-  Attribute capacity;
-  Ties ties = Ties::first;
-  bool forced = false;
-  ThresholdAttr threshold;
-};
-} // namespace
-
 /// Marks the tokens that are among the k largest, most of all the first.
 static void markLargest(ArrayRef<double> scores, const SelectionRule &rule,
                         std::vector<bool> &isSelected) {
@@ -85,9 +75,8 @@ static void markLargest(ArrayRef<double> scores, const SelectionRule &rule,
       isSelected[i] = areTiesIn;
 }
 
-/// The tokens that a rule selects.
-static std::vector<bool> markSelected(ArrayRef<double> scores,
-                                      const SelectionRule &rule) {
+std::vector<bool> mod::markSelected(ArrayRef<double> scores,
+                                    const SelectionRule &rule) {
   std::vector<bool> isSelected(scores.size(), !rule.capacity);
   if (rule.capacity)
     markLargest(scores, rule, isSelected);
@@ -98,9 +87,7 @@ static std::vector<bool> markSelected(ArrayRef<double> scores,
   return isSelected;
 }
 
-/// The ascending indices of the tokens that are marked as `value` says.
-static std::vector<double> getMarked(const std::vector<bool> &marks,
-                                     bool value) {
+std::vector<double> mod::getMarked(const std::vector<bool> &marks, bool value) {
   std::vector<double> indices;
   for (auto [i, mark] : llvm::enumerate(marks))
     if (mark == value)

@@ -1,6 +1,6 @@
 //===- Rows.h - Rows of tokens in the interpreter ---------------*- C++ -*-===//
 //
-// What ops do with rows of tokens: multiply, gather and scatter them.
+// What ops do with rows of tokens: multiply, select, gather and scatter them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -38,6 +38,21 @@ InterpreterValue getAllIndices(const InterpreterValue &x);
 /// The indices that an op writes rows of `x` at.
 InterpreterValue getRowIndices(Evaluator &evaluator, Value indices,
                                const InterpreterValue &x);
+
+/// What an op selects: the largest scores, those that pass, or both.
+struct SelectionRule {
+  Attribute capacity;
+  Ties ties = Ties::first;
+  bool forced = false;
+  ThresholdAttr threshold;
+};
+
+/// The tokens that a rule selects.
+std::vector<bool> markSelected(ArrayRef<double> scores,
+                               const SelectionRule &rule);
+
+/// The ascending indices of the tokens that are marked as `value` says.
+std::vector<double> getMarked(const std::vector<bool> &marks, bool value);
 
 } // namespace mlir::mod
 

@@ -63,8 +63,21 @@ class Sample:
         x = self.x[chosen]
         attention = self.attend(self.norm(x, prefix + "input_layernorm"), prefix, chosen)
         h = self.norm(x + attention, prefix + "post_attention_layernorm")
-        gate, up = (self.linear(h, f"{prefix}mlp.{name}_proj") for name in ("gate", "up"))
-        return attention, self.linear(silu(gate) * up, prefix + "mlp.down_proj")
+        if self.options.family == "mixtral":
+            return attention, self.mix(prefix + "block_sparse_moe.", h)
+        return attention, self.multiply(prefix + "mlp.", h, "gate_proj", "up_proj", "down_proj")
+
+    def multiply(self, prefix, h, gate, up, down):
+        return self.linear(silu(self.linear(h, prefix + gate)) * self.linear(h, prefix + up), prefix + down)
+
+    def mix(self, prefix, h):
+        """What experts add; how they are chosen matters little here."""
+        logits = self.linear(h, prefix + "gate")
+        least = -np.sort(-logits, 1)[:, self.options.experts_per_token - 1, None]
+        weights = np.where(logits >= least, np.exp(logits - logits.max(1, keepdims=True)), 0)
+        weights /= weights.sum(1, keepdims=True)
+        return sum(weights[:, e, None] * self.multiply(f"{prefix}experts.{e}.", h, "w1", "w3", "w2")
+                   for e in range(self.options.experts))
 
     def pass_dense(self, prefix):
         self.x = self.x + sum(self.update(prefix, np.arange(len(self.x))))

@@ -30,6 +30,7 @@ PRESETS = {"m110": {**M110, "routed": "odd", "capacity": "0.125", "predictor": 6
 
 FAMILIES = {"llama": {},
             "mistral": {"architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": None},
+            "mixtral": {"architectures": ["MixtralForCausalLM"], "model_type": "mixtral"},
             "qwen2": {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2"},
             "qwen3": {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"},
             "gemma": {"architectures": ["GemmaForCausalLM"], "model_type": "gemma", "hidden_act": "gelu_pytorch_tanh"}}
@@ -83,6 +84,10 @@ def make_config(options, routed):
         config.update({"sliding_window": options.sliding_window, "use_sliding_window": True, "max_window_layers": 1})
     if options.rope_scaling:
         config["rope_scaling"] = options.rope_scaling
+    if options.family == "mixtral":
+        config.update({"num_local_experts": options.experts, "num_experts_per_tok": options.experts_per_token})
+        if options.moe:
+            config["moe"] = options.moe
     if routed != "none":
         config["mod"] = {"routed_layers": routed, "capacity": options.capacity, **list_options(options),
                          "routing": options.routing, "gate": options.gate, "gate_scale": options.gate_scale, "gate_bias": options.gate_bias,
@@ -112,6 +117,13 @@ def stream_spread(options, layer):
     return math.sqrt(embedding_spread(options) ** 2 + layer * per_layer)
 
 
+def list_mlps(options):
+    """The MLPs of a layer, and what their parts are called."""
+    if options.family == "mixtral":
+        return [(f"block_sparse_moe.experts.{e}", "w1", "w3", "w2") for e in range(options.experts)]
+    return [("mlp", "gate_proj", "up_proj", "down_proj")]
+
+
 def list_tensors(options, routed):
     """(name, shape, mean, standard deviation) of every tensor, in the order of the file."""
     dim, ffn, queries, keys = options.dim, options.ffn, options.heads * options.head_dim, options.kv_heads * options.head_dim
@@ -131,9 +143,13 @@ def list_tensors(options, routed):
         if options.family == "qwen3":
             for name in "qk":
                 yield prefix + f"self_attn.{name}_norm.weight", [options.head_dim], 1.0, 0.1
-        yield prefix + "mlp.gate_proj.weight", [ffn, dim], 0.0, dim ** -0.5
-        yield prefix + "mlp.up_proj.weight", [ffn, dim], 0.0, dim ** -0.5
-        yield prefix + "mlp.down_proj.weight", [dim, ffn], 0.0, gain * 2 * ffn ** -0.5
+        for mlp, gate, up, down in list_mlps(options):
+            yield prefix + f"{mlp}.{gate}.weight", [ffn, dim], 0.0, dim ** -0.5
+            yield prefix + f"{mlp}.{up}.weight", [ffn, dim], 0.0, dim ** -0.5
+            yield prefix + f"{mlp}.{down}.weight", [dim, ffn], 0.0, gain * 2 * ffn ** -0.5
+        if options.family == "mixtral":
+            choices = options.experts + (options.moe or {}).get("noop_experts", 0)
+            yield prefix + "block_sparse_moe.gate.weight", [choices, dim], 0.0, dim ** -0.5
         if layer in routed:
             yield from list_routing(options, layer)
     yield "model.norm.weight", [dim], center, 0.1
@@ -297,6 +313,9 @@ def parse_arguments():
         help="a bias on routers, set for the capacity share; default: with --decode router")
     add("--family", choices=sorted(FAMILIES), default="llama", help="whose names and details (default llama)")
     add("--sliding-window", type=int, help="tokens that a layer sees: mistral; qwen2 and qwen3 but for their first layer")
+    add("--experts", type=int, default=8, help="experts of each MLP of mixtral (default 8)")
+    add("--experts-per-token", type=int, default=2)
+    add("--moe", type=json.loads, help="config.json's moe, a JSON object, for mixtral")
     add("--rope-scaling", type=json.loads, help="config.json's rope_scaling, a JSON object")
     add("--shards", type=int, default=1)
     add("--seed", type=int, default=0)

@@ -450,6 +450,29 @@ softmax(20, np.array([1, 4, 5, 19]))
 softmax(9, np.array([8]))
 
 
+def shares(n, choices, top, gate, row=None):
+    logits = normal(n, choices, scale=4)
+    logits[: n // 2] = np.rint(logits[: n // 2])
+    order = np.argsort(-logits, axis=1, kind="stable")[:, :top]
+    chosen = np.zeros(logits.shape, bool)
+    np.put_along_axis(chosen, order, True, axis=1)
+    powers = np.exp(logits.astype(float) - logits.max(1, keepdims=True))
+    want = {"sigmoid": 1 / (1 + np.exp(-logits.astype(float))), "none": np.ones(logits.shape),
+            "softmax": powers / powers.sum(1, keepdims=True),
+            "softmax_topk": powers / np.where(chosen, powers, 0).sum(1, keepdims=True)}[gate]
+    y = out(choices, 1, n, dynamic=(2,), row=row)
+    case(f"mod.shares {{0}} " + (f"top({top}) " if top else "") +
+         f"gate({gate}, scale = 0.5) into({{1}}) : ({{types}}) -> ()",
+         [Buffer(logits[None], (1,)), y], [y], [0.5 * np.where(chosen, want, 0).T[:, None]])
+
+
+shares(1, 8, 2, "softmax_topk")
+shares(37, 5, 3, "softmax")
+shares(20, 130, 4, "sigmoid", row=24)
+shares(9, 3, None, "softmax")
+shares(6, 1, 1, "none")
+
+
 def scatter(m, n, d, gate, indexed=True, row=None, replace=False):
     x, update, scores = normal(n, d), normal(m, d), normal(n, scale=4)
     scores[: n // 2] *= 0.05

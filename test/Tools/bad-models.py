@@ -155,8 +155,30 @@ BAD_JSON = {
     "key-twice-escaped": (replaced('"gate":', r'"g\u0061te": "none", "gate":'), "key 'gate' twice"),
 }
 
+def mixtral(moe=None, **keys):
+    """A mixture of two experts; `moe` is that object."""
+    keys = {"model_type": "mixtral", "architectures": ["MixtralForCausalLM"], "num_local_experts": 2, **keys}
+    return config(**keys, **({"moe": moe} if moe is not None else {}))
+
+
+BAD_MIXTRAL = {
+    "no-experts": (mixtral(), "tensor 'model.layers.0.block_sparse_moe.gate.weight' is missing, expected shape [2, 16]"),
+    "expert-count": (mixtral(num_local_experts=0), "'num_local_experts' must be an integer from 1 to 1024, not 0"),
+    "expert-count-huge": (mixtral(num_local_experts=1 << 40), "'num_local_experts' must be an integer from 1 to 1024"),
+    "experts-per-token": (mixtral(num_experts_per_tok=3), "'num_experts_per_tok' must be at most the number of choices (2), not 3"),
+    "moe-not-an-object": (mixtral([]), "'moe' must be an object, not a list"),
+    "moe-key": (mixtral({"expert": 1}), "'moe' has unknown keys: expert; known are: routing, gate"),
+    "moe-routing": (mixtral({"routing": "hash"}), "'moe.routing' is 'hash'"),
+    "moe-gate": (mixtral({"gate": "raw"}), "'moe.gate' is 'raw'"),
+    "moe-noops": (mixtral({"noop_experts": -1}), "'moe.noop_experts' must be an integer from 0", "not -1"),
+    "moe-capacity": (mixtral({"capacity": 1.5}), "'moe.capacity' must be a ratio in (0, 1] or a count"),
+    "moe-threshold": (mixtral({"threshold": 0.5}), "'moe.threshold' is of expert_choice"),
+    "moe-threshold-text": (mixtral({"routing": "expert_choice", "threshold": "a"}), "'moe.threshold' must be a number, not 'a'"),
+    "moe-gate-of-tokens": (mixtral({"routing": "expert_choice", "gate": "softmax_topk"}), "'moe.gate' 'softmax_topk' is of token_choice"),
+}
+
 BAD_LLAMA = {
-    "other-model": (config(model_type="falcon"), "'model_type' is 'falcon', supported are: llama, mistral, qwen2, qwen3, gemma"),
+    "other-model": (config(model_type="falcon"), "'model_type' is 'falcon', supported are: llama, mistral, mixtral, qwen2, qwen3, gemma"),
     "other-class": (config(architectures=["MixtralForCausalLM"]),
                     "'architectures[0]' is 'MixtralForCausalLM', supported are: LlamaForCausalLM, LlamaMoDForCausalLM\n"),
     "no-model-type": (without("model_type", "architectures"), "'model_type' is missing: expected one of: llama, mistral"),
@@ -348,7 +370,7 @@ BAD_INDEX = {
                                                         d / "model-00002-of-00002.safetensors"), "is also in"),
 }
 
-TABLES = [("whole", BAD_JSON), ("whole", BAD_LLAMA), ("whole", BAD_ROUTING), ("whole", BAD_TENSORS),
+TABLES = [("whole", BAD_JSON), ("whole", BAD_LLAMA), ("whole", BAD_MIXTRAL), ("whole", BAD_ROUTING), ("whole", BAD_TENSORS),
           ("whole", BAD_WEIGHTS), ("shards", BAD_INDEX)]
 
 

@@ -16,6 +16,7 @@ import statistics
 import numpy as np
 
 import checkpoint
+import experts
 import families
 from narrow import Products
 
@@ -237,8 +238,9 @@ class Layer:
         self.q_norm = tensors.get(prefix + "self_attn.q_norm.weight")
         self.k_norm = tensors.get(prefix + "self_attn.k_norm.weight")
         self.window = math.inf
+        self.experts = None
         for name in ("gate", "up", "down"):
-            setattr(self, name, tensors[f"{prefix}mlp.{name}_proj.weight"])
+            setattr(self, name, tensors.get(f"{prefix}mlp.{name}_proj.weight"))
 
 
 class Model:
@@ -269,6 +271,7 @@ class Model:
         ]
         for i, layer in enumerate(self.layers):
             layer.window = families.find_window(config, i)
+            layer.experts = experts.read_experts(config, tensors, i)
 
     @classmethod
     def load(cls, directory, dtype=np.float64, products="f32", kv_tokens=None):
@@ -283,7 +286,8 @@ class Model:
 
     @property
     def margin(self):
-        return min((routing.margin for routing in self.routed.values()), default=math.inf)
+        mixtures = [layer.experts for layer in self.layers if layer.experts]
+        return min((routing.margin for routing in [*self.routed.values(), *mixtures]), default=math.inf)
 
     def norm_factor(self, x):
         mean_square = (x * x).mean(-1, keepdims=True)
@@ -352,17 +356,19 @@ def attend(model, layer, x, positions):
     return model.multiply(mixed, layer.o) + layer.o_bias
 
 
-def run_mlp(model, layer, x):
+def run_mlp(model, layer, x, routing):
     norm = layer.mlp_norm, model.norm_factor(x)
+    if layer.experts:
+        return layer.experts.run(model, model.rms_norm(x, layer.mlp_norm), routing)
     gate, up = (model.multiply(x, weight, norm) for weight in (layer.gate, layer.up))
     return model.multiply(model.activation(gate) * up, layer.down)
 
 
-def update(model, layer, x, positions, scope="block"):
+def update(model, layer, x, positions, routing, scope="block"):
     """attn and mlp of a pre-norm decoder layer, whose sum is f; 0 outside of the
     scope."""
     attention = 0 if scope == "mlp" else attend(model, layer, x, positions)
-    mlp = 0 if scope == "attention" else run_mlp(model, layer, x + attention)
+    mlp = 0 if scope == "attention" else run_mlp(model, layer, x + attention, routing)
     return attention, mlp
 
 
@@ -374,7 +380,7 @@ def route(model, layer, x, tokens, positions, routing):
     router.skip(x, chosen, routing)
     if len(chosen):
         gate = router.gate(before, chosen, routing)[:, None]
-        parts = update(model, layer, before[chosen], positions[chosen], router.scope)
+        parts = update(model, layer, before[chosen], positions[chosen], routing, router.scope)
         x[chosen] = router.become(before[chosen], gate, *parts)
 
 
@@ -384,11 +390,11 @@ def forward(model, tokens, routing):
     positions = np.arange(len(x))
     for layer in model.layers:
         if layer.routing is None:
-            x = x + sum(update(model, layer, x, positions))
+            x = x + sum(update(model, layer, x, positions, routing))
             continue
         if layer.routing.scope == "mlp":
             x = x + attend(model, layer, x, positions)
         route(model, layer, x, tokens, positions, routing)
         if layer.routing.scope == "attention":
-            x = x + run_mlp(model, layer, x)
+            x = x + run_mlp(model, layer, x, routing)
     return model.multiply(x, model.head, (model.norm, model.norm_factor(x)))

@@ -51,8 +51,28 @@ def run_attention(model, layer, x, position, caches):
     return attend(model, layer, model.rms_norm(x, layer.input_norm), position, caches)
 
 
+def mix_experts(model, mixture, h):
+    """One token through those of the experts that it goes to."""
+    logits = [float(row @ h) for row in mixture.router]
+    chosen = range(len(logits))
+    if not mixture.by_experts:
+        chosen = sorted(chosen, key=lambda e: -logits[e])[: mixture.top]
+    among = chosen if mixture.gate == "softmax_topk" else range(len(logits))
+    total = sum(math.exp(logits[e]) for e in among)
+    mixed = np.zeros_like(h)
+    for e in chosen:
+        share = {"sigmoid": 1 / (1 + math.exp(-logits[e])), "none": 1.0}.get(mixture.gate, math.exp(logits[e]) / total)
+        if e >= len(mixture.weights) or (mixture.by_experts and share <= mixture.least):
+            continue
+        gate, up, down = mixture.weights[e]
+        mixed += share * (down @ (model.activation(gate @ h) * (up @ h)))
+    return mixed
+
+
 def run_mlp(model, layer, x):
     h = model.rms_norm(x, layer.mlp_norm)
+    if layer.experts:
+        return mix_experts(model, layer.experts, h)
     return layer.down @ (model.activation(layer.gate @ h) * (layer.up @ h))
 
 

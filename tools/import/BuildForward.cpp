@@ -125,13 +125,18 @@ Value ForwardBuilder::buildGelu(Location loc, Value x, Value factor) {
 }
 
 Value ForwardBuilder::buildMlp(const Twine &name, Value x) {
+  return buildGlu(name, x, ".gate_proj", ".up_proj", ".down_proj");
+}
+
+Value ForwardBuilder::buildGlu(const Twine &name, Value x, StringRef gateName,
+                               StringRef upName, StringRef downName) {
   bool bias = config.mlpBias;
-  Value gate = buildLinear(name + ".gate_proj", x, config.intermediate, bias);
-  Value up = buildLinear(name + ".up_proj", x, config.intermediate, bias);
+  Value gate = buildLinear(name + gateName, x, config.intermediate, bias);
+  Value up = buildLinear(name + upName, x, config.intermediate, bias);
   bool isGelu = config.variant.activation == HiddenActivation::gelu;
   Value product = isGelu ? buildGelu(getLoc(name), gate, up)
                          : buildSilu(getLoc(name), gate, up);
-  return buildLinear(name + ".down_proj", product, config.hidden, bias);
+  return buildLinear(name + downName, product, config.hidden, bias);
 }
 
 LayerParts ForwardBuilder::buildParts(StringRef name, Value x, Value positions,
@@ -145,7 +150,9 @@ LayerParts ForwardBuilder::buildParts(StringRef name, Value x, Value positions,
   }
   if (scope != Scope::attention) {
     Value normed = buildNorm(name + ".post_attention_layernorm", parts.middle);
-    parts.mlp = buildMlp(name + ".mlp", normed);
+    parts.mlp = config.experts
+                    ? buildExperts(name + ".block_sparse_moe", normed)
+                    : buildMlp(name + ".mlp", normed);
   }
   return parts;
 }

@@ -75,6 +75,18 @@ struct RoutingConfig {
   std::optional<int64_t> predictorHidden;
 };
 
+/// The experts of each MLP.
+struct ExpertsConfig {
+  /// Networks, and choices that do nothing.
+  int64_t experts = 0, noops = 0;
+  /// How many a token goes to; none: experts choose their tokens.
+  std::optional<int64_t> top;
+  std::optional<Capacity> capacity;
+  GateKind gate = GateKind::softmax_topk;
+  /// The share that routes a token where the future is unknown.
+  double least = 0.0;
+};
+
 struct Config {
   int64_t vocab, hidden, intermediate, layers, heads, kvHeads, headDim, context;
   double normEps, ropeTheta;
@@ -82,6 +94,7 @@ struct Config {
   Variant variant;
   SmallVector<int32_t> eosTokens;
   RoutingConfig routing;
+  std::optional<ExpertsConfig> experts;
 };
 
 /// Reads and checks `config.json`; emits one error if it is not a model that

@@ -23,6 +23,7 @@ static constexpr FamilyName kFamilies[] = {
     {Family::llama, "llama", "LlamaForCausalLM"},
     {Family::llama, "llama", kAstramindLlama},
     {Family::mistral, "mistral", "MistralForCausalLM"},
+    {Family::mixtral, "mixtral", "MixtralForCausalLM"},
     {Family::qwen2, "qwen2", "Qwen2ForCausalLM"},
     {Family::qwen3, "qwen3", "Qwen3ForCausalLM"},
     {Family::gemma, "gemma", "GemmaForCausalLM"},
@@ -119,9 +120,13 @@ static SmallVector<bool> readLayerTypes(ObjectReader &root,
   return slides;
 }
 
+static bool isMistral(Family family) {
+  return family == Family::mistral || family == Family::mixtral;
+}
+
 static SmallVector<bool> getSliding(ObjectReader &root, Family family,
                                     const Config &config) {
-  SmallVector<bool> slides(config.layers, family == Family::mistral);
+  SmallVector<bool> slides(config.layers, isMistral(family));
   bool isQwen = family == Family::qwen2 || family == Family::qwen3;
   if (!isQwen)
     return slides;
@@ -140,11 +145,13 @@ static SmallVector<bool> getSliding(ObjectReader &root, Family family,
 static void readWindows(ObjectReader &root, Family family, Config &config) {
   Variant &variant = config.variant;
   variant.windows.resize(config.layers);
-  bool isMistral = family == Family::mistral;
   bool isQwen = family == Family::qwen2 || family == Family::qwen3;
   bool isNull =
       root.getJson().get("sliding_window") && !root.has("sliding_window");
-  bool has = !isNull && (isMistral ||
+  // Mixtral's files without the key mean none.
+  bool isStated = family == Family::mistral ||
+                  (family == Family::mixtral && root.has("sliding_window"));
+  bool has = !isNull && (isStated ||
                          (isQwen && root.getFlag("use_sliding_window", false)));
   if (!has)
     return;

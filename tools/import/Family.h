@@ -17,7 +17,7 @@ struct Config;
 /// Llama as astramind's `apply_mod_to_hf` changes it.
 inline constexpr StringLiteral kAstramindLlama = "LlamaMoDForCausalLM";
 
-enum class Family { llama, mistral, qwen2, qwen3, gemma };
+enum class Family { llama, mistral, mixtral, qwen2, qwen3, gemma };
 
 enum class HiddenActivation { silu, gelu };
 

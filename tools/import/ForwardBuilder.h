@@ -45,6 +45,8 @@ private:
   Value buildDense(StringRef name, Value x, Value positions, Scope scope);
   Value buildAttention(const Twine &name, Value x, Value positions);
   Value buildMlp(const Twine &name, Value x);
+  Value buildGlu(const Twine &name, Value x, StringRef gateName,
+                 StringRef upName, StringRef downName);
   Value buildSilu(Location loc, Value x, Value factor = {});
   Value buildGelu(Location loc, Value x, Value factor);
   Value buildNorm(const Twine &name, Value x,
@@ -52,6 +54,9 @@ private:
   Value buildRope(Location loc, Value x, Value positions, int64_t heads);
   Value buildEmbedding(Value tokens, Value table);
   Value buildLinear(const Twine &name, Value x, int64_t outputs, bool hasBias);
+
+  // BuildExperts.cpp
+  Value buildExperts(const Twine &name, Value x);
 
   // BuildRouting.cpp
   Value buildRouter(const Twine &name, Value x);

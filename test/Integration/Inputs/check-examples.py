@@ -116,6 +116,19 @@ def stochastic(p, x, mode):
     return x, math.inf
 
 
+def mode_integrated(p, x, mode):
+    x = attend_all(p, x)
+    n = rms_norm(x, p["mlp.norm"])
+    powers = np.exp(n @ p["router"].T)
+    shares, margin = powers / powers.sum(1, keepdims=True), math.inf
+    for e in range(2):
+        chosen, gap = above(shares[:, e], 0.4) if mode == "causal" else largest(shares[:, e], 0.25)
+        update = np.tanh(n[chosen] @ p[f"up.{e}"].T) @ p[f"down.{e}"].T
+        x[chosen] += shares[chosen, e, None] * update
+        margin = min(margin, gap)
+    return x, margin
+
+
 def logits(p, name, tokens, mode):
     equations = globals()[name.removesuffix("-capped").replace("-", "_")]
     x, margin = equations(p, p["embedding"][tokens], mode)

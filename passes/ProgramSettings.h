@@ -1,0 +1,29 @@
+//===- ProgramSettings.h - What programs are to be like ---------*- C++ -*-===//
+//
+// The options of mod-derive-programs, read and checked.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOD_PASSES_PROGRAMSETTINGS_H
+#define MOD_PASSES_PROGRAMSETTINGS_H
+
+#include "dialect/ModOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace mlir::mod {
+
+struct ProgramSettings {
+  std::optional<Causal> routing; // of every routed block; none: as written
+  Type cacheType;                // of a session's caches; null: as computed
+  int64_t kvTokens; // most tokens in a cache of a routed block; 0: a context
+  int64_t batch;    // most sequences of decode_batch
+
+  /// What options ask for; failure where they cannot be had of the model.
+  static FailureOr<ProgramSettings> get(func::FuncOp model, StringRef routing,
+                                        StringRef kvDtype, int64_t kvTokens,
+                                        int64_t batch);
+};
+
+} // namespace mlir::mod
+
+#endif // MOD_PASSES_PROGRAMSETTINGS_H
