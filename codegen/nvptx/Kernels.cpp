@@ -61,9 +61,25 @@ static LogicalResult verifyLinalg(linalg::LinalgOp op) {
   return success();
 }
 
+/// What an op says beyond what its kernel does; empty where nothing is.
+static StringRef getUnknownClause(Operation *op) {
+  return TypeSwitch<Operation *, StringRef>(op)
+      .Case(
+          [](RMSNormOp op) { return StringRef(op.getHeads() ? "heads" : ""); })
+      .Case<RopeOp, AppendPanelsOp>(
+          [](auto op) { return StringRef(op.getScaling() ? "scaling" : ""); })
+      .Case([](PanelAttentionOp op) {
+        return StringRef(op.getWindow() ? "window" : "");
+      })
+      .Default(StringRef());
+}
+
 LogicalResult mod::verifyGpuKernel(Operation *op) {
   if (failed(verifyElements(op)))
     return failure();
+  if (StringRef clause = getUnknownClause(op); !clause.empty())
+    return op->emitOpError("has '")
+           << clause << "', which nvptx has no kernel for";
   if (auto linear = dyn_cast<LinearOp>(op))
     return verifyLinear(linear);
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
