@@ -12,10 +12,11 @@ BENCH := kernels,models,batch,cost,memory
 SOURCES = $(shell find dialect passes codegen runtime tools test -name '*.cpp' -o -name '*.h' -o -name '*.c')
 # Folders of tests that also run with a compiler and a runtime under sanitizers.
 SANITIZED := Tools Runtime
+FUZZ_SECONDS := 600
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 MODEL := examples/kjv
 
-.PHONY: help setup build sanitized demo test test-fast bench format tidy docs clean
+.PHONY: help setup build sanitized demo test test-fast fuzz bench format tidy docs clean
 .DEFAULT_GOAL := help
 
 help: ## Show this
@@ -64,6 +65,13 @@ test: build sanitized ## Run all tests; the last line says how many passed
 test-fast: build ## Run all tests but those under sanitizers
 	test/run.py build/test
 
+build-fuzz/build.ninja: | setup
+	cmake --preset fuzz $(CMAKE_FLAGS)
+
+fuzz: build-fuzz/build.ninja ## Feed random inputs to what reads files (FUZZ_SECONDS=600)
+	cmake --build build-fuzz --target fuzzers
+	/usr/bin/python3 test/Fuzz/fuzz.py --build build-fuzz --seconds $(FUZZ_SECONDS)
+
 bench: build ## Measure everything against the machine and its libraries (BENCH=kernels: a part)
 	$(call install,$(BENCH_PACKAGES))
 	cmake --preset release $(CMAKE_FLAGS) >build/bench-cmake.log
@@ -80,4 +88,4 @@ docs: build ## Write the reference pages in docs/ from TableGen
 	cp build/docs/*.md docs/
 
 clean: ## Remove everything that was built
-	rm -rf build build-sanitize build-debug
+	rm -rf build build-sanitize build-fuzz build-debug
