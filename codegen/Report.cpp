@@ -7,6 +7,7 @@
 #include "codegen/Report.h"
 #include "codegen/weights/PreparedWeights.h"
 #include "dialect/Programs.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "passes/Budget.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -26,6 +27,17 @@ static void addArenas(ModuleOp module, llvm::json::Object &report) {
   report["arena_bytes"] = getInt(module->getAttr("mod.arena_bytes"));
 }
 
+/// How many kernels each program launches, where it runs on a GPU. Branches of
+/// the host are those of a trace, which is seldom wanted.
+static void addLaunches(ModuleOp module, llvm::json::Object &report) {
+  for (func::FuncOp program : getPrograms(module)) {
+    auto launches = program.getOps<gpu::LaunchFuncOp>();
+    llvm::json::Object *run = report.getObject(program.getName());
+    if (run && !launches.empty())
+      (*run)["launches"] = int64_t(llvm::range_size(launches));
+  }
+}
+
 FailureOr<llvm::json::Object> mod::makeReport(ModuleOp module) {
   auto attr = module->getAttrOfType<DictionaryAttr>(kBudgetAttr);
   FailureOr<Budget> budget =
@@ -40,6 +52,7 @@ FailureOr<llvm::json::Object> mod::makeReport(ModuleOp module) {
   if (auto weights = module->getAttrOfType<DictionaryAttr>(kWeightsAttr))
     report["weights_bytes"] = getInt(weights.get("bytes"));
   addArenas(module, report);
+  addLaunches(module, report);
   report["kv_bytes"] = getInt(module->getAttr("mod.caches_bytes"));
   return report;
 }
@@ -62,6 +75,18 @@ static void printRun(const llvm::json::Object &report, StringRef program,
                       mebibytes(getField(*run, "arena_bytes")), what);
 }
 
+/// The kernels of each program on a GPU.
+static void printLaunches(const llvm::json::Object &report,
+                          llvm::raw_ostream &os) {
+  std::string counts;
+  for (StringRef program : {"forward", "prefill", "decode"})
+    if (int64_t count = getField(*report.getObject(program), "launches"))
+      counts += llvm::formatv("{0}{1} in {2}", counts.empty() ? "" : ", ",
+                              count, program);
+  if (!counts.empty())
+    os << "  launches   " << counts << "\n";
+}
+
 void mod::printReport(const llvm::json::Object &report, llvm::raw_ostream &os) {
   os << llvm::formatv("budget of {0}, context {1}\n",
                       report.getString("model").value_or("model"),
@@ -69,6 +94,7 @@ void mod::printReport(const llvm::json::Object &report, llvm::raw_ostream &os) {
   printRun(report, "forward", "a whole context, all logits", os);
   printRun(report, "prefill", "a whole context, the last logits", os);
   printRun(report, "decode", "its last token", os);
+  printLaunches(report, os);
   os << llvm::formatv("  parameters {0}, stored in {1}\n",
                       getField(report, "parameters"),
                       mebibytes(getField(report, "parameter_bytes")));

@@ -17,6 +17,10 @@ namespace mlir::mod {
 /// The attribute of an op whose buffers are all aligned to 16 bytes.
 inline constexpr llvm::StringLiteral kAlignedAttr = "mod.aligned";
 
+/// The attribute of a product with one row, scaled by its root mean square:
+/// what is added to the mean.
+inline constexpr llvm::StringLiteral kInverseRMSAttr = "mod.inverse_rms";
+
 /// Writes the kernel of an op; fails with an error where it has none.
 FailureOr<Geometry> emitGpuKernel(ThreadBuilder &b, Operation *op);
 
@@ -52,6 +56,10 @@ Value emitGate(ThreadBuilder &b, GateAttr gate, Value score);
 
 /// The cosine and the sine of an angle.
 std::pair<Value, Value> emitCosSin(ThreadBuilder &b, Value angle);
+
+/// 1 / sqrt(mean(x^2) + eps) of one row, by the lanes of a warp.
+Value emitInverseRMS(ThreadBuilder &b, Value x, ValueRange row,
+                     const APFloat &eps);
 
 /// Dot product of two rows by the lanes of a warp, in each lane.
 Value emitDot(ThreadBuilder &b, Value x, ValueRange xRow, Value y,

@@ -154,8 +154,14 @@ static Geometry emitSingleRow(ThreadBuilder &b, LinearOp op) {
     Value sum = dot(output), other;
     if (op.getGlu())
       other = dot(b.add(output, b.index(op.getNumOutputs())));
+    Value inverse;
+    if (auto eps = op->getAttrOfType<FloatAttr>(kInverseRMSAttr))
+      inverse = emitInverseRMS(b, op.getInput(), from, eps.getValue());
     b.ifThen(b.eq(b.lane(), zero), [&] {
-      clauses.store(clauses.loadToken(zero), output, sum, other);
+      GpuLinearClauses::Token token = clauses.loadToken(zero);
+      if (inverse)
+        token.scale = inverse;
+      clauses.store(token, output, sum, other);
     });
   });
   return {kOutputsPerBlock * kWarpThreads,

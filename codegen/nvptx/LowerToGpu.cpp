@@ -103,10 +103,54 @@ static void sinkStores(Block &block) {
 }
 
 //===----------------------------------------------------------------------===//
+// Norms
+//===----------------------------------------------------------------------===//
+
+/// Whether a product scales the row that a norm is of by the norm, with nothing
+/// in between that works on the row.
+static bool scalesBy(LinearOp product, InverseRMSOp norm) {
+  if (product.getRowScales() != norm.getInto() ||
+      product.getInput() != norm.getX() || product.getRows() ||
+      product->getBlock() != norm->getBlock() ||
+      !norm->isBeforeInBlock(product))
+    return false;
+  for (Operation *op = norm->getNextNode(); op != product;
+       op = op->getNextNode())
+    if (!isPure(op) && llvm::is_contained(op->getOperands(), norm.getX()))
+      return false;
+  return product.getInto() != norm.getX();
+}
+
+/// Products with one row compute its norm themselves: each warp reads the row
+/// in any case, and a launch costs more.
+static void fuseNorms(func::FuncOp program) {
+  SmallVector<InverseRMSOp> norms;
+  program.walk([&](InverseRMSOp op) { norms.push_back(op); });
+  for (InverseRMSOp norm : norms) {
+    SmallVector<LinearOp> products;
+    bool fuses = !norm.getRows() && getBound(norm.getX(), 0) == 1 &&
+                 getBound(norm.getX(), 1) == 1;
+    for (Operation *user : norm.getInto().getUsers()) {
+      auto product = dyn_cast<LinearOp>(user);
+      fuses &= user == norm || (product && scalesBy(product, norm));
+      if (product)
+        products.push_back(product);
+    }
+    if (!fuses || products.size() != 1)
+      continue;
+    LinearOp product = products.front();
+    product->setAttr(kInverseRMSAttr, norm.getEpsAttr());
+    product.getRowScalesMutable().clear();
+    norm.erase();
+  }
+}
+
+//===----------------------------------------------------------------------===//
 // Programs
 //===----------------------------------------------------------------------===//
 
 LogicalResult ProgramLowering::run() {
+  fuseNorms(program);
   program.walk([](Block *block) {
     if (block->mightHaveTerminator())
       sinkStores(*block);

@@ -51,6 +51,7 @@ def LowerToGpuPass : Pass<"mod-lower-to-gpu", "::mlir::ModuleOp"> {
     in it. Grids are as large as what is static, or what the host knows, makes
     them; blocks without work end.
 
+    A product with one row computes the `mod.inverse_rms` that scales it itself.
     A kernel takes flat buffers, and the sizes that the host knows. Scalar code
     between ops that reads or writes memory becomes kernels of one thread.
 

@@ -38,9 +38,8 @@ Value mod::emitDot(ThreadBuilder &b, Value x, ValueRange xRow, Value y,
   return b.sumWarp(sum);
 }
 
-/// 1 / sqrt(mean(x^2) + eps) of one row.
-static Value emitInverseRMS(ThreadBuilder &b, Value x, ValueRange row,
-                            const APFloat &eps) {
+Value mod::emitInverseRMS(ThreadBuilder &b, Value x, ValueRange row,
+                          const APFloat &eps) {
   int64_t width = getBound(x, 2);
   Value sum = emitDot(b, x, row, x, row, width);
   Value mean = b.mulf(sum, b.f32(1.0 / double(width)));
