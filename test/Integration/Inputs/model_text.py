@@ -2,7 +2,12 @@
 
 import ctypes
 import json
+import pathlib
+import re
 import struct
+
+HEADER = pathlib.Path(__file__).resolve().parents[3] / "runtime/modrt.h"
+ABI_VERSION = int(re.search(r"MODRT_ABI_VERSION (\d+)", HEADER.read_text())[1])
 
 # A model of one embedding row per token, its head tied: what there is to
 # compile is the tokenizer.
@@ -52,7 +57,7 @@ class Library:
         self.library = ctypes.CDLL(str(path))
         self.library.mod_model.restype = ctypes.c_void_p
         self.instance = ctypes.c_void_p()
-        model = ctypes.c_void_p(self.library.mod_model(2))
+        model = ctypes.c_void_p(self.library.mod_model(ABI_VERSION))
         self.call("modrt_open", model, None, ctypes.byref(self.instance))
 
     def call(self, name, *arguments):
