@@ -74,9 +74,10 @@ CpuTarget mod::getCpuTarget(const llvm::TargetMachine &machine) {
 std::string mod::getFeatures(const llvm::TargetMachine &machine) {
   std::string features;
   for (StringRef feature :
-       {"sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx", "avx2", "fma",
-        "bmi", "bmi2", "avx512f", "avx512vl", "avx512bw", "avx512dq",
-        "avx512cd", "avx512bf16", "avx512vnni"})
+       {"sse3",       "ssse3",      "sse4.1",   "sse4.2",   "popcnt",
+        "avx",        "avx2",       "fma",      "bmi",      "bmi2",
+        "avx512f",    "avx512vl",   "avx512bw", "avx512dq", "avx512cd",
+        "avx512bf16", "avx512vnni", "amx-tile", "amx-bf16", "amx-int8"})
     if (hasFeature(machine, feature))
       features += (features.empty() ? "" : ",") + feature.str();
   return features;

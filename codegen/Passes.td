@@ -39,7 +39,9 @@ def LowerKernelsPass : Pass<"mod-lower-kernels", "::mlir::ModuleOp"> {
     Option<"bf16Dot", "bf16-dot", "bool", "false",
            "the CPU multiplies and adds pairs of bf16 (AVX512_BF16)">,
     Option<"byteDot", "byte-dot", "bool", "false",
-           "the CPU multiplies and adds fours of i8 (AVX512_VNNI)">
+           "the CPU multiplies and adds fours of i8 (AVX512_VNNI)">,
+    Option<"tiles", "tiles", "bool", "false",
+           "the CPU multiplies tiles of bf16 and i8 (AMX)">
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",

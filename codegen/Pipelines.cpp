@@ -87,12 +87,19 @@ static bool hasFeature(const PhaseOptions &options, StringRef feature) {
          llvm::is_contained(llvm::split(options.features, ','), feature);
 }
 
+/// Whether it has tiles of all narrow types.
+static bool hasTiles(const PhaseOptions &options) {
+  return llvm::all_of(
+      ArrayRef<StringRef>{"amx-tile", "amx-bf16", "amx-int8"},
+      [&](StringRef feature) { return hasFeature(options, feature); });
+}
+
 static void buildPacked(OpPassManager &pm, const PhaseOptions &options) {
   // After fusion: what is one product has one type.
   QuantizeWeightsPassOptions quantize;
   quantize.dtype = options.dtype;
   quantize.narrowInputs =
-      options.isGpu() ||
+      options.isGpu() || hasTiles(options) ||
       hasFeature(options,
                  options.dtype == "bf16" ? "avx512bf16" : "avx512vnni");
   pm.addNestedPass<func::FuncOp>(createQuantizeWeightsPass(quantize));
@@ -142,6 +149,7 @@ static void buildLowered(OpPassManager &pm, const PhaseOptions &options) {
   kernels.vectorBits = options.vectorBits;
   kernels.bf16Dot = hasFeature(options, "avx512bf16");
   kernels.byteDot = hasFeature(options, "avx512vnni");
+  kernels.tiles = hasTiles(options);
   pm.addPass(createLowerKernelsPass(kernels));
   // What is left is elementwise work and copies, much the same in each layer.
   pm.addPass(createOutlineElementwisePass());

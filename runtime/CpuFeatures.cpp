@@ -7,9 +7,12 @@
 
 #include "runtime/CpuFeatures.h"
 
+#include <cerrno>
 #include <cpuid.h>
 #include <cstring>
 #include <string>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 using namespace modrt;
 
@@ -17,8 +20,8 @@ namespace {
 
 enum Register { EAX, EBX, ECX, EDX };
 
-/// Which registers the system must save: none, YMM, or ZMM too.
-enum State : unsigned { None = 0, Ymm = 0x6, Zmm = 0xe6 };
+/// Which registers the system must save: none, YMM, ZMM too, or those of AMX.
+enum State : unsigned { None = 0, Ymm = 0x6, Zmm = 0xe6, Tiles = 0x60000 };
 
 struct Feature {
   const char *name;
@@ -69,7 +72,10 @@ static const Feature knownFeatures[] = {
     {"avx512bitalg", 7, 0, ECX, 12, Zmm},
     {"avx512vpopcntdq", 7, 0, ECX, 14, Zmm},
     {"avx512vp2intersect", 7, 0, EDX, 8, Zmm},
+    {"amx-bf16", 7, 0, EDX, 22, Tiles},
     {"avx512fp16", 7, 0, EDX, 23, Zmm},
+    {"amx-tile", 7, 0, EDX, 24, Tiles},
+    {"amx-int8", 7, 0, EDX, 25, Tiles},
     {"avxvnni", 7, 1, EAX, 4, Ymm},
     {"avx512bf16", 7, 1, EAX, 5, Zmm},
     {"avxifma", 7, 1, EAX, 23, Ymm},
@@ -114,6 +120,16 @@ bool modrt::hasCpuFeature(const char *name) {
   return feature && isPresent(*feature);
 }
 
+/// Asks the system for the registers of AMX, which it saves only for processes
+/// that want them (Linux, Documentation/arch/x86/xstate.rst).
+static modrt_status requestTiles() {
+  const long reqXcompPerm = 0x1023, tileData = 18;
+  if (syscall(SYS_arch_prctl, reqXcompPerm, tileData) != 0)
+    return error(MODRT_SYSTEM, "cannot use the tile registers of this CPU: %s",
+                 strerror(errno));
+  return ok();
+}
+
 static modrt_status checkCpuFeature(const std::string &name) {
   if (!findFeature(name.c_str()))
     return error(MODRT_UNSUPPORTED,
@@ -123,7 +139,7 @@ static modrt_status checkCpuFeature(const std::string &name) {
     return error(MODRT_UNSUPPORTED,
                  "needs CPU feature '%s', which this machine does not have",
                  name.c_str());
-  return ok();
+  return name == "amx-tile" ? requestTiles() : ok();
 }
 
 modrt_status modrt::checkCpuFeatures(const char *features) {

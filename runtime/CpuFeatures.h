@@ -14,7 +14,8 @@ namespace modrt {
 /// Whether CPU and system have a feature, by LLVM's name for it.
 bool hasCpuFeature(const char *name);
 
-/// Fails, naming it, where one of `features` ("avx2,fma") is missing.
+/// Fails, naming it, where one of `features` ("avx2,fma") is missing. Asks the
+/// system for the registers that it grants to a process only on request.
 modrt_status checkCpuFeatures(const char *features);
 
 } // namespace modrt

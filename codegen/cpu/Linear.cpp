@@ -7,7 +7,7 @@
 
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/LinearClauses.h"
-#include "codegen/cpu/Multipliers.h"
+#include "codegen/cpu/MatrixTiles.h"
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -47,6 +47,8 @@ private:
   void emitFewRows(Task task, int64_t rows);
   void emitManyRows(Task task);
   void emitTiles(Task task, TilePanels panels);
+  void emitMatrixTiles(Task task);
+  void emitMatrixRows(MatrixTiles &tiles, Task task, Value size);
   void emitTile(int64_t rows, Value firstRow, TilePanels panels);
   void emitPanel(TileResult result);
   void emitEpilogue(TileResult result, int64_t valid);
@@ -55,7 +57,10 @@ private:
   LinearOp op;
   LinearClauses clauses;
   PackedWeight weight;
-  int64_t n, panel, panels, vectors, tileRows, blockRows;
+  int64_t n, panel, panels, vectors;
+  /// Whether many rows are multiplied by tile registers.
+  bool hasTiles;
+  int64_t tileRows, blockRows;
   /// Rows that leave room for a second panel in a tile: as many as a batch has,
   /// or a routed block of it.
   int64_t fewRows;
@@ -87,7 +92,9 @@ PackedLinear::PackedLinear(KernelBuilder &builder, LinearOp op)
     : b(builder), op(op), clauses(builder, op), weight(builder, op),
       n(op.getNumOutputs()), panel(op.getPanel()),
       panels(getStaticDim(op.getWeight(), 0)),
-      vectors(panel / b.target.getLanes()), tileRows(getTileRows(b.target, op)),
+      vectors(panel / b.target.getLanes()),
+      hasTiles(MatrixTiles::canDo(b.target, op)),
+      tileRows(hasTiles ? MatrixTiles::rows : getTileRows(b.target, op)),
       blockRows(getBlockRows(b.target, getRowBytes(op), tileRows)),
       rows(clauses.getTokens()) {
   isRow = getConstantIntValue(rows) == 1;
@@ -160,7 +167,38 @@ void PackedLinear::emitFewRows(Task task, int64_t rows) {
            });
 }
 
+/// As many whole tiles as there are, then the rest.
+void PackedLinear::emitMatrixTiles(Task task) {
+  MatrixTiles tiles(b, weight);
+  Value count = b.sub(task.endRow, task.firstRow);
+  Value rest = b.rem(count, b.index(MatrixTiles::rows));
+  Task whole = task;
+  whole.endRow = b.sub(task.endRow, rest);
+  emitMatrixRows(tiles, whole, b.index(MatrixTiles::rows));
+  task.firstRow = whole.endRow;
+  b.ifThen(b.less(b.index(0), rest),
+           [&] { emitMatrixRows(tiles, task, rest); });
+  tiles.emitRelease();
+}
+
+/// Rows of a task, `size` at a time, with each panel.
+void PackedLinear::emitMatrixRows(MatrixTiles &tiles, Task task, Value size) {
+  tiles.emitConfigure(size);
+  b.loop(task.firstPanel, task.endPanel, 1, [&](Value panel) {
+    b.loop(task.firstRow, task.endRow, MatrixTiles::rows, [&](Value firstRow) {
+      tiles.emitSums(firstRow, size, panel);
+      b.loop(b.index(0), size, 1, [&](Value i) {
+        Value row = b.add(firstRow, i);
+        Values sums = tiles.loadSums(i, row, panel);
+        emitPanel({{1, vectors}, sums, row, 0, panel});
+      });
+    });
+  });
+}
+
 void PackedLinear::emitManyRows(Task task) {
+  if (hasTiles)
+    return emitMatrixTiles(task);
   b.loop(task.firstPanel, task.endPanel, 1,
          [&](Value panel) { emitTiles(task, {panel, b.index(0), 1}); });
 }

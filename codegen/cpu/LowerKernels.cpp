@@ -235,6 +235,8 @@ void LowerKernelsPass::runOnOperation() {
   CpuTarget target = CpuTarget::get(vectorBits);
   target.hasBF16Dot = bf16Dot;
   target.hasByteDot = byteDot;
+  if (tiles)
+    target.addTiles();
   SmallVector<Operation *> ops;
   WalkResult result = module.walk([&](Operation *op) {
     if (isa<AttentionOp>(op))

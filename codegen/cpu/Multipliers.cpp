@@ -83,6 +83,18 @@ Values LinearMultiplier::emitSums(RegisterTile tile) {
   return sums;
 }
 
+Values LinearMultiplier::emitRest(RegisterTile tile, int64_t first,
+                                  ValueRange sums) {
+  Values results;
+  for (Value sum : sums)
+    results.push_back(fromBits(sum));
+  results = emitProducts(b, tile, b.index(first), b.index(weight.steps),
+                         results, *this);
+  for (Value &sum : results)
+    sum = toFloat(sum);
+  return results;
+}
+
 //===----------------------------------------------------------------------===//
 // Floating point numbers
 //===----------------------------------------------------------------------===//
@@ -180,6 +192,9 @@ struct IntegerMultiplier : LinearMultiplier {
   }
   Value toFloat(Value sum) override {
     return arith::SIToFPOp::create(b, b.floats(), sum);
+  }
+  Value fromBits(Value bits) override {
+    return vector::BitCastOp::create(b, b.ints(), bits);
   }
   Values loadA(int64_t i, Value step) override {
     return {toShorts(loadWord(i, b.mul(step, 2), 2))};
@@ -380,6 +395,14 @@ LinearMultiplier::create(KernelBuilder &b, PackedWeight weight,
   if (w.isBF16())
     return std::make_unique<BF16Multiplier>(b, weight, panels, rows);
   return std::make_unique<F32Multiplier>(b, weight, panels, rows);
+}
+
+std::unique_ptr<LinearMultiplier>
+LinearMultiplier::createSigned(KernelBuilder &b, PackedWeight weight,
+                               TilePanels panels, ArrayRef<Value> rows) {
+  if (getElement(weight.op.getInput()).isInteger(8))
+    return std::make_unique<ByteMultiplier>(b, weight, panels, rows);
+  return create(b, weight, panels, rows);
 }
 
 int64_t mod::getOperandRegisters(CpuTarget target, LinearOp op) {

@@ -53,14 +53,23 @@ public:
                                                   PackedWeight weight,
                                                   TilePanels panels,
                                                   ArrayRef<Value> rows);
+  /// The same for inputs that keep their sign, as tiles of AMX take them.
+  static std::unique_ptr<LinearMultiplier> createSigned(KernelBuilder &builder,
+                                                        PackedWeight weight,
+                                                        TilePanels panels,
+                                                        ArrayRef<Value> rows);
 
   /// The sums of a tile, in f32; scales of groups are in them.
   virtual Values emitSums(RegisterTile tile);
+  /// `sums`, integers by their bits, with the steps from `first` on, in f32.
+  Values emitRest(RegisterTile tile, int64_t first, ValueRange sums);
 
 protected:
   /// What the sums begin with.
   virtual Values getInits(RegisterTile tile);
   virtual Value toFloat(Value sum) { return sum; }
+  /// A sum whose bits are given as f32.
+  virtual Value fromBits(Value bits) { return bits; }
   void lookAhead(Value step) override;
 
   /// `count` numbers of row `i` from `first` on as one word in every lane.

@@ -14,6 +14,11 @@ CpuTarget CpuTarget::get(unsigned vectorBits) {
   return {vectorBits, 16, 512 * 1024};
 }
 
+void CpuTarget::addTiles() {
+  hasTiles = true;
+  level2Bytes = 2048 * 1024;
+}
+
 bool CpuTarget::isSupported(unsigned vectorBits) {
   return vectorBits == 128 || vectorBits == 256 || vectorBits == 512;
 }

@@ -22,11 +22,17 @@ struct CpuTarget {
   /// widest vectors, two of bf16 or four of i8.
   bool hasBF16Dot = false;
   bool hasByteDot = false;
+  /// Whether it has tiles of bf16 and i8 (AMX).
+  bool hasTiles = false;
 
   /// A CPU whose widest vectors have this many bits: x86-64 has 16 vector
   /// registers, with AVX-512 32; caches as the cores with such vectors commonly
   /// have.
   static CpuTarget get(unsigned vectorBits);
+
+  /// Adds tiles, which come with larger caches (Intel, from Sapphire Rapids
+  /// on).
+  void addTiles();
 
   static bool isSupported(unsigned vectorBits);
 

@@ -31,8 +31,7 @@ def out(*shape, **options):
 
 def case(op, arguments, outputs, expected, tolerance=2e-6, count=None):
     """`op` on `arguments` makes the buffers `outputs` equal to `expected`."""
-    name = f"case{len(runs)}"
-    module.add(name, op, arguments, "%count" if count is not None else None)
+    name = module.add(op, arguments, "%count" if count is not None else None)
     runs.append((name, op, arguments, outputs, expected, tolerance, count))
 
 

@@ -4,6 +4,8 @@
 # RUN: %python %s 256
 # RUN: %python %s 512
 # RUN: %python %s 512 bf16-dot byte-dot
+# RUN: %python %s 512 bf16-dot byte-dot tiles
+# RUN: %python %s 512 tiles
 
 import pathlib
 import sys
@@ -56,15 +58,15 @@ def widen(x, together):
 
 def case(op, arguments, expected, tolerance):
     """`op` on `arguments` makes the last of them equal to `expected`."""
-    module.add(f"case{len(runs)}", op + " : ({types}) -> ()", arguments)
-    runs.append((op, arguments, expected, tolerance))
+    name = module.add(op + " : ({types}) -> ()", arguments)
+    runs.append((name, op, arguments, expected, tolerance))
 
 
 def run_all():
     options = " ".join([f"vector-bits={bits}", *sys.argv[2:]])
     compiled = module.compile(bits, [f"--mod-lower-kernels={options}"])
-    for number, (op, arguments, expected, tolerance) in enumerate(runs):
-        compiled.call(f"case{number}", *arguments)
+    for name, op, arguments, expected, tolerance in runs:
+        compiled.call(name, *arguments)
         what = f"{op} : {[a.type() for a in arguments]}"
         error = np.abs(arguments[-1].array[0].astype(float) - expected).max(initial=0)
         limit = tolerance * max(1, np.abs(expected).max(initial=0))
@@ -110,15 +112,15 @@ def linear_i4(m, k, n, row=None):
     case("mod.linear {0}, {1} scales({2}) row_scales({3}) into({4})", arguments, expected, 2e-6)
 
 
-for m, k, n, row in ((1, 40, 3 * panel, None), (1, 33, panel + 5, None), (2, 7, 1, None),
-                     (3, 1, 9, None), (5, 64, 2 * panel - 1, None), (6, 31, panel, None),
-                     (13, 100, panel + 3, 8 * panel + 200), (97, 65, panel, None),
-                     (201, 34, 7, None)):
-    linear_bf16(m, k, n, row=row)
-    linear_bf16(m, k, n, narrow=True, row=row)
-    linear_i8(m, k, n, row=row)
-    linear_i8(m, k, n, np.int8, row=row)
-    linear_i4(m, k, n, row=row)
+for tokens, k, n, row in (((1, 2, 5, 97, 701), 133, panel + 5, None), ((1, 3), 1, 9, None),
+                          ((1, 6, 31, 47), 200, 3 * panel, None),
+                          ((13, 16, 64), 100, 2 * panel - 1, 8 * panel + 200)):
+    for m in tokens:
+        linear_bf16(m, k, n, row=row)
+        linear_bf16(m, k, n, narrow=True, row=row)
+        linear_i8(m, k, n, row=row)
+        linear_i8(m, k, n, np.int8, row=row)
+        linear_i4(m, k, n, row=row)
 
 
 def glu(m, k, n):

@@ -22,13 +22,13 @@ def normal(*shape):
 
 def case(op, inputs, into, expected):
     """`op` with {ins} and {outs} writes `expected` to `into`."""
-    name, arguments = f"case{len(runs)}", [*inputs, into]
+    arguments = [*inputs, into]
     types = [a.type() for a in arguments]
     names = ", ".join(f"%{i}" for i in range(len(inputs)))
     ins = f"ins({names} : {', '.join(types[:-1])})"
     outs = f"outs(%{len(inputs)} : {types[-1]})"
-    module.add(name, op.replace("$ins", ins).replace("$outs", outs)
-               .replace("{", "{{").replace("}", "}}"), arguments)
+    name = module.add(op.replace("$ins", ins).replace("$outs", outs)
+                      .replace("{", "{{").replace("}", "}}"), arguments)
     runs.append((name, op, arguments, into, expected))
 
 

@@ -21,8 +21,10 @@ CASES = [
     ("x86-64-v4", "f32", "vfmadd231ps"),
     ("znver4", "bf16", "vdpbf16ps"),
     ("znver4", "i8", "vpdpbusd"),
+    ("sapphirerapids", "bf16", "tdpbf16ps"),
+    ("sapphirerapids", "i8", "tdpbssd"),
 ]
-MULTIPLICATION = re.compile(r"v?fmadd\w+ps|v?mulps|v?pmaddwd|vdpbf16ps|vpdpbusd")
+MULTIPLICATION = re.compile(r"v?fmadd\w+ps|v?mulps|v?pmaddwd|vdpbf16ps|vpdpbusd|tdpb\w+")
 SPILL = re.compile(r"[xyz]mm\d.*[\s,]-?\d*\(%rsp\)|[\s,]-?\d*\(%rsp\),.*[xyz]mm\d")
 
 

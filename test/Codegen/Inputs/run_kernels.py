@@ -29,14 +29,17 @@ MARCH = {128: "x86-64", 256: "x86-64-v3", 512: "x86-64-v3"}
 
 
 EMULATED = pathlib.Path(__file__).with_name("emulated.ll")
+EMULATED_TILES = pathlib.Path(__file__).with_name("emulated_tiles.c")
+TILES = r"@llvm\.x86\.(ldtilecfg|tilerelease|tilezero|tileloadd64|tilestored64|tdpbssd|tdpbf16ps)"
 
 
 def emulate(text):
-    """Makes LLVM IR call functions for the instructions of AVX-512."""
+    """Makes LLVM IR call functions for the instructions of AVX-512 and AMX."""
+    text = re.sub(TILES, r"@emulated.x86.\1", text).replace("immarg", "")
     lines = [line for line in text.splitlines()
              if not re.match(r"declare .*@llvm.x86.avx512", line)]
     text = "\n".join(lines).replace("@llvm.x86.avx512", "@emulated.x86.avx512")
-    return text + EMULATED.read_text() if "@emulated." in text else text
+    return text + EMULATED.read_text() if "@emulated.x86.avx512" in text else text
 
 
 class Buffer:
@@ -86,34 +89,38 @@ def argument_type(argument):
 
 class Module:
     def __init__(self):
-        self.functions, self.types = [], {}
+        self.names = {}
 
-    def add(self, name, op, arguments, result=None):
-        """A function of `arguments` that runs `op`: text in which {0}, {1}, ...
-        are the arguments and {types} their types, comma separated."""
+    def add(self, op, arguments, result=None):
+        """The name of a function of `arguments` that runs `op`: text in which
+        {0}, {1}, ... are the arguments and {types} their types, comma
+        separated. What differs in dynamic sizes alone is one function."""
         types = [argument_type(a) for a in arguments]
         names = [f"%{i}" for i in range(len(arguments))]
         signature = ", ".join(f"{n}: {t}" for n, t in zip(names, types))
         body = op.format(*names, types=", ".join(types))
-        self.functions.append(
-            f"func.func @{name}({signature}) {'-> index' if result else ''} "
-            f"attributes {{llvm.emit_c_interface}} {{\n  {body}\n"
-            f"  return {result + ' : index' if result else ''}\n}}\n")
+        function = (f"({signature}) {'-> index' if result else ''} "
+                    f"attributes {{llvm.emit_c_interface}} {{\n  {body}\n"
+                    f"  return {result + ' : index' if result else ''}\n}}\n")
+        return self.names.setdefault(function, f"kernel{len(self.names)}")
 
     def text(self):
-        return "\n".join(self.functions)
+        return "\n".join(f"func.func @{name}{function}"
+                         for function, name in self.names.items())
 
     def compile(self, bits, passes=(), march=None):
         directory = tempfile.TemporaryDirectory()
         library = pathlib.Path(directory.name) / "kernels.so"
+        tiles = library.with_name("tiles.o")
+        subprocess.run(["clang-22", "-O2", "-fPIC", "-c", EMULATED_TILES, "-o", tiles], check=True)
         passes = passes or [f"--mod-lower-kernels=vector-bits={bits}"]
         text = self.text()
         for command in (["mod-opt", *passes, "-"],
                         ["mlir-opt-22", f"--pass-pipeline={PIPELINE}", "-"],
                         ["mlir-translate-22", "--mlir-to-llvmir", "-"],
-                        ["clang-22", "-O3", f"-march={march or MARCH[bits]}", "-shared",
-                         "-fPIC", "-Wno-override-module", "-x", "ir", "-", "-o",
-                         str(library), "-lm"]):
+                        ["clang-22", "-O1", f"-march={march or MARCH[bits]}", "-shared",
+                         "-fPIC", "-Wno-override-module", "-x", "ir", "-", "-x", "none",
+                         str(tiles), "-o", str(library), "-lm"]):
             text = subprocess.run(command, input=text, text=True, check=True,
                                   stdout=subprocess.PIPE).stdout
             if command[0].startswith("mlir-translate"):

@@ -9,10 +9,19 @@ routed layers keep no more tokens; keys and values stay exact. Models with
 --target=nvptx run on the emulator.
 """
 
+import pathlib
+import re
 import sys
 
 from logits_check import NARROW_TOLERANCE, TOLERANCE, check_logits, run
 from model_lines import check_models, find_kv_tokens, make_model
+
+
+def multiplies_bf16(modc_flags):
+    """Whether the CPU that is compiled for rounds inputs to bf16 too: this machine's, if no other is named."""
+    features = pathlib.Path("/proc/cpuinfo").read_text()
+    has_any = re.search(r"\bavx512_bf16\b|\bamx_bf16\b", features) and re.search(r"\bavx512vl\b", features)
+    return bool(has_any) and not any(flag.startswith("--cpu=") for flag in modc_flags)
 
 
 def check_model(line, number, work):
@@ -21,7 +30,7 @@ def check_model(line, number, work):
     types = [flag.split("=")[1] for flag in modc_flags if flag.startswith("--dtype=")]
     products = types[0] if types else "f32"
     is_gpu = "--target=nvptx" in modc_flags
-    if is_gpu and products == "bf16":
+    if products == "bf16" and (is_gpu or multiplies_bf16(modc_flags)):
         products = "bf16-inputs"
     is_exact = products in ("f32", "bf16") and "--kv-dtype=bf16" not in modc_flags
     tolerance = TOLERANCE if is_exact else NARROW_TOLERANCE
