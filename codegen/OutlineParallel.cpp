@@ -48,24 +48,24 @@ struct OutlineParallelPass
 } // namespace
 
 /// The functions that run parallel loops, themselves or by a call.
-static SetVector<func::FuncOp> findParallelFunctions(ModuleOp module) {
+static SetVector<func::FuncOp>
+findParallelFunctions(ModuleOp module, const SymbolUserMap &users) {
   SetVector<func::FuncOp> parallel;
   for (auto func : module.getOps<func::FuncOp>())
     if (func.walk([](scf::ForallOp) { return WalkResult::interrupt(); })
             .wasInterrupted())
       parallel.insert(func);
-  for (size_t i = 0; i < parallel.size(); ++i) {
-    auto uses = SymbolTable::getSymbolUses(parallel[i], module);
-    for (const SymbolTable::SymbolUse &use : *uses)
-      if (auto caller = use.getUser()->getParentOfType<func::FuncOp>())
+  for (size_t i = 0; i < parallel.size(); ++i)
+    for (Operation *user : users.getUsers(parallel[i]))
+      if (auto caller = user->getParentOfType<func::FuncOp>())
         parallel.insert(caller);
-  }
   return parallel;
 }
 
 /// Gives each of these functions the pool as its first argument, and passes it
 /// on in calls.
-static void threadPool(ModuleOp module, ArrayRef<func::FuncOp> functions) {
+static void threadPool(ModuleOp module, const SymbolUserMap &users,
+                       ArrayRef<func::FuncOp> functions) {
   Builder builder(module.getContext());
   auto attrs = builder.getDictionaryAttr(
       builder.getNamedAttr(kRoleAttr, builder.getStringAttr(role::kPool)));
@@ -73,9 +73,8 @@ static void threadPool(ModuleOp module, ArrayRef<func::FuncOp> functions) {
   for (func::FuncOp func : functions)
     (void)func.insertArgument(0, pointer, attrs, func.getLoc());
   for (func::FuncOp func : functions) {
-    auto uses = SymbolTable::getSymbolUses(func, module);
-    for (const SymbolTable::SymbolUse &use : *uses) {
-      auto call = cast<func::CallOp>(use.getUser());
+    for (Operation *user : users.getUsers(func)) {
+      auto call = cast<func::CallOp>(user);
       auto caller = call->getParentOfType<func::FuncOp>();
       SmallVector<Value> operands = {caller.getArgument(0)};
       llvm::append_range(operands, call.getOperands());
@@ -195,8 +194,10 @@ void Outliner::createCall(scf::ForallOp loop, Value pool, LLVM::LLVMFuncOp body,
 
 void OutlineParallelPass::runOnOperation() {
   ModuleOp module = getOperation();
-  SetVector<func::FuncOp> functions = findParallelFunctions(module);
-  threadPool(module, functions.getArrayRef());
+  SymbolTableCollection tables;
+  SymbolUserMap users(tables, module);
+  SetVector<func::FuncOp> functions = findParallelFunctions(module, users);
+  threadPool(module, users, functions.getArrayRef());
   Outliner outliner(module);
   for (func::FuncOp func : functions) {
     SmallVector<scf::ForallOp> loops;

@@ -78,8 +78,8 @@ Value KernelBuilder::rem(Value a, Value b) {
   return createOrFold<arith::RemUIOp>(a, b);
 }
 
-Value KernelBuilder::ceilDiv(Value a, int64_t b) {
-  return div(add(a, b - 1), b);
+Value KernelBuilder::ceilDiv(Value a, Value b) {
+  return div(add(a, sub(b, index(1))), b);
 }
 
 Value KernelBuilder::min(Value a, Value b) {

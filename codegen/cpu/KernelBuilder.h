@@ -53,7 +53,8 @@ public:
   Value div(Value a, int64_t b);
   Value rem(Value a, Value b);
   Value div(Value a, Value b);
-  Value ceilDiv(Value a, int64_t b);
+  Value ceilDiv(Value a, Value b);
+  Value ceilDiv(Value a, int64_t b) { return ceilDiv(a, index(b)); }
   Value min(Value a, Value b);
   Value less(Value a, Value b);
   Value toI32(Value index);
@@ -91,8 +92,9 @@ public:
   void ifThen(Value condition, function_ref<void()> body);
   void ifElse(Value condition, function_ref<void()> then,
               function_ref<void()> otherwise);
-  /// Runs `body` with the one of `1..count` that `value` is.
-  void switchOn(Value value, int64_t count, function_ref<void(int64_t)> body);
+  /// Runs `body` with the one of `numbers` that `value` is.
+  void switchOn(Value value, ArrayRef<int64_t> numbers,
+                function_ref<void(int64_t)> body);
   /// Runs `body` for the tasks `0..tasks-1`, in any order, perhaps at once.
   void forall(Value tasks, Body body);
   /// As above with tasks of `block` consecutive items of `0..items-1`;

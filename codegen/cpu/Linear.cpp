@@ -12,10 +12,13 @@
 using namespace mlir;
 using namespace mlir::mod;
 
-/// Bytes of the panels of one task: enough to pay for handing it out and, where
-/// rows are many, for the first panel, which nobody has asked memory for.
+/// Bytes of the panels of one task where rows are few: enough to pay for
+/// handing it out.
 static constexpr int64_t rowGroupBytes = 128 * 1024;
-static constexpr int64_t groupBytes = 256 * 1024;
+
+/// Where rows are many a task takes a run of panels, since it asks memory for
+/// the next one meanwhile, as long as there are tasks enough to share out.
+static constexpr int64_t mostPanels = 8, wantedTasks = 32;
 
 /// Panels that are read at once where few rows make memory the limit: a core
 /// reads several streams faster than one.
@@ -33,13 +36,13 @@ private:
   struct Task {
     Value firstPanel, endPanel, firstRow, endRow;
   };
-  /// Sums of a tile, and where those from vector `firstVector` on belong.
-  struct TileResult {
-    RegisterTile tile;
-    ArrayRef<Value> sums, tokens;
-    int64_t firstVector;
-    Value panel;
+  struct Part {
+    Value first, size;
   };
+  Part deal(Value count, Value parts, Value part);
+
+  static SmallVector<int64_t> getTileSizes(int64_t least, int64_t most);
+  Value roundUp(Value count, int64_t most);
 
   Task decode(Value task);
   void emitTask(Task task);
@@ -49,9 +52,12 @@ private:
   void emitTiles(Task task, TilePanels panels);
   void emitMatrixTiles(Task task);
   void emitMatrixRows(MatrixTiles &tiles, Task task, Value size);
-  void emitTile(int64_t rows, Value firstRow, TilePanels panels);
-  void emitPanel(TileResult result);
-  void emitEpilogue(TileResult result, int64_t valid);
+  Part getTile(Value count, Value tiles, Value tile);
+  void emitTile(int64_t rows, Value firstRow, Value lastRow, TilePanels panels);
+  void emitResults(Part part, Value stride, TilePanels panels);
+  void emitResult(Value row, Value panel, ArrayRef<Value> sums);
+  void emitEpilogue(Value row, Value panel, ArrayRef<Value> sums,
+                    int64_t valid);
 
   KernelBuilder &b;
   LinearOp op;
@@ -69,8 +75,10 @@ private:
   Value rows;
   /// Whether there are so few rows that memory is the limit.
   Value isFew;
-  /// Panels of one task, and how many such groups there are.
-  Value groupPanels, groups;
+  /// Panels of one task, and how many such groups there are; blocks of rows.
+  Value groupPanels, groups, blocks;
+  /// `[rows of a tile][panel]`: what a tile came to, on the stack of the task.
+  Value results;
 };
 } // namespace
 
@@ -79,7 +87,7 @@ private:
 static int64_t getBlockRows(CpuTarget target, int64_t rowBytes,
                             int64_t tileRows) {
   int64_t tiles = target.level2Bytes / 2 / (rowBytes * tileRows);
-  return std::clamp<int64_t>(tiles, 4, 32) * tileRows;
+  return std::clamp<int64_t>(tiles, 4, 64) * tileRows;
 }
 
 /// Bytes of one row of the input.
@@ -104,27 +112,60 @@ PackedLinear::PackedLinear(KernelBuilder &builder, LinearOp op)
   int64_t fewPanels =
       llvm::alignTo(std::max<int64_t>(1, rowGroupBytes / getPanelBytes(op)),
                     std::min(streams, panels));
-  int64_t manyPanels = std::max<int64_t>(1, groupBytes / getPanelBytes(op));
   isFew = b.less(rows, b.index(fewRows + 1));
-  auto choose = [&](int64_t few, int64_t many) {
-    return b.createOrFold<arith::SelectOp>(isFew, b.index(few), b.index(many));
-  };
-  groupPanels = choose(fewPanels, manyPanels);
-  groups = choose(llvm::divideCeil(panels, fewPanels),
-                  llvm::divideCeil(panels, manyPanels));
+  blocks = b.ceilDiv(rows, blockRows);
+  Value manyPanels = b.ceilDiv(b.mul(blocks, panels), wantedTasks);
+  manyPanels = b.min(manyPanels, b.index(mostPanels));
+  groupPanels =
+      b.createOrFold<arith::SelectOp>(isFew, b.index(fewPanels), manyPanels);
+  groups = b.ceilDiv(b.index(panels), groupPanels);
+}
+
+/// One of `parts` parts of `count` things that differ by one at most.
+PackedLinear::Part PackedLinear::deal(Value count, Value parts, Value part) {
+  Value least = b.div(count, parts), larger = b.rem(count, parts);
+  Value first = b.add(b.mul(part, least), b.min(part, larger));
+  Value size = b.createOrFold<arith::SelectOp>(b.less(part, larger),
+                                               b.add(least, 1), least);
+  return {first, size};
 }
 
 /// A task is a block of rows and a group of panels.
 PackedLinear::Task PackedLinear::decode(Value task) {
   Value firstPanel = b.mul(b.rem(task, groups), groupPanels);
-  Value firstRow = b.mul(b.div(task, groups), blockRows);
+  Part block = deal(rows, blocks, b.div(task, groups));
   return {firstPanel, b.min(b.add(firstPanel, groupPanels), b.index(panels)),
-          firstRow, b.min(b.add(firstRow, blockRows), rows)};
+          block.first, b.add(block.first, block.size)};
 }
 
 void PackedLinear::emit() {
-  Value tasks = b.mul(b.ceilDiv(rows, blockRows), groups);
-  b.forall(tasks, [&](Value task) { emitTask(decode(task)); });
+  b.forall(b.mul(blocks, groups), [&](Value task) {
+    int64_t most = fewRows * getTilePanels(fewRows);
+    most = std::max({most, getTilePanels(1), hasTiles ? 1 : tileRows});
+    results = b.scratch({most, panel});
+    emitTask(decode(task));
+  });
+}
+
+/// The numbers of rows that tiles have, where at most `most` and at least
+/// `least` are asked for: code for each would take long to compile, so that
+/// only every other one has its own, and a row may stand in for one that is not
+/// there.
+SmallVector<int64_t> PackedLinear::getTileSizes(int64_t least, int64_t most) {
+  SmallVector<int64_t> sizes = {most};
+  while (sizes.back() - 2 >= least)
+    sizes.push_back(sizes.back() - 2);
+  if (sizes.back() > 1 && least == 1)
+    sizes.push_back(1);
+  return SmallVector<int64_t>(llvm::reverse(sizes));
+}
+
+/// The least of these that is not below `count`.
+Value PackedLinear::roundUp(Value count, int64_t most) {
+  Value missing = b.div(b.sub(b.index(most), count), 2);
+  Value size = b.sub(b.index(most), b.mul(missing, 2));
+  return b.createOrFold<arith::SelectOp>(b.less(count, b.index(2)), count,
+                                         size);
 }
 
 void PackedLinear::emitTask(Task task) {
@@ -133,7 +174,7 @@ void PackedLinear::emitTask(Task task) {
   b.ifElse(
       isFew,
       [&] {
-        b.switchOn(rows, fewRows,
+        b.switchOn(roundUp(rows, fewRows), getTileSizes(1, fewRows),
                    [&](int64_t count) { emitFewRows(task, count); });
       },
       [&] { emitManyRows(task); });
@@ -157,14 +198,19 @@ void PackedLinear::emitFewRows(Task task, int64_t rows) {
   Value count = b.sub(task.endPanel, task.firstPanel);
   Value tiles = b.div(count, tilePanels);
   Value endTiles = b.add(task.firstPanel, tiles);
-  b.loop(task.firstPanel, endTiles, 1, [&](Value panel) {
-    emitTile(rows, task.firstRow, {panel, tiles, tilePanels});
-  });
-  if (tilePanels > 1)
-    b.loop(b.add(task.firstPanel, b.mul(tiles, tilePanels)), task.endPanel, 1,
-           [&](Value panel) {
-             emitTile(rows, task.firstRow, {panel, b.index(0), 1});
-           });
+  Part part{task.firstRow, isRow ? b.index(1) : this->rows};
+  Value lastRow = b.sub(b.add(part.first, part.size), b.index(1));
+  auto emit = [&](TilePanels panels) {
+    emitTile(rows, part.first, lastRow, panels);
+    emitResults(part, b.index(rows), panels);
+  };
+  b.loop(task.firstPanel, endTiles, 1,
+         [&](Value panel) { emit({panel, tiles, tilePanels}); });
+  // Groups are of whole tiles, and so are all panels together.
+  if (panels % tilePanels == 0)
+    return;
+  b.loop(b.add(task.firstPanel, b.mul(tiles, tilePanels)), task.endPanel, 1,
+         [&](Value panel) { emit({panel, b.index(0), 1}); });
 }
 
 /// As many whole tiles as there are, then the rest.
@@ -190,7 +236,7 @@ void PackedLinear::emitMatrixRows(MatrixTiles &tiles, Task task, Value size) {
       b.loop(b.index(0), size, 1, [&](Value i) {
         Value row = b.add(firstRow, i);
         Values sums = tiles.loadSums(i, row, panel);
-        emitPanel({{1, vectors}, sums, row, 0, panel});
+        emitResult(row, panel, sums);
       });
     });
   });
@@ -203,67 +249,101 @@ void PackedLinear::emitManyRows(Task task) {
          [&](Value panel) { emitTiles(task, {panel, b.index(0), 1}); });
 }
 
-/// The rows are dealt out to tiles as evenly as can be: a tile of a few rows
-/// would leave multiply-adds unused.
+/// One of the tiles that `count` rows take: all are whole but for the last two,
+/// which share what is left, since a tile of a few rows would leave
+/// multiply-adds unused.
+PackedLinear::Part PackedLinear::getTile(Value count, Value tiles, Value tile) {
+  Value shared = b.min(tiles, b.index(2)), whole = b.sub(tiles, shared);
+  Part last =
+      deal(b.sub(count, b.mul(whole, tileRows)), shared, b.sub(tile, whole));
+  Value isWhole = b.less(tile, whole);
+  auto select = [&](Value x, Value y) {
+    return b.createOrFold<arith::SelectOp>(isWhole, x, y);
+  };
+  return {
+      select(b.mul(tile, tileRows), b.add(b.mul(whole, tileRows), last.first)),
+      select(b.index(tileRows), last.size)};
+}
+
 void PackedLinear::emitTiles(Task task, TilePanels panels) {
   Value count = b.sub(task.endRow, task.firstRow);
   Value tiles = b.ceilDiv(count, tileRows);
-  Value least = b.div(count, tiles), larger = b.rem(count, tiles);
+  // Two tiles that share more rows than one has have half as many each.
+  int64_t leastRows = std::min(fewRows + 1, (tileRows + 1) / 2);
   b.loop(b.index(0), tiles, 1, [&](Value tile) {
     // Narrow ones gain nothing: their panels are small.
+    TilePanels ahead = panels;
     if (getElementTypeOrSelf(op.getInput()).isF32())
-      panels.quarter = b.min(tile, b.index(3));
-    Value before = b.add(b.mul(tile, least), b.min(tile, larger));
-    Value firstRow = b.add(task.firstRow, before);
-    Value isLarger = b.less(tile, larger);
-    Value size =
-        b.createOrFold<arith::SelectOp>(isLarger, b.add(least, 1), least);
-    b.switchOn(size, tileRows,
-               [&](int64_t rows) { emitTile(rows, firstRow, panels); });
+      ahead.quarter = b.min(tile, b.index(3));
+    Part part = getTile(count, tiles, tile);
+    Value firstRow = b.add(task.firstRow, part.first);
+    Value lastRow = b.sub(task.endRow, b.index(1));
+    b.switchOn(roundUp(part.size, tileRows), getTileSizes(leastRows, tileRows),
+               [&](int64_t rows) {
+                 emitTile(rows, firstRow, lastRow,
+                          rows == tileRows ? ahead : panels);
+               });
+    emitResults({firstRow, part.size}, b.index(0), panels);
   });
 }
 
-void PackedLinear::emitTile(int64_t rows, Value firstRow, TilePanels panels) {
+/// Leaves the sums of a tile in `results`, the rows of each panel together.
+/// Rows behind the last repeat it.
+void PackedLinear::emitTile(int64_t rows, Value firstRow, Value lastRow,
+                            TilePanels panels) {
   auto tile = RegisterTile::get(b.target, rows, panels.count * vectors,
                                 getOperandRegisters(b.target, op));
-  Values tokens, inputRows;
-  for (int64_t i = 0; i < rows; ++i) {
-    tokens.push_back(b.add(firstRow, i));
-    inputRows.push_back(clauses.getInputRow(tokens.back()));
-  }
+  Values inputRows;
+  for (int64_t i = 0; i < rows; ++i)
+    inputRows.push_back(
+        clauses.getInputRow(b.min(b.add(firstRow, i), lastRow)));
   Values sums =
       LinearMultiplier::create(b, weight, panels, inputRows)->emitSums(tile);
-  for (int64_t i = 0; i < panels.count; ++i)
-    emitPanel({tile, sums, tokens, i * vectors, panels.get(b, i)});
+  for (auto [number, sum] : llvm::enumerate(sums)) {
+    int64_t row = number / tile.vectors, vector = number % tile.vectors;
+    Columns columns{b.index(vector % vectors * b.target.getLanes())};
+    b.store(sum, results, {b.index(vector / vectors * rows + row)}, columns);
+  }
+}
+
+/// Finishes a tile row by row: sums that stayed in registers would need the
+/// same code for each of them. `stride` is from panel to panel of the results.
+void PackedLinear::emitResults(Part part, Value stride, TilePanels panels) {
+  b.loop(b.index(0), b.index(panels.count), 1, [&](Value number) {
+    Value panel = b.add(panels.first, b.mul(panels.stride, number));
+    b.loop(b.index(0), part.size, 1, [&](Value row) {
+      Values sums;
+      for (int64_t j = 0; j < vectors; ++j)
+        sums.push_back(b.load(results, {b.add(b.mul(number, stride), row)},
+                              Columns{b.index(j * b.target.getLanes())}));
+      emitResult(b.add(part.first, row), panel, sums);
+    });
+  });
 }
 
 /// The last panel may have columns beyond the last output.
-void PackedLinear::emitPanel(TileResult result) {
-  int64_t width = op.getGlu() ? panel / 2 : panel;
+void PackedLinear::emitResult(Value row, Value panel, ArrayRef<Value> sums) {
+  int64_t width = op.getGlu() ? this->panel / 2 : this->panel;
   if (n % width == 0)
-    return emitEpilogue(result, width);
+    return emitEpilogue(row, panel, sums, width);
   b.ifElse(
-      b.less(result.panel, b.index(panels - 1)),
-      [&] { emitEpilogue(result, width); },
-      [&] { emitEpilogue(result, n % width); });
+      b.less(panel, b.index(panels - 1)),
+      [&] { emitEpilogue(row, panel, sums, width); },
+      [&] { emitEpilogue(row, panel, sums, n % width); });
 }
 
 /// Finishes and stores the first `valid` outputs of a panel.
-void PackedLinear::emitEpilogue(TileResult result, int64_t valid) {
+void PackedLinear::emitEpilogue(Value row, Value panel, ArrayRef<Value> sums,
+                                int64_t valid) {
   int64_t lanes = b.target.getLanes();
   int64_t outputVectors = op.getGlu() ? vectors / 2 : vectors;
-  Value firstColumn = b.mul(result.panel, outputVectors * lanes);
-  auto tokens = llvm::map_to_vector(
-      result.tokens, [&](Value token) { return clauses.loadToken(token); });
+  Value firstColumn = b.mul(panel, outputVectors * lanes);
+  LinearClauses::Token token = clauses.loadToken(row);
   for (int64_t j = 0; j < outputVectors && j * lanes < valid; ++j) {
     Columns columns = b.columnsAt(j * lanes, valid);
     columns.index = b.add(firstColumn, j * lanes);
-    LinearClauses::Outputs outputs = clauses.loadOutputs(columns);
-    for (auto [i, token] : llvm::enumerate(tokens)) {
-      int64_t sum = i * result.tile.vectors + result.firstVector + j;
-      clauses.store(token, outputs, result.sums[sum],
-                    op.getGlu() ? result.sums[sum + outputVectors] : Value());
-    }
+    clauses.store(token, clauses.loadOutputs(columns), sums[j],
+                  op.getGlu() ? sums[j + outputVectors] : Value());
   }
 }
 

@@ -55,18 +55,30 @@ Value LinearMultiplier::loadPanel(int64_t j, Value step, int64_t count) {
       ValueRange{panel, step, b.index(vector * numbers)});
 }
 
+/// Columns of a line of the cache, and such lines of one step of a panel.
+static std::pair<int64_t, int64_t> getLines(Value panels) {
+  auto type = cast<MemRefType>(panels.getType());
+  int64_t columns = 64 * 8 / type.getElementTypeBitWidth();
+  return {columns, llvm::divideCeil(type.getShape().back(), columns)};
+}
+
+/// Steps in which one of four tiles asks for a line.
+static int64_t getStepsOfLine(Value panels) {
+  return std::max<int64_t>(1, 4 / getLines(panels).second);
+}
+
 /// Four tiles ask for all of the next panel, each for a quarter.
 void LinearMultiplier::lookAhead(Value step) {
   if (!panels.quarter)
     return;
-  auto type = cast<MemRefType>(weight.panels.getType());
-  Value first = b.mul(panels.quarter, llvm::divideCeil(weight.steps, 4));
-  Value ahead = b.add(first, b.div(step, 4));
-  int64_t lineColumns = 64 * 8 / type.getElementTypeBitWidth();
-  for (int64_t i = 0; i < type.getShape().back(); i += lineColumns)
-    memref::PrefetchOp::create(
-        b, weight.panels, {b.add(panels.first, 1), ahead, b.index(i)},
-        /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
+  auto [columns, lines] = getLines(weight.panels);
+  int64_t quarter = llvm::divideCeil(weight.steps, 4) * lines;
+  Value line = b.add(b.mul(panels.quarter, quarter),
+                     b.div(step, getStepsOfLine(weight.panels)));
+  Value column = b.mul(b.rem(line, b.index(lines)), columns);
+  memref::PrefetchOp::create(
+      b, weight.panels, {b.add(panels.first, 1), b.div(line, lines), column},
+      /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
 }
 
 Values LinearMultiplier::getInits(RegisterTile tile) {
@@ -75,7 +87,7 @@ Values LinearMultiplier::getInits(RegisterTile tile) {
 
 Values LinearMultiplier::emitSums(RegisterTile tile) {
   if (panels.quarter)
-    tile.unroll = llvm::alignTo(4, tile.split);
+    tile.unroll = llvm::alignTo(getStepsOfLine(weight.panels), tile.split);
   Values sums = emitProducts(b, tile, b.index(0), b.index(weight.steps),
                              getInits(tile), *this);
   for (Value &sum : sums)

@@ -42,16 +42,17 @@ struct CpuTarget {
   /// Columns of one panel of packed weights, NR.
   int64_t getPanel() const { return getPanelVectors() * getLanes(); }
 
-  /// Vectors of one row of a register tile.
-  int64_t getPanelVectors() const { return registers == 32 ? 4 : 2; }
+  /// Vectors of one row of a register tile. Few, so that tiles have many rows:
+  /// panels come from the second level cache, and each row uses them once more.
+  static int64_t getPanelVectors() { return 2; }
 
   /// Registers that are left for the sums of a register tile whose rows have
   /// `vectors` vectors: one row of B and one element of A, of
   /// `operandRegisters` each, pass by. Plain x86-64 multiplies in place, which
-  /// takes copies.
+  /// takes copies; of 32 registers LLVM fills some early.
   int64_t getSumRegisters(int64_t vectors, int64_t operandRegisters = 1) const {
-    int64_t copies = vectorBits == 128 ? 4 : 0;
-    return registers - operandRegisters * (vectors + 1) - copies;
+    int64_t spare = vectorBits == 256 ? 0 : 4;
+    return registers - operandRegisters * (vectors + 1) - spare;
   }
 
   /// Rows of such a tile: as many as there is room for.

@@ -48,13 +48,13 @@ void KernelBuilder::ifElse(Value condition, function_ref<void()> then,
   otherwise();
 }
 
-void KernelBuilder::switchOn(Value value, int64_t count,
+void KernelBuilder::switchOn(Value value, ArrayRef<int64_t> numbers,
                              function_ref<void(int64_t)> body) {
   if (std::optional<int64_t> known = getConstantIntValue(value))
     return body(*known);
-  auto cases = llvm::to_vector(llvm::seq<int64_t>(1, count));
-  auto choice =
-      scf::IndexSwitchOp::create(*this, TypeRange(), value, cases, count - 1);
+  ArrayRef<int64_t> cases = numbers.drop_back();
+  auto choice = scf::IndexSwitchOp::create(*this, TypeRange(), value, cases,
+                                           cases.size());
   OpBuilder::InsertionGuard guard(*this);
   auto emit = [&](int64_t number, Region &region) {
     setInsertionPointToStart(&region.emplaceBlock());
@@ -63,7 +63,7 @@ void KernelBuilder::switchOn(Value value, int64_t count,
   };
   for (auto [number, region] : llvm::zip_equal(cases, choice.getCaseRegions()))
     emit(number, region);
-  emit(count, choice.getDefaultRegion());
+  emit(numbers.back(), choice.getDefaultRegion());
 }
 
 void KernelBuilder::forall(Value tasks, Body body) {

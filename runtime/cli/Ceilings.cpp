@@ -17,63 +17,28 @@
 
 using namespace modrt;
 
-/// Makes the compiler believe that a result is needed.
-static void keep(int result) { asm volatile("" : : "r"(result)); }
-
-// As many independent sums as hide the latency and fit the registers. None
-// grows: x -> x * 1 + 0.
-#define MULTIPLY_ADD(WIDTH, SUMS)                                              \
-  _Pragma("GCC unroll 32") for (int i = 0; i < SUMS; ++i) sums[i] =            \
-      _mm##WIDTH##_fmadd_ps(one, sums[i], zero);
+// As many independent sums as hide the latency, and fit the registers. Written
+// out, since a compiler that moves sums between registers, or to memory, would
+// lower the ceiling. All numbers stay 0.
+#define MULTIPLY_ADD(TYPE, REGISTER, INSTRUCTIONS)                             \
+  const int numSums = 12;                                                      \
+  TYPE zero = {}, sums[numSums] = {};                                          \
+  for (int64_t step = 0; step < steps; ++step)                                 \
+    _Pragma("GCC unroll 12") for (TYPE &sum : sums) asm volatile(              \
+        INSTRUCTIONS : "+" REGISTER(sum) : REGISTER(zero));                    \
+  return 2.0 * sizeof(TYPE) / sizeof(float) * numSums * steps;
 
 [[gnu::target("avx512f")]] static double multiplyAdd512(int64_t steps) {
-  const int numSums = 24;
-  __m512 one = _mm512_set1_ps(1), zero = _mm512_setzero_ps(), sums[numSums];
-  for (int i = 0; i < numSums; ++i)
-    sums[i] = _mm512_set1_ps(static_cast<float>(i));
-  for (int64_t step = 0; step < steps; ++step) {
-    MULTIPLY_ADD(512, numSums)
-    asm volatile("" : "+v"(one), "+v"(zero));
-  }
-  float total = 0;
-  for (const __m512 &sum : sums)
-    total += _mm512_cvtss_f32(sum);
-  keep(static_cast<int>(total));
-  return 2.0 * 16 * numSums * steps;
+  MULTIPLY_ADD(__m512, "v", "vfmadd132ps %1, %1, %0")
 }
 
 [[gnu::target("avx2,fma")]] static double multiplyAdd256(int64_t steps) {
-  const int numSums = 12;
-  __m256 one = _mm256_set1_ps(1), zero = _mm256_setzero_ps(), sums[numSums];
-  for (int i = 0; i < numSums; ++i)
-    sums[i] = _mm256_set1_ps(static_cast<float>(i));
-  for (int64_t step = 0; step < steps; ++step) {
-    MULTIPLY_ADD(256, numSums)
-    asm volatile("" : "+x"(one), "+x"(zero));
-  }
-  float total = 0;
-  for (const __m256 &sum : sums)
-    total += _mm256_cvtss_f32(sum);
-  keep(static_cast<int>(total));
-  return 2.0 * 8 * numSums * steps;
+  MULTIPLY_ADD(__m256, "x", "vfmadd132ps %1, %1, %0")
 }
 
 /// Without FMA: a product and a sum are two instructions.
 static double multiplyAdd128(int64_t steps) {
-  const int numSums = 12;
-  __m128 one = _mm_set1_ps(1), zero = _mm_setzero_ps(), sums[numSums];
-  for (int i = 0; i < numSums; ++i)
-    sums[i] = _mm_set1_ps(static_cast<float>(i));
-  for (int64_t step = 0; step < steps; ++step) {
-    _Pragma("GCC unroll 32") for (int i = 0; i < numSums; ++i) sums[i] =
-        _mm_add_ps(_mm_mul_ps(one, sums[i]), zero);
-    asm volatile("" : "+x"(one), "+x"(zero));
-  }
-  float total = 0;
-  for (const __m128 &sum : sums)
-    total += _mm_cvtss_f32(sum);
-  keep(static_cast<int>(total));
-  return 2.0 * 4 * numSums * steps;
+  MULTIPLY_ADD(__m128, "x", "mulps %1, %0\n\taddps %1, %0")
 }
 
 /// The smallest time of `work` among those that `enough` seconds give.
@@ -105,6 +70,9 @@ double modrt::measurePeakGflops(ThreadPool &pool, double enough) {
   });
   return flops / seconds * 1e-9;
 }
+
+/// Makes the compiler believe that a result is needed.
+static void keep(int result) { asm volatile("" : : "r"(result)); }
 
 /// Well above what the caches hold.
 static int64_t bufferBytes() {

@@ -16,7 +16,7 @@ from run_kernels import (Buffer, Module, from_bfloat16, pack,  # noqa: E402
 
 bits = int(sys.argv[1])
 lanes = bits // 32
-panel = 64 if bits == 512 else 2 * lanes
+panel = 2 * lanes
 random = np.random.default_rng(7)
 module, runs = Module(), []
 

@@ -40,7 +40,7 @@ func.func @decode(%tokens: memref<1x1xi32> {mod.role = "tokens"},
   // CHECK: %[[GROWN:.*]] = arith.addi %[[N]], %[[C1]]
   // CHECK: memref.store %{{.*}}, %[[LENGTHS]][%[[C1]]]
   // CHECK: mod.append_panels %{{.*}}, %{{.*}} at(%[[N]]) rotated(%{{.*}} theta(1.000000e+04)) into(%[[ALLK]], %[[ALLV]])
-  // WIDE: memref<2x1x4x64xf32>
+  // WIDE: memref<2x1x4x32xf32>
   // WIDE: memref<2x1x32x16xf32>
   mod.cache_append %second, %k, %k rotated(%positions heads(2) theta(1.0e4))
       : !mod.kv_cache<32x8xf32>, memref<1x1x8xf32>, memref<1x1x8xf32>, memref<1x1xi32>

@@ -2,7 +2,7 @@
 
 // Two tiles of rows meet two of outputs; three words beyond the last whole
 // tile of inputs are left to vectors.
-// CHECK-LABEL: func.func private @mod.linear.38x64(
+// CHECK-LABEL: func.func private @mod.linear.38x32(
 // CHECK: llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"
 // CHECK: llvm.call_intrinsic "llvm.x86.ldtilecfg"
 // CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.tilezero"
@@ -14,21 +14,21 @@
 // CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.tilestored64"
 // CHECK: scf.for {{.*}} = %c16{{.*}} to %c19
 // CHECK: llvm.call_intrinsic "llvm.x86.tilerelease"
-func.func @halves(%x: memref<1x?x38xbf16>, %w: memref<1x19x64x2xbf16>,
-                  %y: memref<1x?x64xf32>) {
+func.func @halves(%x: memref<1x?x38xbf16>, %w: memref<1x19x32x2xbf16>,
+                  %y: memref<1x?x32xf32>) {
   mod.linear %x, %w into(%y)
-      : (memref<1x?x38xbf16>, memref<1x19x64x2xbf16>, memref<1x?x64xf32>) -> ()
+      : (memref<1x?x38xbf16>, memref<1x19x32x2xbf16>, memref<1x?x32xf32>) -> ()
   return
 }
 
 // Both sides have signs.
 // CHECK-LABEL: func.func private @mod.linear.64x64(
 // CHECK: llvm.call_intrinsic "llvm.x86.tdpbssd"
-func.func @bytes(%x: memref<1x?x64xi8>, %w: memref<1x17x64x4xi8>,
+func.func @bytes(%x: memref<1x?x64xi8>, %w: memref<2x17x32x4xi8>,
                  %s: memref<64xf32>, %r: memref<1x?xf32>,
                  %y: memref<1x?x64xf32>) {
   mod.linear %x, %w scales(%s) row_scales(%r) into(%y)
-      : (memref<1x?x64xi8>, memref<1x17x64x4xi8>, memref<64xf32>,
+      : (memref<1x?x64xi8>, memref<2x17x32x4xi8>, memref<64xf32>,
          memref<1x?xf32>, memref<1x?x64xf32>) -> ()
   return
 }
@@ -37,9 +37,9 @@ func.func @bytes(%x: memref<1x?x64xi8>, %w: memref<1x17x64x4xi8>,
 // CHECK-LABEL: func.func private @mod.linear.128x64(
 // CHECK-NOT: tile
 // CHECK: return
-func.func @row(%x: memref<1x1x128xbf16>, %w: memref<1x64x64x2xbf16>,
+func.func @row(%x: memref<1x1x128xbf16>, %w: memref<2x64x32x2xbf16>,
                %y: memref<1x1x64xf32>) {
   mod.linear %x, %w into(%y)
-      : (memref<1x1x128xbf16>, memref<1x64x64x2xbf16>, memref<1x1x64xf32>) -> ()
+      : (memref<1x1x128xbf16>, memref<2x64x32x2xbf16>, memref<1x1x64xf32>) -> ()
   return
 }

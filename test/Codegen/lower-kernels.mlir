@@ -41,10 +41,11 @@ func.func @count(%scores: memref<1x?xf32>, %into: memref<1x8xi32>) -> index {
   return %n : index
 }
 
-// One row takes four panels side by side, whose sums are enough; of a panel that
-// is left over four steps of K at a time have their own.
+// One row takes four panels side by side, whose sums are enough. Each panel's
+// is finished row by row.
 // CHECK-LABEL: func.func private @mod.linear.96x64(
 // CHECK: scf.forall
+// CHECK: %[[SUMS:.*]] = memref.alloca() {{.*}} : memref<6x16xf32>
 // CHECK: scf.if
 // CHECK: scf.index_switch
 // CHECK-NEXT: case 1 {
@@ -52,13 +53,11 @@ func.func @count(%scores: memref<1x?xf32>, %into: memref<1x8xi32>) -> index {
 // CHECK-COUNT-8: vector.fma
 // CHECK-NOT: vector.fma
 // CHECK: scf.yield
-// CHECK-COUNT-8: vector.store
-// CHECK: %{{.*}}:8 = scf.for {{.*}} step %c4{{(_[0-9]+)?}} 
-// CHECK-COUNT-8: vector.fma
-// CHECK-NOT: vector.fma
-// CHECK: scf.yield
-// CHECK-COUNT-6: arith.addf
-// CHECK-COUNT-2: vector.store
+// CHECK-COUNT-8: vector.store {{.*}}, %[[SUMS]]
+// CHECK: scf.for
+// CHECK: scf.for
+// CHECK-COUNT-2: vector.load %[[SUMS]]
+// CHECK-COUNT-2: vector.store {{.*}} : memref<1x?x64xf32>
 
 // Two rows take two panels.
 // CHECK: default {
@@ -66,12 +65,14 @@ func.func @count(%scores: memref<1x?xf32>, %into: memref<1x8xi32>) -> index {
 // CHECK-COUNT-8: vector.fma
 // CHECK-NOT: vector.fma
 // CHECK: scf.yield
-// CHECK-COUNT-8: vector.store
+// CHECK-COUNT-8: vector.store {{.*}}, %[[SUMS]]
 
-// The sums of a tile of 6 rows by 2 vectors are carried in registers; nothing
-// is stored while they grow. In each four steps memory is asked for one step's
-// part of the next panel.
+// Of many rows tiles have 4 or 6. The sums of one of 6 rows by 2 vectors are
+// carried in registers; nothing is stored while they grow. In each four steps
+// memory is asked for one step's part of the next panel.
 // CHECK: } else {
+// CHECK: scf.index_switch
+// CHECK-NEXT: case 4 {
 // CHECK: default {
 // CHECK: %{{.*}}:12 = scf.for {{.*}} step %c4{{(_[0-9]+)?}} 
 // CHECK-NOT: store
@@ -80,4 +81,21 @@ func.func @count(%scores: memref<1x?xf32>, %into: memref<1x8xi32>) -> index {
 // CHECK-COUNT-48: vector.fma
 // CHECK-NOT: vector.fma
 // CHECK: scf.yield
-// CHECK-COUNT-12: vector.store
+// CHECK-COUNT-12: vector.store {{.*}}, %[[SUMS]]
+
+// A panel that is left over takes four steps of K at a time, each with sums of
+// its own.
+// CHECK-LABEL: func.func private @mod.linear.96x80(
+// CHECK: case 1 {
+// CHECK: %{{.*}}:8 = scf.for {{.*}} step %c4{{(_[0-9]+)?}} 
+// CHECK-COUNT-8: vector.fma
+// CHECK-NOT: vector.fma
+// CHECK: scf.yield
+// CHECK-COUNT-6: arith.addf
+// CHECK-COUNT-2: vector.store
+func.func @left_over(%x: memref<1x?x96xf32>, %w: memref<5x96x16xf32>,
+                     %y: memref<1x?x80xf32>) {
+  mod.linear %x, %w into(%y)
+      : (memref<1x?x96xf32>, memref<5x96x16xf32>, memref<1x?x80xf32>) -> ()
+  return
+}

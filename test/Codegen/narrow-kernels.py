@@ -16,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "Inputs"))
 from run_kernels import Buffer, Module, from_bfloat16, to_bfloat16  # noqa: E402
 
 bits = int(sys.argv[1])
-panel = 64 if bits == 512 else bits // 16
+panel = bits // 16
 random = np.random.default_rng(11)
 module, runs = Module(), []
 
