@@ -9,6 +9,7 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -63,12 +64,31 @@ mod::createTargetMachine(StringRef cpu) {
   return machine;
 }
 
-CpuTarget mod::getCpuTarget(const llvm::TargetMachine &machine) {
+/// The widest vectors that kernels are written for.
+static unsigned getVectorBits(const llvm::TargetMachine &machine) {
   if (hasFeature(machine, "avx512f") && hasFeature(machine, "avx512vl"))
-    return CpuTarget::get(512);
-  if (hasFeature(machine, "avx2") && hasFeature(machine, "fma"))
-    return CpuTarget::get(256);
-  return CpuTarget::get(128);
+    return 512;
+  return hasFeature(machine, "avx2") && hasFeature(machine, "fma") ? 256 : 128;
+}
+
+/// KiB of the second level cache of a core (Intel's and AMD's optimisation
+/// manuals); 0 for what is not one kind of core.
+static int64_t getLevel2KiB(StringRef cpu) {
+  return llvm::StringSwitch<int64_t>(cpu)
+      .Cases({"haswell", "broadwell", "skylake"}, 256)
+      .Cases({"znver1", "znver2", "znver3"}, 512)
+      .Cases({"znver4", "znver5"}, 1024)
+      .Cases({"skylake-avx512", "cascadelake", "cooperlake"}, 1024)
+      .Cases({"icelake-server", "tigerlake", "alderlake"}, 1280)
+      .Cases({"sapphirerapids", "emeraldrapids", "graniterapids"}, 2048)
+      .Default(0);
+}
+
+CpuTarget mod::getCpuTarget(const llvm::TargetMachine &machine) {
+  CpuTarget target = CpuTarget::get(getVectorBits(machine));
+  if (int64_t kibibytes = getLevel2KiB(machine.getTargetCPU()))
+    target.level2Bytes = kibibytes * 1024;
+  return target;
 }
 
 std::string mod::getFeatures(const llvm::TargetMachine &machine) {

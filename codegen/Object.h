@@ -21,7 +21,7 @@ namespace mlir::mod {
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
 createTargetMachine(StringRef cpu);
 
-/// The vectors that kernels may use on this machine.
+/// The vectors that kernels may use on this machine, and its caches.
 CpuTarget getCpuTarget(const llvm::TargetMachine &machine);
 
 /// The features that generated code may use, as names that the runtime can

@@ -41,7 +41,9 @@ def LowerKernelsPass : Pass<"mod-lower-kernels", "::mlir::ModuleOp"> {
     Option<"byteDot", "byte-dot", "bool", "false",
            "the CPU multiplies and adds fours of i8 (AVX512_VNNI)">,
     Option<"tiles", "tiles", "bool", "false",
-           "the CPU multiplies tiles of bf16 and i8 (AMX)">
+           "the CPU multiplies tiles of bf16 and i8 (AMX)">,
+    Option<"level2Bytes", "level2-bytes", "int64_t", "0",
+           "second level cache of a core; 0 for what is common">
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",

@@ -147,6 +147,7 @@ static void buildLowered(OpPassManager &pm, const PhaseOptions &options) {
   // Ops of the dialect first: their kernels are loops over vectors already.
   LowerKernelsPassOptions kernels;
   kernels.vectorBits = options.vectorBits;
+  kernels.level2Bytes = options.level2Bytes;
   kernels.bf16Dot = hasFeature(options, "avx512bf16");
   kernels.byteDot = hasFeature(options, "avx512vnni");
   kernels.tiles = hasTiles(options);

@@ -53,6 +53,10 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
   Option<unsigned> vectorBits{*this, "vector-bits",
                               llvm::cl::desc("bits of one vector"),
                               llvm::cl::init(256)};
+  Option<int64_t> level2Bytes{
+      *this, "level2-bytes",
+      llvm::cl::desc("second level cache of a core; 0 for what is common"),
+      llvm::cl::init(0)};
   Option<std::string> target{*this, "target",
                              llvm::cl::desc("what the code is for")};
   Option<std::string> features{*this, "features",

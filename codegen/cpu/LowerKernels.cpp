@@ -237,6 +237,8 @@ void LowerKernelsPass::runOnOperation() {
   target.hasByteDot = byteDot;
   if (tiles)
     target.addTiles();
+  if (level2Bytes)
+    target.level2Bytes = level2Bytes;
   SmallVector<Operation *> ops;
   WalkResult result = module.walk([&](Operation *op) {
     if (isa<AttentionOp>(op))

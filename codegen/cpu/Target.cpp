@@ -10,7 +10,7 @@ using namespace mlir::mod;
 
 CpuTarget CpuTarget::get(unsigned vectorBits) {
   if (vectorBits == 512)
-    return {vectorBits, 32, 2048 * 1024};
+    return {vectorBits, 32, 1024 * 1024};
   return {vectorBits, 16, 512 * 1024};
 }
 

@@ -368,7 +368,9 @@ bool Compilation::chooseMachine() {
   if (!target)
     return report(target.takeError());
   machine = std::move(*target);
-  options.vectorBits = getCpuTarget(*machine).vectorBits;
+  CpuTarget cpu = getCpuTarget(*machine);
+  options.vectorBits = cpu.vectorBits;
+  options.level2Bytes = cpu.level2Bytes;
   options.target = ("x86_64 " + machine->getTargetCPU()).str();
   options.features = getFeatures(*machine);
   options.chips = ArrayRef(line.chips);
