@@ -13,13 +13,25 @@
 using namespace mlir;
 using namespace mlir::mod;
 
-/// The preset that a model class goes with.
+/// Whether the model class is one that astramind's `apply_mod_to_hf` makes.
+static bool isAstramind(ObjectReader &root) {
+  return root.has("architectures") &&
+         llvm::any_of(
+             root.getElements("architectures"),
+             [](const ObjectReader::Element &element) {
+               return element.value->getAsString().value_or("").ends_with(
+                   kAstramindClass);
+             });
+}
+
+/// The preset that goes with a file; empty where it says how it routes.
 static StringRef detectPreset(ObjectReader &root) {
-  if (root.has("architectures"))
-    for (const ObjectReader::Element &element :
-         root.getElements("architectures"))
-      if (element.value->getAsString() == kAstramindLlama)
-        return kAstramindPreset;
+  if (!root.has("is_mod"))
+    return isAstramind(root) ? StringRef(kAstramindPreset) : StringRef();
+  // Router-Tuning has model classes of the same names.
+  if (!root.has("mod"))
+    root.error("is_mod", "is of Router-Tuning: expected a 'mod' object or "
+                         "--preset=router-tuning to say how it routes");
   return "";
 }
 

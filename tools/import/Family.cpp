@@ -21,12 +21,16 @@ struct FamilyName {
 
 static constexpr FamilyName kFamilies[] = {
     {Family::llama, "llama", "LlamaForCausalLM"},
-    {Family::llama, "llama", kAstramindLlama},
+    {Family::llama, "llama", "LlamaMoDForCausalLM"},
     {Family::mistral, "mistral", "MistralForCausalLM"},
+    {Family::mistral, "mistral", "MistralMoDForCausalLM"},
     {Family::mixtral, "mixtral", "MixtralForCausalLM"},
+    {Family::mixtral, "mixtral", "MixtralMoDForCausalLM"},
     {Family::qwen2, "qwen2", "Qwen2ForCausalLM"},
+    {Family::qwen2, "qwen2", "Qwen2MoDForCausalLM"},
     {Family::qwen3, "qwen3", "Qwen3ForCausalLM"},
     {Family::gemma, "gemma", "GemmaForCausalLM"},
+    {Family::gemma, "gemma", "GemmaMoDForCausalLM"},
 };
 
 /// The names of all families, or of one.

@@ -14,8 +14,8 @@ namespace mlir::mod {
 
 struct Config;
 
-/// Llama as astramind's `apply_mod_to_hf` changes it.
-inline constexpr StringLiteral kAstramindLlama = "LlamaMoDForCausalLM";
+/// What the classes end in that astramind's `apply_mod_to_hf` makes.
+inline constexpr StringLiteral kAstramindClass = "MoDForCausalLM";
 
 enum class Family { llama, mistral, mixtral, qwen2, qwen3, gemma };
 
