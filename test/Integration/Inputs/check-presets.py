@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Compiles checkpoints that do not say how they route, by preset or by what
-gives them away, and compares their logits with the NumPy reference.
+gives them away, and compares their logits with the NumPy reference: of one
+sequence in three modes, and of several that are decoded together.
 
 Reads a file whose lines `MODEL: flags of make.py | prompt lengths | flags of modc`
 name the models. The `mod` object that make.py writes tells the reference what
@@ -15,8 +16,11 @@ import re
 import struct
 import sys
 
-from logits_check import check_logits, run
+from batch_check import check_sequences
+from logits_check import run
 from model_lines import check_models, make_model
+
+BATCH = 3
 
 
 def wrap_name(name, routed):
@@ -72,8 +76,9 @@ def check_model(line, number, work):
         return check_import(directory, how)
     prompts = [choose(int(length)) for length in lengths]
     hide_routing(directory, how)
-    run(["modc", directory, "-o", directory / "exe", *(word for word in how if word[0] == "-")])
-    return max(check_logits(directory / "exe", *prompt, directory) for prompt in prompts)
+    library = directory / "model.so"
+    run(["modc", directory, "--emit=lib", f"--batch={BATCH}", "-o", library, *(word for word in how if word[0] == "-")])
+    return check_sequences(library, prompts, BATCH, number)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 
 from logits_check import ROOT, run
-from model_lines import check_models, find_kv_tokens, make_model
+from model_lines import check_models, find_flag, make_model
 
 sys.path.insert(0, str(ROOT / "test/reference"))
 
@@ -109,7 +109,7 @@ def check_generated(exe, tokens, kv_tokens):
 def check_model(line, number, work):
     flags, lengths, *modc_flags = (part.split() for part in line.split("|"))
     modc_flags = sum(modc_flags, [])
-    kv_tokens = find_kv_tokens(modc_flags)
+    kv_tokens = find_flag(modc_flags, "kv-tokens", int)
     directory, choose = make_model(flags, number, work, kv_tokens=kv_tokens)
     exe = work / f"model-{number}.exe"
     run(["modc", directory, "-o", exe, *modc_flags])

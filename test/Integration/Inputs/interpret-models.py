@@ -3,7 +3,9 @@
 compares their logits with the NumPy reference.
 
 Reads a file whose lines `MODEL: flags of make.py | prompt lengths [| flags of
-modc]` name the models. Flags of modc are for what fusion makes of them.
+modc]` name the models. After fusion three sequences of the last length are
+decoded together too. Flags of modc are for what fusion makes of them, and do
+without a batch.
 """
 
 import sys
@@ -11,11 +13,12 @@ import sys
 import numpy as np
 
 from logits_check import check_error, run
-from model_lines import check_models, find_kv_tokens, make_model
+from model_lines import check_models, find_flag, make_model
 
 # The programs of a phase, and the mode of the reference that each computes.
 DERIVED = {"forward": "top_k", "prefill": "causal", "decode": "causal"}
 PHASES = {"imported": {"forward": "top_k"}, "derived": DERIVED, "fused": DERIVED}
+BATCH = 3
 
 
 def interpret(file, directory, program, tokens):
@@ -36,34 +39,36 @@ def interpret_batch(file, directory, prompts):
     return rows.reshape(len(prompts[0][0]), len(prompts), -1).swapaxes(0, 1)
 
 
-def check_batch(file, directory, choose, length, batch):
-    prompts = [choose(length) for _ in range(batch)]
+def check_batch(file, directory, prompts):
+    length = len(prompts[0][0])
     actual = interpret_batch(file, directory, prompts)
     expected = np.stack([logits["causal"] for _, logits in prompts])
-    return check_error(actual, expected, f"{batch} sequences of {length} tokens")
+    return check_error(actual, expected, f"{len(prompts)} sequences of {length} tokens")
+
+
+def check_phase(phase, directory, prompts, modc_flags):
+    file = directory / f"{phase}.mlir"
+    run(["modc", directory, f"--emit=mlir:{phase}", *modc_flags, "-o", file])
+    for tokens, expected in prompts:
+        for program, mode in PHASES[phase].items():
+            # Rows behind the last token are not the prompt's.
+            actual = interpret(file, directory, program, tokens)[: len(tokens)]
+            what = f"{phase}, {program}, {len(tokens)} tokens"
+            yield check_error(actual, expected[mode], what)
 
 
 def check_model(line, number, work):
     flags, lengths, *modc_flags = (part.split() for part in line.split("|"))
     modc_flags = sum(modc_flags, [])
-    phases = {"fused": DERIVED} if modc_flags else PHASES
-    batches = [int(flag.split("=")[1]) for flag in modc_flags if flag.startswith("--batch=")]
-    kv_tokens = find_kv_tokens(modc_flags)
+    kv_tokens = find_flag(modc_flags, "kv-tokens", int)
     directory, choose = make_model(flags, number, work, kv_tokens=kv_tokens)
     prompts = [choose(int(length)) for length in lengths]
-    errors = []
-    for phase, programs in phases.items():
-        file = directory / f"{phase}.mlir"
-        run(["modc", directory, f"--emit=mlir:{phase}", *modc_flags, "-o", file])
-        for batch in batches:
-            errors.append(check_batch(file, directory, choose, len(prompts[-1][0]), batch))
-        for tokens, expected in prompts:
-            for program, mode in programs.items():
-                # Rows behind the last token are not the prompt's.
-                actual = interpret(file, directory, program, tokens)[: len(tokens)]
-                what = f"{phase}, {program}, {len(tokens)} tokens"
-                errors.append(check_error(actual, expected[mode], what))
-    return max(errors)
+    if modc_flags:
+        return max(check_phase("fused", directory, prompts, modc_flags))
+    errors = [error for phase in ("imported", "derived") for error in check_phase(phase, directory, prompts, [])]
+    errors += check_phase("fused", directory, prompts, [f"--batch={BATCH}"])
+    together = [choose(int(lengths[-1])) for _ in range(BATCH)]
+    return max(*errors, check_batch(directory / "fused.mlir", directory, together))
 
 
 if __name__ == "__main__":

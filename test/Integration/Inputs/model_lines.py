@@ -12,10 +12,10 @@ MAKE = ROOT / "examples/random-model/make.py"
 TRIES = 50
 
 
-def find_kv_tokens(modc_flags):
-    """What --kv-tokens=N among the flags says; None where it is not there."""
-    values = [flag.split("=")[1] for flag in modc_flags if flag.startswith("--kv-tokens=")]
-    return int(values[0]) if values else None
+def find_flag(modc_flags, name, kind=str):
+    """What --NAME=VALUE among the flags says; None where it is not there."""
+    values = [kind(flag.split("=")[1]) for flag in modc_flags if flag.startswith(f"--{name}=")]
+    return values[0] if values else None
 
 
 def make_model(flags, number, work, products="f32", kv_tokens=None):

@@ -5,7 +5,8 @@ Reads a file whose lines `MODEL: flags of make.py | prompt lengths [| flags of
 modc]` name the models. Each is compiled once and run on prompts of each length
 in three modes: top_k, causal, and causal token by token. With --dtype=TYPE among the
 flags of modc the reference's products are in that type, with --kv-tokens=N its
-routed layers keep no more tokens; keys and values stay exact. Models with
+routed layers keep no more tokens; keys and values stay exact. With --batch=B the
+prompts are sequences that are also decoded together, B at a time. Models with
 --target=nvptx run on the emulator.
 """
 
@@ -13,8 +14,9 @@ import pathlib
 import re
 import sys
 
+from batch_check import check_sequences
 from logits_check import NARROW_TOLERANCE, TOLERANCE, check_logits, run
-from model_lines import check_models, find_kv_tokens, make_model
+from model_lines import check_models, find_flag, make_model
 
 
 def multiplies_bf16(modc_flags):
@@ -24,24 +26,31 @@ def multiplies_bf16(modc_flags):
     return bool(has_any) and not any(flag.startswith("--cpu=") for flag in modc_flags)
 
 
+def check_prompts(directory, prompts, modc_flags, tolerance):
+    place = ["--device=emulator"] if "--target=nvptx" in modc_flags else []
+    run(["modc", directory, "-o", directory / "exe", *modc_flags])
+    return max(check_logits(directory / "exe", *prompt, directory, tolerance, place) for prompt in prompts)
+
+
+def check_batch(directory, texts, modc_flags, tolerance, seed):
+    library = directory / "model.so"
+    run(["modc", directory, "--emit=lib", "-o", library, *modc_flags])
+    return check_sequences(library, texts, find_flag(modc_flags, "batch", int), seed, tolerance)
+
+
 def check_model(line, number, work):
     flags, lengths, *modc_flags = (part.split() for part in line.split("|"))
     modc_flags = sum(modc_flags, [])
-    types = [flag.split("=")[1] for flag in modc_flags if flag.startswith("--dtype=")]
-    products = types[0] if types else "f32"
-    is_gpu = "--target=nvptx" in modc_flags
-    if products == "bf16" and (is_gpu or multiplies_bf16(modc_flags)):
+    products = find_flag(modc_flags, "dtype") or "f32"
+    if products == "bf16" and ("--target=nvptx" in modc_flags or multiplies_bf16(modc_flags)):
         products = "bf16-inputs"
     is_exact = products in ("f32", "bf16") and "--kv-dtype=bf16" not in modc_flags
     tolerance = TOLERANCE if is_exact else NARROW_TOLERANCE
-    directory, choose = make_model(flags, number, work, products, find_kv_tokens(modc_flags))
-    place = ["--device=emulator"] if is_gpu else []
-    run(["modc", directory, "-o", directory / "exe", *modc_flags])
-    errors = []
-    for length in map(int, lengths):
-        tokens, expected = choose(length)
-        errors.append(check_logits(directory / "exe", tokens, expected, directory, tolerance, place))
-    return max(errors)
+    directory, choose = make_model(flags, number, work, products, find_flag(modc_flags, "kv-tokens", int))
+    prompts = [choose(int(length)) for length in lengths]
+    if find_flag(modc_flags, "batch"):
+        return check_batch(directory, prompts, modc_flags, tolerance, number)
+    return check_prompts(directory, prompts, modc_flags, tolerance)
 
 
 if __name__ == "__main__":

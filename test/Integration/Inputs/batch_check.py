@@ -1,19 +1,11 @@
-#!/usr/bin/python3
-"""Decodes several sequences of random models together, as NumPy each alone.
-
-Reads a file whose lines `MODEL: flags of make.py | lengths | B [flags of modc]`
-name the models and the lengths of sequences. Each begins with a prompt, from
-which on B sessions are decoded together; where a sequence ends, the next takes
-its session while the others go on.
-"""
+"""Runs the programs of a model that was compiled for batches, as NumPy each
+sequence alone."""
 
 import ctypes
-import sys
 
 import numpy as np
 
-from logits_check import NARROW_TOLERANCE, TOLERANCE, check_error, run
-from model_lines import check_models, make_model
+from logits_check import TOLERANCE, check_error
 from model_text import Library
 
 
@@ -39,13 +31,26 @@ class Sessions(Library):
                   *arguments, logits.ctypes.data_as(ctypes.POINTER(ctypes.c_float)))
         return logits
 
+    def decode_alone(self, index, tokens):
+        """Logits of all tokens of a new sequence, one by one."""
+        self.library.modrt_session_reset(self[index])
+        rows = []
+        for token in tokens:
+            self.call("modrt_decode", self[index], ctypes.c_int32(int(token)))
+            rows.append(self.get_logits(index))
+        self.library.modrt_session_reset(self[index])
+        return np.stack(rows)
+
+    def get_logits(self, index):
+        row = self.library.modrt_logits(self[index])
+        return np.ctypeslib.as_array(row, (self.vocab,)).copy()
+
     def decode(self, indices, tokens):
         """The logits of one more token of some of the sessions."""
         chosen = (ctypes.c_void_p * len(indices))(*(self.sessions[index] for index in indices))
         self.call("modrt_decode_batch", chosen, (ctypes.c_int32 * len(tokens))(*tokens),
                   ctypes.c_int64(len(tokens)))
-        rows = [self.library.modrt_logits(self[index]) for index in indices]
-        return [np.ctypeslib.as_array(row, (self.vocab,)).copy() for row in rows]
+        return [self.get_logits(index) for index in indices]
 
 
 class Checker:
@@ -83,6 +88,9 @@ class Checker:
             self.running[i][2] += 1
 
     def run(self):
+        tokens, expected = self.texts[0]
+        alone = self.sessions.decode_alone(0, tokens)
+        self.check(alone, expected["stepwise"], f"{len(tokens)} tokens one by one")
         for index in range(len(self.sessions.sessions)):
             self.start(index)
         while self.running:
@@ -95,17 +103,7 @@ class Checker:
         return self.worst
 
 
-def check_model(line, number, work):
-    flags, lengths, (batch, *modc_flags) = (part.split() for part in line.split("|"))
-    directory, choose = make_model(flags, number, work)
-    library = directory / "model.so"
-    run(["modc", directory, "--emit=lib", "-o", library, f"--batch={batch}", *modc_flags])
-    texts = [choose(int(length)) for length in lengths]
-    vocab = texts[0][1]["causal"].shape[1]
-    tolerance = NARROW_TOLERANCE if "--kv-dtype=bf16" in modc_flags else TOLERANCE
-    sessions = Sessions(library, int(batch), vocab)
-    return Checker(sessions, texts, np.random.default_rng(number), tolerance).run()
-
-
-if __name__ == "__main__":
-    sys.exit(check_models(__doc__, check_model))
+def check_sequences(library, texts, batch, seed, tolerance=TOLERANCE):
+    """The largest error of a library whose B sessions are given the texts in turn."""
+    sessions = Sessions(library, batch, texts[0][1]["causal"].shape[1])
+    return Checker(sessions, texts, np.random.default_rng(seed), tolerance).run()
