@@ -219,3 +219,29 @@ func.func @experts(%x: tensor<1x8x4xf32>, %l: tensor<1x8x2xf32>) {
   } : tensor<1x8x4xf32>, tensor<1x8x2xf32>
   return
 }
+
+// -----
+
+func.func @experts(%x: tensor<1x8x4xf32>, %l: tensor<1x8x1xf32>, %r: tensor<1x8xf32>) {
+  %0 = mod.experts %x by(%l) top(1) gate(softmax) {
+  ^bb0(%t: tensor<1x8x4xf32>):
+    // expected-error @below {{in an expert, which has each token by itself}}
+    %u = mod.routed %t by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+    ^bb0(%s: tensor<1x?x4xf32>, %p: tensor<1x?xi32>):
+      mod.yield %s : tensor<1x?x4xf32>
+    } : tensor<1x8x4xf32>
+    mod.yield %u : tensor<1x8x4xf32>
+  } : tensor<1x8x4xf32>, tensor<1x8x1xf32>
+  return
+}
+
+// -----
+
+func.func @experts(%x: tensor<1x8x4xf32>, %l: tensor<1x8x1xf32>) {
+  // expected-error @below {{expected 'positive', 'above' or 'at_least'}}
+  %0 = mod.experts %x by(%l) gate(softmax) causal(most) {
+  ^bb0(%t: tensor<1x8x4xf32>):
+    mod.yield %t : tensor<1x8x4xf32>
+  } : tensor<1x8x4xf32>, tensor<1x8x1xf32>
+  return
+}

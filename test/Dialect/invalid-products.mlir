@@ -93,3 +93,19 @@ func.func @limit(%x: tensor<1x8x16xf32>) {
   %0 = mod.row_scales %x to(0) : (tensor<1x8x16xf32>) -> tensor<1x8xf32>
   return
 }
+
+// -----
+
+func.func @rows_of_scales(%x: tensor<1x8x16xf32>, %i: tensor<2x4xi32>) {
+  // expected-error @below {{rows has 2 in dimension 0, expected 1}}
+  %0 = mod.row_scales %x rows(%i) to(127) : (tensor<1x8x16xf32>, tensor<2x4xi32>) -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @rows_of_values(%x: tensor<1x8x16xf32>, %i: tensor<2x4xi32>) {
+  // expected-error @below {{rows has 2 in dimension 0, expected 1}}
+  %0 = mod.quantize %x rows(%i) : (tensor<1x8x16xf32>, tensor<2x4xi32>) -> tensor<2x4x16xbf16>
+  return
+}

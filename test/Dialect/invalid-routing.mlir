@@ -574,3 +574,33 @@ func.func @scatter(%u: tensor<1x4x16xbf16>, %x: tensor<1x8x16xf32>, %i: tensor<1
   %0 = mod.scatter %u into %x at(%i) gate(raw) by(%r) : (tensor<1x4x16xbf16>, tensor<1x8x16xf32>, tensor<1x4xi32>, tensor<1x8xf32>) -> tensor<1x8x16xf32>
   return
 }
+
+// -----
+
+// The text gives scores and logits as many tokens as x.
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x7xf32>) {
+  // expected-error @below {{scores has 7 in dimension 1, expected 8}}
+  %0 = "mod.routed"(%x, %r) <{capacity = 0.5 : f64, causal = #mod<causal router>, gate = #mod.gate<raw>, operandSegmentSizes = array<i32: 1, 1, 0, 0>, selection = #mod<selection expert_choice>, ties = #mod<ties first>}> ({
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  }, {}) : (tensor<1x8x16xf32>, tensor<1x7xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>, %l: tensor<1x7xf32>) {
+  // expected-error @below {{logits has 7 in dimension 1, expected 8}}
+  %0 = "mod.routed"(%x, %r, %l) <{capacity = 0.5 : f64, causal = #mod<causal predictor>, gate = #mod.gate<raw>, operandSegmentSizes = array<i32: 1, 1, 0, 1>, selection = #mod<selection expert_choice>, ties = #mod<ties first>}> ({
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  }, {}) : (tensor<1x8x16xf32>, tensor<1x8xf32>, tensor<1x7xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @yield(%x: tensor<1x8x16xf32>) {
+  // expected-error @below {{expects parent op to be one of 'mod.routed, mod.experts'}}
+  mod.yield %x : tensor<1x8x16xf32>
+}

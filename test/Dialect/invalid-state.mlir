@@ -272,3 +272,115 @@ func.func @panel_attention(%q: memref<1x4x8xf32>, %n: index, %keys: memref<2x2x4
   mod.panel_attention %q, %keys, %values of(%n) heads(2) partials(%p) into(%q) : memref<1x4x8xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x4x8xf32>, memref<2x3x5xf32>
   return
 }
+
+// -----
+
+func.func @cache_append(%c: !mod.kv_cache<32x8xf32>, %k: tensor<1x4x8xf32>, %p: tensor<1x4xi32>) {
+  // expected-error @below {{key of width 8 cannot be cut into 3 heads}}
+  mod.cache_append %c, %k, %k rotated(%p heads(3) theta(1.0e4)) : !mod.kv_cache<32x8xf32>, tensor<1x4x8xf32>, tensor<1x4x8xf32>, tensor<1x4xi32>
+  return
+}
+
+// -----
+
+func.func @cache_append(%c: !mod.kv_cache<32x8xf32>, %k: tensor<1x4x8xf32>) {
+  // expected-error @below {{rotates keys with positions, heads and theta only}}
+  mod.cache_append %c, %k, %k {scaling = #mod.rope_scaling<linear, factor = 2.0>} : !mod.kv_cache<32x8xf32>, tensor<1x4x8xf32>, tensor<1x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @append_panels(%k: memref<1x4x8xf32>, %v: memref<1x5x8xf32>, %n: index, %keys: memref<2x2x4x16xf32>, %values: memref<2x1x30x8xf32>) {
+  // expected-error @below {{value has 5 in dimension 1, expected 4}}
+  mod.append_panels %k, %v at(%n) into(%keys, %values) : memref<1x4x8xf32>, memref<1x5x8xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>
+  return
+}
+
+// -----
+
+func.func @append_panels(%k: memref<1x4x8xf32>, %v: memref<1x4x6xf32>, %n: index, %keys: memref<2x2x4x16xf32>, %values: memref<2x1x30x8xf32>) {
+  // expected-error @below {{value has 6 in dimension 2, expected 8}}
+  mod.append_panels %k, %v at(%n) into(%keys, %values) : memref<1x4x8xf32>, memref<1x4x6xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>
+  return
+}
+
+// -----
+
+func.func @append_panels(%k: memref<1x4x8xf32>, %v: memref<1x4x8xf32>, %n: index, %keys: memref<2x2x4x16xf64>, %values: memref<2x1x30x8xf64>) {
+  // expected-error @below {{key has elements of 'f32', which cannot be kept as 'f64'}}
+  mod.append_panels %k, %v at(%n) into(%keys, %values) : memref<1x4x8xf32>, memref<1x4x8xf32>, memref<2x2x4x16xf64>, memref<2x1x30x8xf64>
+  return
+}
+
+// -----
+
+func.func @append_panels(%k: memref<1x4x8xf32>, %v: memref<1x4x8xf32>, %n: index, %keys: memref<2x2x4x16xf32>, %values: memref<3x1x30x8xf32>) {
+  // expected-error @below {{values has 3 in dimension 0, expected 2}}
+  mod.append_panels %k, %v at(%n) into(%keys, %values) : memref<1x4x8xf32>, memref<1x4x8xf32>, memref<2x2x4x16xf32>, memref<3x1x30x8xf32>
+  return
+}
+
+// -----
+
+func.func @append_panels(%k: memref<1x4x8xf32>, %v: memref<1x4x8xf32>, %n: index, %keys: memref<2x2x4x16xf32>, %values: memref<2x1x30x8xbf16>) {
+  // expected-error @below {{values has elements of 'bf16', expected 'f32'}}
+  mod.append_panels %k, %v at(%n) into(%keys, %values) : memref<1x4x8xf32>, memref<1x4x8xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xbf16>
+  return
+}
+
+// -----
+
+func.func @panel_attention(%q: memref<1x4x9xf32>, %into: memref<1x4x9xf32>, %n: index, %keys: memref<2x2x4x16xf32>, %values: memref<2x1x30x8xf32>) {
+  // expected-error @below {{query of width 9 cannot be cut into 2 heads}}
+  mod.panel_attention %q, %keys, %values of(%n) heads(2) into(%into) : memref<1x4x9xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x4x9xf32>
+  return
+}
+
+// -----
+
+func.func @panel_attention(%q: memref<1x4x12xf32>, %into: memref<1x4x12xf32>, %n: index, %keys: memref<2x2x4x16xf32>, %values: memref<2x1x30x8xf32>) {
+  // expected-error @below {{query has 12 in dimension 2, expected 8}}
+  mod.panel_attention %q, %keys, %values of(%n) heads(2) into(%into) : memref<1x4x12xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x4x12xf32>
+  return
+}
+
+// -----
+
+func.func @panel_attention(%q: memref<1x4x8xf32>, %into: memref<1x5x8xf32>, %n: index, %keys: memref<2x2x4x16xf32>, %values: memref<2x1x30x8xf32>) {
+  // expected-error @below {{into has 5 in dimension 1, expected 4}}
+  mod.panel_attention %q, %keys, %values of(%n) heads(2) into(%into) : memref<1x4x8xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x5x8xf32>
+  return
+}
+
+// -----
+
+func.func @panel_attention(%q: memref<1x4x8xf32>, %into: memref<1x4x6xf32>, %n: index, %keys: memref<2x2x4x16xf32>, %values: memref<2x1x30x8xf32>) {
+  // expected-error @below {{into has 6 in dimension 2, expected 8}}
+  mod.panel_attention %q, %keys, %values of(%n) heads(2) into(%into) : memref<1x4x8xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x4x6xf32>
+  return
+}
+
+// -----
+
+func.func @panel_attention(%q: memref<1x4x8xf32>, %into: memref<1x4x8xf32>, %n: index, %keys: memref<2x2x4x16xf32>, %values: memref<2x1x30x8xf32>, %p: memref<3x3x6xf32>) {
+  // expected-error @below {{partials has 3 in dimension 0, expected 2}}
+  mod.panel_attention %q, %keys, %values of(%n) heads(2) partials(%p) into(%into) : memref<1x4x8xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x4x8xf32>, memref<3x3x6xf32>
+  return
+}
+
+// -----
+
+func.func @trace_routing(%r: tensor<1x2xf32>, %s: tensor<1x2xi32>, %start: tensor<1x3xi32>, %trace: !mod.trace<3x4x32>) {
+  // expected-error @below {{start has 3 in dimension 1, expected 2}}
+  mod.trace_routing 0 scores(%r) tested(%r) of(%s) from %start to %trace : tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xi32>, tensor<1x3xi32>, !mod.trace<3x4x32>
+  return
+}
+
+// -----
+
+func.func @trace_routing(%r: tensor<1x2xf32>, %start: index, %trace: !mod.trace<3x4x32>) {
+  // expected-error @below {{needs the sequence of each token, one of 3}}
+  mod.trace_routing 0 scores(%r) tested(%r) from %start to %trace : tensor<1x2xf32>, tensor<1x2xf32>, index, !mod.trace<3x4x32>
+  return
+}

@@ -435,3 +435,11 @@ func.func private @scaling() attributes {mod.scaling = #mod.rope_scaling<linear,
 
 // expected-error @below {{low must be less than high}}
 func.func private @scaling() attributes {mod.scaling = #mod.rope_scaling<llama3, low = 4.0, high = 2.0>}
+
+// -----
+
+func.func @attention(%q: tensor<1x8x16xf32>, %k: tensor<2x8x8xf32>, %v: tensor<2x8x8xf32>) {
+  // expected-error @below {{key has 2 in dimension 0, expected 1}}
+  %0 = mod.attention %q, %k, %v heads(4) kv_heads(2) : (tensor<1x8x16xf32>, tensor<2x8x8xf32>, tensor<2x8x8xf32>) -> tensor<1x8x16xf32>
+  return
+}

@@ -3,7 +3,19 @@
 // RUN:   | FileCheck %s --check-prefix=OPTION
 // RUN: not mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs=kv-tokens=-1 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=TOKENS
+// RUN: not mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs=kv-dtype=f16 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=DTYPE
+// RUN: not mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs=batch=0 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=BATCH
+// RUN: not mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs="batch=2 kv-tokens=3" 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=BOTH
+// RUN: not mod-opt %{examples}/adapter-bypass/model.mlir --mod-specialize --mod-derive-programs=kv-tokens=3 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=BYPASS
 // TOKENS: kv-tokens -1 is negative
+// DTYPE: kv-dtype 'f16' is not f32 or bf16
+// BATCH: batch 0 is not positive
+// BOTH: has kv-tokens, expected none with a batch of 2
+// BYPASS: has a bypass, expected none with kv-tokens
 // OPTION: decode-routing 'random' is not predictor, router or always
 
 // expected-error@below {{has no function @forward, the model}}

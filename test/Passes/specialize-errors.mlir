@@ -157,3 +157,59 @@ module {
     return %y : tensor<?x?x4xf32>
   }
 }
+
+// -----
+
+module {
+  func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x4xf32> {
+    %table = arith.constant dense<1.0> : tensor<5x4xf32>
+    %x = mod.embedding %tokens, %table : (tensor<?x?xi32>, tensor<5x4xf32>) -> tensor<?x?x4xf32>
+    // expected-error@below {{is not part of the functional form of a model}}
+    %y = mod.gather %x at(%tokens) : (tensor<?x?x4xf32>, tensor<?x?xi32>) -> tensor<?x?x4xf32>
+    return %y : tensor<?x?x4xf32>
+  }
+}
+
+// -----
+
+module {
+  func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x4xf32> {
+    %table = arith.constant dense<1.0> : tensor<5x4xf32>
+    %x = mod.embedding %tokens, %table : (tensor<?x?xi32>, tensor<5x4xf32>) -> tensor<?x?x4xf32>
+    // expected-error@below {{drops dimensions of a tensor that depends on tokens}}
+    %row = tensor.extract_slice %x[0, 0, 0] [1, 1, 4] [1, 1, 1] : tensor<?x?x4xf32> to tensor<4xf32>
+    %y = linalg.broadcast ins(%row : tensor<4xf32>) outs(%x : tensor<?x?x4xf32>) dimensions = [0, 1]
+    return %y : tensor<?x?x4xf32>
+  }
+}
+
+// -----
+
+module {
+  ml_program.global private @place(#ml_program.extern : tensor<?x?x4xf32>) : tensor<?x?x4xf32>
+  func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x4xf32> {
+    %table = arith.constant dense<1.0> : tensor<5x4xf32>
+    %x = mod.embedding %tokens, %table : (tensor<?x?xi32>, tensor<5x4xf32>) -> tensor<?x?x4xf32>
+    %place = ml_program.global_load_const @place : tensor<?x?x4xf32>
+    // expected-error@below {{init cannot be made with the shape of its inputs}}
+    %y = linalg.add ins(%x, %x : tensor<?x?x4xf32>, tensor<?x?x4xf32>) outs(%place : tensor<?x?x4xf32>) -> tensor<?x?x4xf32>
+    return %y : tensor<?x?x4xf32>
+  }
+}
+
+// -----
+
+module {
+  ml_program.global private @place(#ml_program.extern : tensor<?xf32>) : tensor<?xf32>
+  func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x4xf32> {
+    %table = arith.constant dense<1.0> : tensor<5x4xf32>
+    %x = mod.embedding %tokens, %table : (tensor<?x?xi32>, tensor<5x4xf32>) -> tensor<?x?x4xf32>
+    // expected-error@below {{has a result of unknown shape 'tensor<?xf32>'}}
+    %free = ml_program.global_load_const @place : tensor<?xf32>
+    %zero = arith.constant 0 : index
+    %first = tensor.extract %free[%zero] : tensor<?xf32>
+    %row = tensor.splat %first : tensor<4xf32>
+    %y = linalg.broadcast ins(%row : tensor<4xf32>) outs(%x : tensor<?x?x4xf32>) dimensions = [0, 1]
+    return %y : tensor<?x?x4xf32>
+  }
+}
