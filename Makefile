@@ -4,7 +4,8 @@
 
 PACKAGES := cmake ninja-build clang-22 lld-22 llvm-22-dev llvm-22-tools \
   libmlir-22-dev mlir-22-tools libclang-rt-22-dev clang-format-22 \
-  clang-tidy-22 zlib1g-dev libzstd-dev libpcre2-dev python3-numpy python3-psutil
+  clang-tidy-22 zlib1g-dev libzstd-dev libpcre2-dev python3-numpy python3-psutil \
+  chromium
 # What `make bench` compares with, and measures by.
 BENCH_PACKAGES := libbenchmark-dev libdnnl-dev libopenblas-openmp-dev
 # Parts of it: any of these, with commas between.
