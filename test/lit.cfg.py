@@ -20,9 +20,9 @@ def cpu_features():
 
 
 def can_import(package):
-    """Whether the Python of the tests has a package."""
-    command = ["/usr/bin/python3", "-c", f"import {package}"]
-    return subprocess.run(command, capture_output=True).returncode == 0
+    """Whether the Python of the tests has a package; to import it may take seconds."""
+    find = f"import importlib.util, sys; sys.exit(importlib.util.find_spec('{package}') is None)"
+    return subprocess.run(["/usr/bin/python3", "-c", find]).returncode == 0
 
 
 def configure(config, lit_config):
@@ -56,11 +56,11 @@ def configure(config, lit_config):
     # What tests may use where somebody has it, perhaps outside the system.
     if "PYTHONPATH" in os.environ:
         config.environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
-    for package in ["tokenizers"]:
+    for package in ["tokenizers", "torch", "transformers"]:
         if can_import(package):
             config.available_features.add(package)
         else:
-            lit_config.note(f"/usr/bin/python3 cannot import {package}: tests that compare with it are skipped")
+            lit_config.note(f"/usr/bin/python3 has no package {package}: tests that compare with it are skipped (docs/model-directories.md)")
     config.available_features.add("linux")
     config.available_features |= cpu_features() & {"avx2", "avx512f"}
     # Missing where the libraries to compare with are not installed.
@@ -69,7 +69,7 @@ def configure(config, lit_config):
     # NVIDIA's assembler, where modc looks for it.
     if shutil.which("ptxas", path=":".join(["/usr/bin", "/bin", "/usr/local/cuda/bin"])):
         config.available_features.add("ptxas")
-    # Shows pages; large, so it is not installed for the tests alone.
+    # Shows pages; systems other than Debian may lack it.
     if shutil.which("chromium", path="/usr/bin"):
         config.available_features.add("chromium")
     if config.mod_sanitize:
