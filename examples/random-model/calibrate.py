@@ -58,9 +58,19 @@ class Sample:
         mixed = weights / weights.sum(-1, keepdims=True) @ v
         return self.linear(mixed.transpose(1, 0, 2).reshape(len(x), -1), prefix + "self_attn.o_proj")
 
-    def update(self, prefix, chosen):
-        """What attention and MLP add to the chosen tokens."""
-        x = self.x[chosen]
+    def update_block(self, layers, chosen):
+        """The same of layers that are routed together: 0 is what stands for their MLPs."""
+        before = self.x[chosen]
+        if len(layers) == 1:
+            return self.update(layers[0], before, chosen)
+        x = before
+        for layer in layers:
+            x = x + sum(self.update(layer, x, chosen))
+        return x - before, 0
+
+    def update(self, layer, x, chosen):
+        """What attention and MLP add to the chosen tokens `x`."""
+        prefix = f"model.layers.{layer}."
         attention = self.attend(self.norm(x, prefix + "input_layernorm"), prefix, chosen)
         h = self.norm(x + attention, prefix + "post_attention_layernorm")
         if self.options.family == "mixtral":
@@ -79,11 +89,12 @@ class Sample:
         return sum(weights[:, e, None] * self.multiply(f"{prefix}experts.{e}.", h, "w1", "w3", "w2")
                    for e in range(self.options.experts))
 
-    def pass_dense(self, prefix):
-        self.x = self.x + sum(self.update(prefix, np.arange(len(self.x))))
+    def pass_dense(self, layer):
+        self.x = self.x + sum(self.update(layer, self.x, np.arange(len(self.x))))
 
-    def pass_routed(self, prefix, share):
-        """Routes as decode will; gives the biases of the layer's router and predictor."""
+    def pass_routed(self, layers, share):
+        """Routes as decode will; gives the biases of the router and the predictor of these layers."""
+        prefix = f"model.layers.{layers[0]}."
         router = self.linear(self.x, prefix + "router")
         is_argmax = router.shape[1] == 2   # the first output is above the second
         router = router[:, 0] - router[:, 1] if is_argmax else router[:, 0]
@@ -100,7 +111,7 @@ class Sample:
             self.x = self.x.copy()
             gate = self.options.gate_scale * GATES[self.options.gate](router[chosen]) + self.options.gate_bias
             become = SELECTED[self.options.selected]
-            self.x[chosen] = become(self.x[chosen], gate[:, None], *self.update(prefix, chosen))
+            self.x[chosen] = become(self.x[chosen], gate[:, None], *self.update_block(layers, chosen))
         return biases
 
 
@@ -114,12 +125,13 @@ def cut(scores, share):
 
 
 def measure_biases(options, shares, values):
-    """The last biases of routers and predictors by name; `shares` is what each routed layer is to select."""
-    sample, biases = Sample(options, values), {}
-    for layer in range(options.layers):
-        prefix = f"model.layers.{layer}."
+    """The last biases of routers and predictors by name; `shares` is what each routed layer, or the first of several, is to select."""
+    sample, biases, layer = Sample(options, values), {}, 0
+    while layer < options.layers:
+        last = options.lasts.get(layer, layer)
         if layer in shares:
-            biases.update(sample.pass_routed(prefix, shares[layer]))
+            biases.update(sample.pass_routed(range(layer, last + 1), shares[layer]))
         else:
-            sample.pass_dense(prefix)
+            sample.pass_dense(layer)
+        layer = last + 1
     return biases

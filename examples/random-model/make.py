@@ -64,6 +64,19 @@ def routed_layers(text, layers):
     return indices, indices
 
 
+def read_ranges(options):
+    """[[1, 2], [4, 6]] of `1-2,4-6`, ascending and apart, within the layers."""
+    try:
+        ranges = [[int(end) for end in part.split("-")] for part in options.ranges.split(",")]
+    except ValueError:
+        ranges = []
+    ends = [end for part in ranges for end in part]
+    if not ends or any(len(part) != 2 for part in ranges) or ends[-1] >= options.layers or \
+            any(a > b or (a == b and i % 2) for i, (a, b) in enumerate(zip(ends, ends[1:]))):
+        sys.exit(f"make.py: --ranges '{options.ranges}' is not a list of ranges of layers such as 1-2,4-6")
+    return ranges
+
+
 def shares(options, routed):
     """The share of the tokens that each routed layer is to select."""
     listed = options.capacity if isinstance(options.capacity, list) else [options.capacity] * len(routed)
@@ -89,7 +102,7 @@ def make_config(options, routed):
         if options.moe:
             config["moe"] = options.moe
     if routed != "none":
-        config["mod"] = {"routed_layers": routed, "capacity": options.capacity, **list_options(options),
+        config["mod"] = {"ranges" if options.ranges else "routed_layers": routed, "capacity": options.capacity, **list_options(options),
                          "routing": options.routing, "gate": options.gate, "gate_scale": options.gate_scale, "gate_bias": options.gate_bias,
                          "selected": options.selected, "predictor": {"hidden": options.predictor} if options.predictor else None,
                          "decode": options.decode}
@@ -290,7 +303,8 @@ def parse_arguments():
     add("--attention-bias", action="store_true", help="biases on q, k, v and o")
     add("--dtype", choices=list(SIZES), default="F32")
     add("--routed", default="odd", help="odd (default), even, all, a list such as 1,3, or none")
-    add("--capacity", type=capacities, default=0.125, help="ratio, count, or comma list with one per routed layer")
+    add("--ranges", help="layers that are routed together, such as 1-2,4-6; in place of --routed")
+    add("--capacity", type=capacities, default=0.125, help="ratio, count, or comma list with one per routed layer or range")
     add("--rounding", choices=["floor", "ceil", "nearest"], help="of a capacity that is a ratio")
     add("--routing", choices=["expert_choice", "token_choice", "stochastic", "threshold", "argmax"], default="expert_choice")
     add("--ties", choices=["first", "none", "all"], help="what becomes of scores that equal the k-th largest")
@@ -334,6 +348,10 @@ def complete(options):
     if options.router_bias is None:
         options.router_bias = options.decode == "router"
     routed, index = routed_layers(options.routed, options.layers)
+    if options.ranges:
+        routed = read_ranges(options)
+        index = [first for first, _ in routed]
+    options.lasts = dict(routed) if options.ranges else {}
     if options.heads % options.kv_heads:
         sys.exit("make.py: --heads must be a multiple of --kv-heads")
     if options.decode == "predictor" and not options.predictor and index:

@@ -37,6 +37,11 @@ def mod(**keys):
     return lambda directory: edit_json(directory / CONFIG, lambda root: root["mod"].update(keys))
 
 
+def ranged(ranges, **keys):
+    """Route ranges of layers."""
+    return mod(ranges=ranges, routed_layers=None, **keys)
+
+
 def replaced(old, new):
     """Change the configuration's text, for what Python's JSON cannot say."""
 
@@ -244,7 +249,7 @@ BAD_LLAMA = {
 }
 
 BAD_ROUTING = {
-    "mod-unknown-keys": (mod(zeal=1, aim=2), "'mod' has unknown keys: aim, zeal; known are: routed_layers, capacity,"),
+    "mod-unknown-keys": (mod(zeal=1, aim=2), "'mod' has unknown keys: aim, zeal; known are: routed_layers, ranges, capacity,"),
     "mod-newline-in-value": (mod(gate="a\nb\rc"), "'mod.gate' is 'a b c', expected one of: "),
     "mod-newline-in-key": (mod(**{"a\nb": 1}), "has unknown keys: a b;"),
     "mod-is-a-list": (config(mod=[]), "'mod' must be an object, not a list"),
@@ -297,6 +302,15 @@ BAD_ROUTING = {
                               "'mod.predictor' has unknown keys: act; known are: hidden"),
     "decode-unknown": (mod(decode="greedy"), "'mod.decode' is 'greedy', expected one of: predictor, router, always"),
     "decode-without-predictor": (mod(predictor=None), "'mod.decode' is 'predictor', but there is no predictor"),
+    "ranges-too": (mod(ranges=[[0, 1]]), "'mod.ranges' say what 'routed_layers' says too: expected one of the two"),
+    "ranges-empty": (ranged([]), "'mod.ranges' must list at least one range of layers"),
+    "ranges-flat": (ranged([0, 1]), "'mod.ranges[0]' must be the first and the last of the layers that are routed together"),
+    "ranges-back": (ranged([[1, 0]]), "'mod.ranges[0]' must be the first and the last"),
+    "ranges-far": (ranged([[0, 2]]), "'mod.ranges[0][1]' must be an integer from 0 to 1, not 2"),
+    "ranges-overlap": (ranged([[0, 0], [0, 1]]), "'mod.ranges[1]' must begin behind layer 0, where the one before ends"),
+    "ranges-capacity": (ranged([[0, 1]], capacity=[1, 2]), "'mod.capacity' lists 2 values for 1 ranges of layers"),
+    "ranges-scope": (ranged([[0, 1]], scope="mlp"), "'mod.scope' is a part of a layer: expected 'block' with ranges"),
+    "ranges-selected": (ranged([[0, 1]], selected="x + attn + g*mlp"), "'mod.selected' gates the MLP of a layer, and ranges have several"),
 }
 
 BAD_TENSORS = {

@@ -7,7 +7,7 @@ where f = attn + mlp is the update of a pre-norm decoder layer over the selected
 tokens alone, ascending, at their original positions. `SELECTED` has what other
 implementations make of a selected token, with B(x) = x + f(x). `forward`
 computes a whole sequence at once; `stepwise.py` computes the same token by
-token.
+token. Layers of a range are routed as one block, whose f is what all of them add.
 """
 
 import math
@@ -269,6 +269,8 @@ class Model:
             Layer(tensors, f"model.layers.{i}.", routings.get(i))
             for i in range(config["num_hidden_layers"])
         ]
+        # Layers that are routed together, or one by itself.
+        self.blocks = group(self.layers, (config.get("mod") or {}).get("ranges") or [])
         for i, layer in enumerate(self.layers):
             layer.window = families.find_window(config, i)
             layer.experts = experts.read_experts(config, tensors, i)
@@ -304,6 +306,17 @@ class Model:
         return self.embedding[tokens] * self.embedding_scale
 
 
+def group(layers, ranges):
+    """Lists of layers in order; those of a range are one."""
+    lasts = dict(ranges)
+    blocks, at = [], 0
+    while at < len(layers):
+        end = lasts.get(at, at) + 1
+        blocks.append(layers[at:end])
+        at = end
+    return blocks
+
+
 def make_routings(config, tensors):
     """The routed layers' indices and their routing."""
     mod = config.get("mod")
@@ -313,6 +326,8 @@ def make_routings(config, tensors):
     which = mod.get("routed_layers", "odd")
     named = {"odd": layers[1::2], "even": layers[::2], "all": layers}
     indices = list(named[which] if isinstance(which, str) else which)
+    if mod.get("ranges"):
+        indices = [first for first, _ in mod["ranges"]]
     capacity = mod.get("capacity", 0.125)
     if not isinstance(capacity, list):
         capacity = [capacity] * len(indices)
@@ -372,15 +387,25 @@ def update(model, layer, x, positions, routing, scope="block"):
     return attention, mlp
 
 
-def route(model, layer, x, tokens, positions, routing):
-    """Makes of the tokens of `x` what a routed layer makes of them, in place."""
-    router = layer.routing
+def update_block(model, layers, x, positions, routing, scope):
+    """The same of layers that are routed together: 0 is what stands for their MLPs."""
+    if len(layers) == 1:
+        return update(model, layers[0], x, positions, routing, scope)
+    y = x
+    for layer in layers:
+        y = y + sum(update(model, layer, y, positions, routing))
+    return y - x, 0
+
+
+def route(model, layers, x, tokens, positions, routing):
+    """Makes of the tokens of `x` what a routed block makes of them, in place."""
+    router = layers[0].routing
     chosen = router.select(x, tokens, positions, routing)
     before = x.copy()
     router.skip(x, chosen, routing)
     if len(chosen):
         gate = router.gate(before, chosen, routing)[:, None]
-        parts = update(model, layer, before[chosen], positions[chosen], routing, router.scope)
+        parts = update_block(model, layers, before[chosen], positions[chosen], routing, router.scope)
         x[chosen] = router.become(before[chosen], gate, *parts)
 
 
@@ -388,13 +413,14 @@ def forward(model, tokens, routing):
     """Logits [tokens, vocab]; `routing` is top_k or causal."""
     x = model.embed(np.asarray(tokens))
     positions = np.arange(len(x))
-    for layer in model.layers:
+    for layers in model.blocks:
+        layer = layers[0]
         if layer.routing is None:
             x = x + sum(update(model, layer, x, positions, routing))
             continue
         if layer.routing.scope == "mlp":
             x = x + attend(model, layer, x, positions)
-        route(model, layer, x, tokens, positions, routing)
+        route(model, layers, x, tokens, positions, routing)
         if layer.routing.scope == "attention":
             x = x + run_mlp(model, layer, x, routing)
     return model.multiply(x, model.head, (model.norm, model.norm_factor(x)))

@@ -235,6 +235,26 @@ class AgainstItself(unittest.TestCase):
             np.testing.assert_array_equal(forward(routed, self.tokens, routing), expected)
         np.testing.assert_allclose(stepwise.decode(dense, self.tokens), expected, rtol=1e-9)
 
+    def test_full_range_is_dense(self):
+        mod = dict(ranges=[[1, 3]], capacity=1.0, gate="none", decode="always")
+        routed = random_model(np.random.default_rng(4), mod)
+        dense = random_model(np.random.default_rng(4), None)
+        expected = forward(dense, self.tokens, "top_k")
+        for routing in ("top_k", "causal"):
+            np.testing.assert_allclose(forward(routed, self.tokens, routing), expected, rtol=1e-9)
+
+    def test_range(self):
+        """Layers of a range see the same tokens, which the first of them selects."""
+        mod = dict(ranges=[[1, 2]], capacity=0.3, gate="raw")
+        model = random_model(self.random, mod)
+        self.assertEqual([len(layers) for layers in model.blocks], [1, 2, 1])
+        logits = forward(model, self.tokens, "causal")
+        self.assertEqual(list(model.routed), [1])
+        np.testing.assert_allclose(stepwise.decode(model, self.tokens), logits, rtol=1e-10, atol=1e-10)
+        alone = random_model(np.random.default_rng(4), dict(mod, ranges=[[1, 1]]))
+        same = random_model(np.random.default_rng(4), dict(mod, ranges=None, routed_layers=[1]))
+        np.testing.assert_array_equal(forward(alone, self.tokens, "top_k"), forward(same, self.tokens, "top_k"))
+
     def test_top_k_is_not_causal(self):
         model = random_model(self.random, dict(routed_layers="all", capacity=0.3))
         logits = forward(model, self.tokens, "top_k")

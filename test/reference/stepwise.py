@@ -82,14 +82,20 @@ def run_layer(model, layer, x, position, caches):
     return attn, run_mlp(model, layer, x + attn)
 
 
-def run_scope(model, layer, x, position, caches):
-    """The same for what of a layer is routed."""
+def run_scope(model, layers, x, position, caches):
+    """The same for what of a layer is routed, or for layers that are routed together."""
+    layer, cache = layers[0], caches[0]
     scope = layer.routing.scope
     if scope == "attention":
-        return run_attention(model, layer, x, position, caches), 0
+        return run_attention(model, layer, x, position, cache), 0
     if scope == "mlp":
         return 0, run_mlp(model, layer, x)
-    return run_layer(model, layer, x, position, caches)
+    if len(layers) == 1:
+        return run_layer(model, layer, x, position, cache)
+    through = x
+    for layer, cache in zip(layers, caches):
+        through = through + sum(run_layer(model, layer, through, position, cache))
+    return through - x, 0
 
 
 def takes_part(routing, x, token, position):
@@ -112,13 +118,14 @@ def has_room(routing, cache):
     return routing.kv_tokens is None or routing.scope == "mlp" or len(cache) < routing.kv_tokens
 
 
-def run_routed(model, layer, x, token, position, caches):
-    """One token through a routed layer."""
+def run_routed(model, layers, x, token, position, caches):
+    """One token through a routed layer, or through several as one; each has a cache for each head."""
+    layer = layers[0]
     routing = layer.routing
     if routing.scope == "mlp":
-        x = x + run_attention(model, layer, x, position, caches)
-    if takes_part(routing, x, token, position) and has_room(routing, caches[0]):
-        parts = run_scope(model, layer, x, position, caches)
+        x = x + run_attention(model, layer, x, position, caches[0])
+    if takes_part(routing, x, token, position) and has_room(routing, caches[0][0]):
+        parts = run_scope(model, layers, x, position, caches)
         gate = routing.gate(x[None], np.array([0]), "causal")
         x = routing.become(x, gate, *parts)
     else:
@@ -128,14 +135,14 @@ def run_routed(model, layer, x, token, position, caches):
 
 def decode(model, tokens):
     """Logits [tokens, vocab] by causal routing."""
-    caches = [[[] for _ in range(model.kv_heads)] for _ in model.layers]
+    caches = [[[[] for _ in range(model.kv_heads)] for _ in layers] for layers in model.blocks]
     logits = []
     for position, token in enumerate(tokens):
         x = model.embed(token)
-        for layer, cache in zip(model.layers, caches):
-            if layer.routing is None:
-                x = x + sum(run_layer(model, layer, x, position, cache))
+        for layers, cache in zip(model.blocks, caches):
+            if layers[0].routing is None:
+                x = x + sum(run_layer(model, layers[0], x, position, cache[0]))
             else:
-                x = run_routed(model, layer, x, token, position, cache)
+                x = run_routed(model, layers, x, token, position, cache)
         logits.append(model.head @ model.rms_norm(x, model.norm))
     return np.stack(logits)

@@ -170,7 +170,7 @@ Value ForwardBuilder::buildDense(StringRef name, Value x, Value positions,
 //===----------------------------------------------------------------------===//
 
 Value ForwardBuilder::buildLayer(int64_t layer, Value x, Value positions) {
-  std::string name = ("model.layers." + Twine(layer)).str();
+  std::string name = getLayerName(layer);
   window = config.variant.windows[layer];
   if (config.routing.layers.count(layer))
     return buildScoped(layer, name, x, positions);
@@ -208,8 +208,12 @@ Value ForwardBuilder::buildStack(Value tokens) {
   Value x = buildEmbedding(tokens, table);
   Value positions = PositionsOp::create(builder, loc, tokens).getResult();
   // Layers that the checkpoint lacks must not cost anything.
-  for (int64_t layer = 0; layer < config.layers && parameters.ok(); ++layer)
+  for (int64_t layer = 0; layer < config.layers && parameters.ok(); ++layer) {
     x = buildLayer(layer, x, positions);
+    auto routed = config.routing.layers.find(layer);
+    if (routed != config.routing.layers.end())
+      layer = routed->second.last;
+  }
   return buildHead(buildNorm("model.norm", x), table);
 }
 

@@ -71,7 +71,7 @@ Value ForwardBuilder::buildPredictor(const Twine &name, Value x) {
 }
 
 Attribute ForwardBuilder::getCapacity(int64_t layer) {
-  const Capacity &capacity = config.routing.layers.at(layer);
+  const Capacity &capacity = config.routing.layers.at(layer).capacity;
   if (const int64_t *count = std::get_if<int64_t>(&capacity))
     return builder.getI64IntegerAttr(*count);
   FloatAttr ratio = builder.getF64FloatAttr(std::get<double>(capacity));
@@ -97,7 +97,7 @@ ThresholdAttr ForwardBuilder::getThreshold(int64_t layer) {
   const RoutingConfig &routing = config.routing;
   double least = routing.least;
   if (routing.scheme == Scheme::stochastic) {
-    const Capacity &capacity = routing.layers.at(layer);
+    const Capacity &capacity = routing.layers.at(layer).capacity;
     const int64_t *count = std::get_if<int64_t>(&capacity);
     least = getQuantile(count ? double(*count) / config.context
                               : std::get<double>(capacity));
@@ -166,21 +166,45 @@ Value ForwardBuilder::buildOrder(int64_t layer, Location loc, Value scores,
 // Regions
 //===----------------------------------------------------------------------===//
 
+/// The sum of two values, of which either may be missing.
+Value ForwardBuilder::add(Location loc, Value a, Value b) {
+  if (!a || !b)
+    return a ? a : b;
+  return arith::AddFOp::create(builder, loc, a, b);
+}
+
+/// Layers that are routed together: the parts of the last of them, to whose
+/// attention is added what the others give, where the sum is asked for.
+LayerParts ForwardBuilder::buildLayers(int64_t first, Value x,
+                                       Value positions) {
+  const RoutingConfig &routing = config.routing;
+  LayerParts parts;
+  Value before;
+  for (int64_t layer = first; layer <= routing.layers.at(first).last; ++layer) {
+    std::string name = getLayerName(layer);
+    if (parts.mlp)
+      x = add(getLoc(name), parts.middle, parts.mlp);
+    if (routing.selected == Selected::gatedUpdate)
+      before = add(getLoc(name), parts.attention, parts.mlp);
+    // astramind wraps the layer.
+    if (parameters.contains(name + kWrappedRouter + ".weight"))
+      name += ".block";
+    parts = buildParts(name, x, positions, routing.scope);
+    parts.attention = add(getLoc(name), before, parts.attention);
+  }
+  return parts;
+}
+
 /// What the region of a routed layer yields. The gate that multiplies the MLP
 /// alone does so here.
 Value ForwardBuilder::buildUpdate(Location loc, const LayerParts &parts,
                                   Value scores) {
-  auto add = [&](Value a, Value b) -> Value {
-    if (!a || !b)
-      return a ? a : b;
-    return arith::AddFOp::create(builder, loc, a, b);
-  };
   switch (config.routing.selected) {
   case Selected::gatedUpdate:
-    return add(parts.attention, parts.mlp);
+    return add(loc, parts.attention, parts.mlp);
   case Selected::gatedLayer:
   case Selected::addedGatedLayer:
-    return add(parts.middle, parts.mlp);
+    return add(loc, parts.middle, parts.mlp);
   case Selected::gatedMlp:
   case Selected::addedLayerGatedMlp:
     return ScatterOp::create(builder, loc, parts.middle.getType(), parts.mlp,
@@ -207,16 +231,13 @@ Block *ForwardBuilder::createRegion(Region &region, RoutedOp routed,
   return builder.createBlock(&region, {}, types, locs);
 }
 
-void ForwardBuilder::buildRegion(RoutedOp routed, StringRef name,
+void ForwardBuilder::buildRegion(RoutedOp routed, int64_t layer,
                                  Value positions) {
   bool hasScores = config.routing.selected >= Selected::gatedMlp;
   OpBuilder::InsertionGuard guard(builder);
   Block *body = createRegion(routed.getBody(), routed, positions, hasScores);
-  // astramind wraps the layer.
-  bool isWrapped = parameters.contains(name + kWrappedRouter + ".weight");
-  std::string inner = (name + (isWrapped ? ".block" : "")).str();
-  LayerParts parts = buildParts(inner, body->getArgument(0),
-                                body->getArgument(1), config.routing.scope);
+  LayerParts parts =
+      buildLayers(layer, body->getArgument(0), body->getArgument(1));
   Value update =
       buildUpdate(routed.getLoc(), parts, body->getArguments().back());
   YieldOp::create(builder, routed.getLoc(), update);
@@ -311,7 +332,7 @@ Value ForwardBuilder::buildRouted(int64_t layer, StringRef name, Value x,
       flag(replaces(routing.selected)),
       CausalAttr::get(context, routing.causal), getThreshold(layer));
   routed->setAttr("mod.layer", builder.getI64IntegerAttr(layer));
-  buildRegion(routed, name, positions);
+  buildRegion(routed, layer, positions);
   buildBypass(routed, name, positions);
   return routed.getResult();
 }

@@ -108,18 +108,57 @@ static SmallVector<int64_t> readLayerList(ObjectReader &mod, int64_t layers) {
   return routed;
 }
 
-/// The routed layers in the order in which capacities are listed for them.
-static SmallVector<int64_t> readRoutedLayers(ObjectReader &mod,
-                                             int64_t layers) {
-  if (mod.isList("routed_layers"))
-    return readLayerList(mod, layers);
-  StringRef which =
-      mod.getChoice("routed_layers", {"odd", "even", "all"}, "odd");
+/// The first and the last layer.
+using LayerRange = std::pair<int64_t, int64_t>;
+
+static LayerRange readRange(ObjectReader &mod,
+                            const ObjectReader::Element &element,
+                            int64_t layers) {
+  SmallVector<int64_t> range;
+  for (const ObjectReader::Element &layer : mod.getElements(element))
+    range.push_back(mod.toInteger(layer, 0, layers - 1));
+  if (range.size() == 2 && range[0] <= range[1])
+    return {range[0], range[1]};
+  mod.error(element, "must be the first and the last of the layers that are "
+                     "routed together");
+  return {0, 0};
+}
+
+static SmallVector<LayerRange> readRanges(ObjectReader &mod, int64_t layers) {
+  SmallVector<LayerRange> ranges;
+  if (mod.has("routed_layers"))
+    mod.error("ranges", "say what 'routed_layers' says too: expected one of "
+                        "the two");
+  for (const ObjectReader::Element &element : mod.getElements("ranges")) {
+    LayerRange range = readRange(mod, element, layers);
+    if (!ranges.empty() && range.first <= ranges.back().second)
+      mod.error(element, "must begin behind layer " +
+                             Twine(ranges.back().second) +
+                             ", where the one before ends");
+    ranges.push_back(range);
+  }
+  if (ranges.empty())
+    mod.error("ranges", "must list at least one range of layers");
+  return ranges;
+}
+
+/// What is routed, in the order in which capacities are listed.
+static SmallVector<LayerRange> readRoutedLayers(ObjectReader &mod,
+                                                int64_t layers) {
+  if (mod.has("ranges"))
+    return readRanges(mod, layers);
   SmallVector<int64_t> routed;
-  for (int64_t layer = which == "odd"; layer < layers;
-       layer += which == "all" ? 1 : 2)
-    routed.push_back(layer);
-  return routed;
+  if (mod.isList("routed_layers")) {
+    routed = readLayerList(mod, layers);
+  } else {
+    StringRef which =
+        mod.getChoice("routed_layers", {"odd", "even", "all"}, "odd");
+    for (int64_t layer = which == "odd"; layer < layers;
+         layer += which == "all" ? 1 : 2)
+      routed.push_back(layer);
+  }
+  return llvm::map_to_vector(
+      routed, [](int64_t layer) { return LayerRange(layer, layer); });
 }
 
 /// `0.25` is a ratio, `64` a count: what matters is how it is written.
@@ -137,7 +176,8 @@ static Capacity readCapacity(ObjectReader &mod,
 }
 
 static void readCapacities(ObjectReader &mod, const Config &config,
-                           ArrayRef<int64_t> routed, RoutingConfig &routing) {
+                           ArrayRef<LayerRange> routed,
+                           RoutingConfig &routing) {
   SmallVector<Capacity> capacities;
   if (mod.has("capacity"))
     for (const ObjectReader::Element &element : mod.getElements("capacity"))
@@ -148,11 +188,13 @@ static void readCapacities(ObjectReader &mod, const Config &config,
   if (!mod.isList("capacity"))
     capacities.resize(routed.size(), capacities.front());
   if (capacities.size() != routed.size())
-    return mod.error("capacity", "lists " + Twine(capacities.size()) +
-                                     " values for " + Twine(routed.size()) +
-                                     " routed layers");
-  for (auto [layer, capacity] : llvm::zip_equal(routed, capacities))
-    routing.layers[layer] = capacity;
+    return mod.error("capacity",
+                     "lists " + Twine(capacities.size()) + " values for " +
+                         Twine(routed.size()) +
+                         (mod.has("ranges") ? " ranges of" : " routed") +
+                         " layers");
+  for (auto [range, capacity] : llvm::zip_equal(routed, capacities))
+    routing.layers[range.first] = {range.second, capacity};
 }
 
 /// The number of the case that a member is, the first if it is missing.
@@ -247,6 +289,10 @@ static void readScope(ObjectReader &mod, RoutingConfig &routing) {
   routing.scope = readCase<Scope>(mod, "scope", {"block", "attention", "mlp"});
   if (routing.scope != Scope::block && routing.selected >= Selected::gatedMlp)
     mod.error("selected", "gates the MLP of a layer: expected scope 'block'");
+  if (mod.has("ranges") && routing.scope != Scope::block)
+    mod.error("scope", "is a part of a layer: expected 'block' with ranges");
+  if (mod.has("ranges") && routing.selected >= Selected::gatedMlp)
+    mod.error("selected", "gates the MLP of a layer, and ranges have several");
   routing.skipped =
       readCase<Skipped>(mod, "skipped", {"x", "g*x", "x + adapter"});
   bool isSoftmax = routing.gate == GateKind::softmax ||
@@ -267,11 +313,29 @@ static void readRouting(ObjectReader &root, StringRef preset, Config &config) {
   if (!root.has("mod") && preset.empty())
     return;
   llvm::json::Object merged = getPreset(preset);
+  const llvm::json::Object *own = root.getJson().getObject("mod");
+  if (own && own->get("ranges"))
+    merged.erase("routed_layers");
   ObjectReader mod = root.getObject("mod", merged);
-  mod.allowOnly({"routed_layers", "capacity", "capacity_rounding", "ties",
-                 "routing", "seed", "threshold", "comparison", "forced_tokens",
-                 "eligible_tokens", "gate", "gate_scale", "gate_bias",
-                 "selected", "scope", "skipped", "adapter", "predictor",
+  mod.allowOnly({"routed_layers",
+                 "ranges",
+                 "capacity",
+                 "capacity_rounding",
+                 "ties",
+                 "routing",
+                 "seed",
+                 "threshold",
+                 "comparison",
+                 "forced_tokens",
+                 "eligible_tokens",
+                 "gate",
+                 "gate_scale",
+                 "gate_bias",
+                 "selected",
+                 "scope",
+                 "skipped",
+                 "adapter",
+                 "predictor",
                  "decode"});
   readSelection(mod, config.routing);
   readForced(mod, config, config.routing);
@@ -279,7 +343,7 @@ static void readRouting(ObjectReader &root, StringRef preset, Config &config) {
   readSelected(mod, config.routing);
   readScope(mod, config.routing);
   readCausal(mod, config.routing);
-  SmallVector<int64_t> routed = readRoutedLayers(mod, config.layers);
+  SmallVector<LayerRange> routed = readRoutedLayers(mod, config.layers);
   readCapacities(mod, config, routed, config.routing);
 }
 
@@ -342,10 +406,11 @@ static void readExperts(ObjectReader &root, Family family, Config &config) {
 
 /// A window counts the tokens of a sequence, a routed block has some of them.
 static void checkWindows(ObjectReader &root, const Config &config) {
-  for (const auto &routed : config.routing.layers)
-    if (config.variant.windows[routed.first])
-      root.error("mod", "routes layer " + Twine(routed.first) +
-                            ", whose attention has a sliding window");
+  for (const auto &[first, routed] : config.routing.layers)
+    for (int64_t layer = first; layer <= routed.last; ++layer)
+      if (config.variant.windows[layer])
+        root.error("mod", "routes layer " + Twine(layer) +
+                              ", whose attention has a sliding window");
 }
 
 FailureOr<Config> mod::readConfig(StringRef path, MLIRContext *context,

@@ -48,9 +48,16 @@ enum class Selected {
   addedLayerGatedMlp, // 2*x + attn + g*mlp
 };
 
+/// Layers that are routed together.
+struct RoutedLayers {
+  int64_t last;
+  Capacity capacity;
+};
+
 /// The `mod` object. A dense model routes no layer.
 struct RoutingConfig {
-  std::map<int64_t, Capacity> layers;
+  /// By the first of them.
+  std::map<int64_t, RoutedLayers> layers;
   GateKind gate = GateKind::raw;
   double gateScale = 1.0, gateBias = 0.0;
   Selected selected = Selected::gatedUpdate;

@@ -66,14 +66,20 @@ private:
   Value forceIf(Location loc, Value values, Value numbers,
                 arith::CmpIPredicate predicate, int64_t bound);
   Value buildUpdate(Location loc, const LayerParts &parts, Value scores);
+  Value add(Location loc, Value a, Value b);
   Value buildAdapter(const Twine &name, Value x);
   Block *createRegion(Region &region, RoutedOp routed, Value positions,
                       bool hasScores);
-  void buildRegion(RoutedOp routed, StringRef name, Value positions);
+  LayerParts buildLayers(int64_t first, Value x, Value positions);
+  void buildRegion(RoutedOp routed, int64_t layer, Value positions);
   void buildBypass(RoutedOp routed, StringRef name, Value positions);
   GateAttr getGate();
   Attribute getCapacity(int64_t layer);
   ThresholdAttr getThreshold(int64_t layer);
+
+  static std::string getLayerName(int64_t layer) {
+    return ("model.layers." + Twine(layer)).str();
+  }
 
   /// The place of a part: `layers.3.mlp`.
   Location getLoc(const Twine &name) {

@@ -270,13 +270,18 @@ StringRef ObjectReader::getChoice(StringRef key, ArrayRef<StringRef> cases,
 }
 
 SmallVector<ObjectReader::Element> ObjectReader::getElements(StringRef key) {
-  const json::Array *list = object->getArray(key);
+  return getElements(get(key));
+}
+
+SmallVector<ObjectReader::Element>
+ObjectReader::getElements(const Element &element) const {
+  const json::Array *list = element.value->getAsArray();
   if (!list)
-    return {get(key)};
+    return {element};
   SmallVector<Element> elements;
   for (auto [index, value] : llvm::enumerate(*list))
     elements.push_back(
-        makeElement((prefix + key + "[" + Twine(index) + "]").str(), value));
+        makeElement((element.path + "[" + Twine(index) + "]").str(), value));
   return elements;
 }
 

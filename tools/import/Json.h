@@ -92,6 +92,9 @@ public:
   /// The elements of a list; the member itself if it is no list.
   SmallVector<Element> getElements(StringRef key);
 
+  /// The same of an element.
+  SmallVector<Element> getElements(const Element &element) const;
+
   /// An integer in `[min, max]`.
   int64_t toInteger(const Element &element, int64_t min, int64_t max);
 

@@ -29,11 +29,12 @@ def rope(x, position):
     return np.concatenate([turned.real, turned.imag])
 
 
-def attention(p, x, positions):
+def attention(p, x, positions, name="attention"):
     """Token by token and head by head, among these tokens alone."""
-    n = rms_norm(x, p["attention.norm"])
-    qk = (n @ p["attention.qk"].T).reshape(len(x), HEADS, HEAD_DIM)
-    v = (n @ p["attention.v"].T).reshape(len(x), HEADS, HEAD_DIM)
+    n = rms_norm(x, p[f"{name}.norm"])
+    qk = (n @ p[f"{name}.qk"].T).reshape(len(x), HEADS, HEAD_DIM)
+    v = n @ p[f"{name}.v"].T if f"{name}.v" in p else n
+    v = v.reshape(len(x), HEADS, HEAD_DIM)
     result = np.zeros_like(v)
     for h in range(HEADS):
         turned = np.array([rope(head, at) for head, at in zip(qk[:, h], positions)])
@@ -126,6 +127,18 @@ def mode_integrated(p, x, mode):
         update = np.tanh(n[chosen] @ p[f"up.{e}"].T) @ p[f"down.{e}"].T
         x[chosen] += shares[chosen, e, None] * update
         margin = min(margin, gap)
+    return x, margin
+
+
+def early_exit(p, x, mode):
+    x = x + attention(p, x, np.arange(len(x)), "attention.0")
+    scores = x @ p["router"][0]
+    chosen, margin = above(scores) if mode == "causal" else largest(scores, 0.5)
+    if len(chosen):
+        late = x[chosen]
+        for name in ("attention.1", "attention.2"):
+            late = late + attention(p, late, chosen, name)
+        x[chosen] += sigmoid(scores[chosen])[:, None] * (late - x[chosen])
     return x, margin
 
 
