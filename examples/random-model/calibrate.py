@@ -95,7 +95,10 @@ class Sample:
     def pass_routed(self, layers, share):
         """Routes as decode will; gives the biases of the router and the predictor of these layers."""
         prefix = f"model.layers.{layers[0]}."
-        router = self.linear(self.x, prefix + "router")
+        read = self.x
+        if self.options.router_input == "norm(x)":
+            read = self.norm(read, prefix + ("post_attention" if self.options.scope == "mlp" else "input") + "_layernorm")
+        router = self.linear(read, prefix + "router")
         is_argmax = router.shape[1] == 2   # the first output is above the second
         router = router[:, 0] - router[:, 1] if is_argmax else router[:, 0]
         biases = {} if is_argmax else {prefix + "router.bias": cut(router, share)}
@@ -103,7 +106,7 @@ class Sample:
             router = router + biases[prefix + "router.bias"]
         causal = router
         if self.options.predictor:
-            logits = self.linear(silu(self.linear(self.x, prefix + "predictor.0")), prefix + "predictor.2")[:, 0]
+            logits = self.linear(silu(self.linear(read, prefix + "predictor.0")), prefix + "predictor.2")[:, 0]
             biases[prefix + "predictor.2.bias"] = cut(logits, share)
             causal = logits + biases[prefix + "predictor.2.bias"] if self.options.decode == "predictor" else causal
         chosen = np.flatnonzero((causal > 0) | (self.options.decode == "always"))

@@ -114,7 +114,7 @@ def list_options(options):
     said = {"capacity_rounding": options.rounding, "ties": options.ties, "seed": options.routing_seed,
             "threshold": options.threshold, "comparison": options.comparison, "forced_tokens": options.forced_tokens,
             "eligible_tokens": options.eligible and [int(part) for part in options.eligible.split(",")],
-            "scope": options.scope, "skipped": options.skipped and options.skipped.replace("+", " + "),
+            "router_input": options.router_input, "scope": options.scope, "skipped": options.skipped and options.skipped.replace("+", " + "),
             "adapter": options.adapter and {"hidden": options.adapter}}
     return {key: value for key, value in said.items() if value is not None}
 
@@ -173,7 +173,7 @@ def list_tensors(options, routed):
 def list_routing(options, layer):
     """The router and the predictor of one routed layer; both logits have a spread of one over the tokens."""
     prefix, dim = f"model.layers.{layer}.", options.dim
-    scale = dim ** -0.5 / stream_spread(options, layer)
+    scale = dim ** -0.5 / (1 if options.router_input == "norm(x)" else stream_spread(options, layer))
     outputs = 2 if options.routing == "argmax" else 1
     yield prefix + "router.weight", [outputs, dim], 0.0, scale
     if options.router_bias:
@@ -313,6 +313,7 @@ def parse_arguments():
     add("--comparison", choices=[">", ">="], help="with the threshold")
     add("--forced-tokens", type=int, help="the first tokens, which take part in any case")
     add("--eligible", help="the first and the last token that may be skipped, such as 10,99")
+    add("--router-input", choices=["x", "norm(x)"], help="what routers and predictors read: the residual, or its norm")
     add("--scope", choices=["block", "attention", "mlp"], help="what of a layer is routed")
     add("--skipped", choices=["x", "g*x", "x+adapter"], help="what a skipped token becomes")
     add("--adapter", type=int, help="width of the adapters of skipped tokens")

@@ -302,6 +302,7 @@ BAD_ROUTING = {
                               "'mod.predictor' has unknown keys: act; known are: hidden"),
     "decode-unknown": (mod(decode="greedy"), "'mod.decode' is 'greedy', expected one of: predictor, router, always"),
     "decode-without-predictor": (mod(predictor=None), "'mod.decode' is 'predictor', but there is no predictor"),
+    "router-input": (mod(router_input="norm"), "'mod.router_input' is 'norm', expected one of: x, norm(x)"),
     "ranges-too": (mod(ranges=[[0, 1]]), "'mod.ranges' say what 'routed_layers' says too: expected one of the two"),
     "ranges-empty": (ranged([]), "'mod.ranges' must list at least one range of layers"),
     "ranges-flat": (ranged([0, 1]), "'mod.ranges[0]' must be the first and the last of the layers that are routed together"),

@@ -80,6 +80,7 @@ class Routing:
         default = "predictor" if self.predictor else "router"
         self.causal = mod.get("decode", default)
         self.set_threshold(mod, context)
+        self.read = lambda x: x  # what the router and the predictor read
         self.nearest = math.inf
         self.scale = 0.0
         self.selected = 0
@@ -110,7 +111,7 @@ class Routing:
     def score(self, x):
         # A sum over each row by itself: equal rows get equal scores, so that
         # ties are ties.
-        return (x * self.router).sum(-1) + self.bias
+        return (self.read(x) * self.router).sum(-1) + self.bias
 
     def gate(self, x, chosen, routing):
         """The weights g of the chosen tokens among all of `x`."""
@@ -126,7 +127,7 @@ class Routing:
         return self.gate_scale * a + self.gate_bias
 
     def predict(self, x):
-        return apply_mlp(self.predictor, x)[..., 0]
+        return apply_mlp(self.predictor, self.read(x))[..., 0]
 
     def force(self, values, tokens, positions):
         """Infinite for the tokens that take part in any case."""
@@ -271,6 +272,8 @@ class Model:
         ]
         # Layers that are routed together, or one by itself.
         self.blocks = group(self.layers, (config.get("mod") or {}).get("ranges") or [])
+        if (config.get("mod") or {}).get("router_input") == "norm(x)":
+            self.norm_routers()
         for i, layer in enumerate(self.layers):
             layer.window = families.find_window(config, i)
             layer.experts = experts.read_experts(config, tensors, i)
@@ -297,6 +300,13 @@ class Model:
 
     def rms_norm(self, x, weight):
         return x * self.norm_factor(x) * weight
+
+    def norm_routers(self):
+        """Routers read what the first product of their block reads."""
+        for layer in self.layers:
+            if layer.routing:
+                weight = layer.mlp_norm if layer.routing.scope == "mlp" else layer.input_norm
+                layer.routing.read = lambda x, weight=weight: self.rms_norm(x, weight)
 
     def norm_heads(self, x, weight):
         """Each head by itself, if there is a weight."""

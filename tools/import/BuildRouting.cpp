@@ -173,6 +173,12 @@ Value ForwardBuilder::add(Location loc, Value a, Value b) {
   return arith::AddFOp::create(builder, loc, a, b);
 }
 
+/// The name of the parts of a layer, which astramind wraps.
+std::string ForwardBuilder::getInnerName(StringRef name) {
+  bool isWrapped = parameters.contains(name + kWrappedRouter + ".weight");
+  return (name + (isWrapped ? ".block" : "")).str();
+}
+
 /// Layers that are routed together: the parts of the last of them, to whose
 /// attention is added what the others give, where the sum is asked for.
 LayerParts ForwardBuilder::buildLayers(int64_t first, Value x,
@@ -186,11 +192,10 @@ LayerParts ForwardBuilder::buildLayers(int64_t first, Value x,
       x = add(getLoc(name), parts.middle, parts.mlp);
     if (routing.selected == Selected::gatedUpdate)
       before = add(getLoc(name), parts.attention, parts.mlp);
-    // astramind wraps the layer.
-    if (parameters.contains(name + kWrappedRouter + ".weight"))
-      name += ".block";
-    parts = buildParts(name, x, positions, routing.scope);
+    parts = buildParts(getInnerName(name), x, positions, routing.scope);
     parts.attention = add(getLoc(name), before, parts.attention);
+    if (!parameters.ok())
+      break;
   }
   return parts;
 }
@@ -303,7 +308,17 @@ static Selection getSelection(Scheme scheme) {
   llvm_unreachable("all schemes are listed");
 }
 
-/// The router and the predictor read the residual, before any norm.
+/// What the router and the predictor read: the residual, or what the norm of
+/// the layer makes of it.
+Value ForwardBuilder::buildRouterInput(StringRef name, Value x) {
+  if (!config.routing.readsNorm)
+    return x;
+  bool isMlp = config.routing.scope == Scope::mlp;
+  return buildNorm(getInnerName(name) + (isMlp ? ".post_attention_layernorm"
+                                               : ".input_layernorm"),
+                   x);
+}
+
 Value ForwardBuilder::buildRouted(int64_t layer, StringRef name, Value x,
                                   Value positions) {
   Location loc = getLoc(name);
@@ -311,9 +326,10 @@ Value ForwardBuilder::buildRouted(int64_t layer, StringRef name, Value x,
   const RoutingConfig &routing = config.routing;
   bool isWrapped = parameters.contains(name + kWrappedRouter + ".weight");
   StringRef router = isWrapped ? StringRef(kWrappedRouter) : ".router";
-  Value scores = buildRouter(name + router, x), logits;
+  Value read = buildRouterInput(name, x);
+  Value scores = buildRouter(name + router, read), logits;
   if (routing.predictorHidden)
-    logits = buildPredictor(name + ".predictor", x);
+    logits = buildPredictor(name + ".predictor", read);
   if (logits)
     logits = force(loc, logits, positions);
   Value order = buildOrder(layer, loc, scores, positions);

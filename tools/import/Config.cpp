@@ -286,6 +286,7 @@ static void readForced(ObjectReader &mod, const Config &config,
 }
 
 static void readScope(ObjectReader &mod, RoutingConfig &routing) {
+  routing.readsNorm = readCase<int>(mod, "router_input", {"x", "norm(x)"});
   routing.scope = readCase<Scope>(mod, "scope", {"block", "attention", "mlp"});
   if (routing.scope != Scope::block && routing.selected >= Selected::gatedMlp)
     mod.error("selected", "gates the MLP of a layer: expected scope 'block'");
@@ -328,6 +329,7 @@ static void readRouting(ObjectReader &root, StringRef preset, Config &config) {
                  "comparison",
                  "forced_tokens",
                  "eligible_tokens",
+                 "router_input",
                  "gate",
                  "gate_scale",
                  "gate_bias",

@@ -73,6 +73,8 @@ struct RoutingConfig {
   int64_t forcedTokens = 0;
   /// The tokens that may be skipped; all if it is not given.
   std::optional<std::pair<int64_t, int64_t>> eligible;
+  /// Routers and predictors read what the first product reads, not `x`.
+  bool readsNorm = false;
   Scope scope = Scope::block;
   Skipped skipped = Skipped::kept;
   /// The width of the adapters of skipped tokens.

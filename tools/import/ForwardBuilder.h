@@ -66,6 +66,8 @@ private:
   Value forceIf(Location loc, Value values, Value numbers,
                 arith::CmpIPredicate predicate, int64_t bound);
   Value buildUpdate(Location loc, const LayerParts &parts, Value scores);
+  std::string getInnerName(StringRef name);
+  Value buildRouterInput(StringRef name, Value x);
   Value add(Location loc, Value a, Value b);
   Value buildAdapter(const Twine &name, Value x);
   Block *createRegion(Region &region, RoutedOp routed, Value positions,

@@ -52,7 +52,9 @@ RankedTensorType Parameters::check(StringRef name, ArrayRef<int64_t> shape) {
 
 void Parameters::createExtern(Location loc, StringAttr name,
                               RankedTensorType type) {
-  declared.insert(name);
+  // Two parts may read one parameter.
+  if (!declared.insert(name).second)
+    return;
   ml_program::GlobalOp::create(
       externs, loc, name, type, /*is_mutable=*/false,
       ml_program::ExternAttr::get(name.getContext(), type),
