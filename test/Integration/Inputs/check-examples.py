@@ -130,6 +130,22 @@ def mode_integrated(p, x, mode):
     return x, margin
 
 
+def mode_staged(p, x, mode):
+    scores = x @ p["router"][0]
+    chosen, margin = above(scores) if mode == "causal" else largest(scores, 0.5)
+    if len(chosen):
+        middle = x[chosen] + attention(p, x[chosen], chosen)
+        n = rms_norm(middle, p["mlp.norm"])
+        powers = np.exp(n @ p["experts"].T)
+        goes = powers.argmax(1)
+        margin = min(margin, abs(powers[:, 0] - powers[:, 1]).min())
+        for i, e in enumerate(goes):
+            share = powers[i, e] / powers[i].sum()
+            middle[i] += share * (p[f"down.{e}"] @ (p[f"up.{e}"] @ n[i]))
+        x[chosen] += sigmoid(scores[chosen])[:, None] * (middle - x[chosen])
+    return x, margin
+
+
 def early_exit(p, x, mode):
     x = x + attention(p, x, np.arange(len(x)), "attention.0")
     scores = x @ p["router"][0]
