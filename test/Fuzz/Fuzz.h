@@ -15,6 +15,9 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace mlir::mod {
 
@@ -44,12 +47,10 @@ public:
     if (llvm::sys::fs::createUniqueDirectory("mod-fuzz", path))
       llvm::report_fatal_error("cannot make a folder");
   }
-  /// With one file of the model directory $MODEL.
-  explicit FuzzFolder(StringRef copied) : FuzzFolder() {
-    const char *model = getenv("MODEL");
-    if (!model ||
-        llvm::sys::fs::copy_file(Twine(model) + "/" + copied, getFile(copied)))
-      llvm::report_fatal_error("$MODEL has no " + Twine(copied));
+  /// With one file of a model directory.
+  FuzzFolder(StringRef model, StringRef copied) : FuzzFolder() {
+    if (llvm::sys::fs::copy_file(model + "/" + copied, getFile(copied)))
+      llvm::report_fatal_error("'" + model + "' has no " + copied);
   }
   ~FuzzFolder() { llvm::sys::fs::remove_directories(path); }
 
@@ -66,6 +67,18 @@ public:
 private:
   SmallString<128> path;
 };
+
+/// A folder for each model directory in $MODELS, which are called 0, 1, ...
+inline std::vector<std::unique_ptr<FuzzFolder>> copyFromModels(StringRef file) {
+  std::vector<std::unique_ptr<FuzzFolder>> folders;
+  std::string models = getenv("MODELS") ? getenv("MODELS") : "";
+  for (std::string model = models + "/0"; llvm::sys::fs::is_directory(model);
+       model = models + "/" + std::to_string(folders.size()))
+    folders.push_back(std::make_unique<FuzzFolder>(model, file));
+  if (folders.empty())
+    llvm::report_fatal_error("$MODELS has no directory 0");
+  return folders;
+}
 
 inline StringRef toText(const uint8_t *data, size_t size) {
   return {reinterpret_cast<const char *>(data), size};

@@ -1,7 +1,7 @@
 //===- fuzz-config.cpp - The importer under random configurations ---------===//
 //
-// A config.json over the tensors of $MODEL. What can be imported must
-// lead to programs, or to an error.
+// The first byte chooses the tensors of one of $MODELS, the rest is
+// config.json. What can be imported must lead to programs, or to an error.
 //
 //===----------------------------------------------------------------------===//
 
@@ -14,8 +14,11 @@ using namespace mlir;
 using namespace mlir::mod;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static const FuzzFolder folder("model.safetensors");
-  folder.write("config.json", toText(data, size));
+  static const auto folders = copyFromModels("model.safetensors");
+  if (size == 0)
+    return 0;
+  const FuzzFolder &folder = *folders[data[0] % folders.size()];
+  folder.write("config.json", toText(data + 1, size - 1));
   FuzzContext context;
   auto module = importModel(folder.getPath(), context.get());
   if (failed(module))
