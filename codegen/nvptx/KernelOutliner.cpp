@@ -309,28 +309,61 @@ void KernelOutliner::launch(OpBuilder &builder, const Kernel &kernel,
                             /*dynamicSharedMemorySize=*/Value(), operands);
 }
 
-LogicalResult KernelOutliner::outline(OpBuilder &builder, Operation *op,
-                                      ArrayRef<Guard> guards, Value count) {
+/// Lets the first thread of the kernel do what clones of scalar code do.
+static void emitScalars(ThreadBuilder &b, ArrayRef<Operation *> scalars) {
+  Value first = b.eq(b.thread(), b.index(0));
+  for (Value block : {b.rowBlock(), b.otherBlock()})
+    first = b.both(first, b.eq(block, b.index(0)));
+  b.ifThen(first, [&] {
+    for (Operation *op : scalars)
+      op->moveBefore(b.getInsertionBlock(), b.getInsertionPoint());
+  });
+}
+
+/// Writes the code that clones of the ops stand for.
+FailureOr<Geometry> KernelOutliner::emit(Body &body, const KernelWork &work,
+                                         ArrayRef<Operation *> clones,
+                                         Value count) {
+  body.builder.setInsertionPoint(clones.front());
+  body.enterGuards();
+  ThreadBuilder b(body.loc, body.builder, body.func, body.rows);
+  ArrayRef<Operation *> ops = clones.take_front(work.ops.size());
+  SmallVector<linalg::LinalgOp> followers;
+  for (Operation *op : ops.drop_front())
+    followers.push_back(cast<linalg::LinalgOp>(op));
+  FailureOr<Geometry> geometry =
+      count ? emitGpuKernel(b, cast<SelectOp>(ops.front()), count)
+      : followers.empty()
+          ? emitGpuKernel(b, ops.front())
+          : emitGpuKernel(b, cast<LinearOp>(ops.front()), followers);
+  if (!work.scalars.empty())
+    emitScalars(b, clones.drop_front(work.ops.size()));
+  for (Operation *op : ops)
+    op->erase();
+  return geometry;
+}
+
+LogicalResult KernelOutliner::outline(OpBuilder &builder,
+                                      const KernelWork &work) {
+  Operation *op = work.ops.front();
   Body body(builder, module, op->getLoc());
-  Value countInside;
-  if (failed(body.mapOperands(op)) || failed(body.mapGuards(guards)))
+  SmallVector<Operation *> all(work.ops);
+  llvm::append_range(all, work.scalars);
+  for (Operation *next : all)
+    if (failed(body.mapOperands(next)))
+      return failure();
+  if (failed(body.mapGuards(work.guards)))
     return failure();
-  if (count)
-    countInside = *body.mapBuffer(count);
-  Operation *clone = body.builder.clone(*op, body.mapping);
+  Value count;
+  if (work.count)
+    count = *body.mapBuffer(work.count);
+  SmallVector<Operation *> clones;
+  for (Operation *next : all)
+    clones.push_back(body.builder.clone(*next, body.mapping));
   if (body.isAligned && isa<LinearOp>(op))
-    clone->setAttr(kAlignedAttr, body.builder.getUnitAttr());
-  FailureOr<const Kernel *> kernel =
-      finish(body, getKernelName(op), [&]() -> FailureOr<Geometry> {
-        body.builder.setInsertionPoint(clone);
-        body.enterGuards();
-        ThreadBuilder b(op->getLoc(), body.builder, body.func, body.rows);
-        FailureOr<Geometry> geometry =
-            count ? emitGpuKernel(b, cast<SelectOp>(clone), countInside)
-                  : emitGpuKernel(b, clone);
-        clone->erase();
-        return geometry;
-      });
+    clones.front()->setAttr(kAlignedAttr, body.builder.getUnitAttr());
+  FailureOr<const Kernel *> kernel = finish(
+      body, getKernelName(op), [&] { return emit(body, work, clones, count); });
   if (failed(kernel))
     return failure();
   launch(builder, **kernel, body.operands);

@@ -19,16 +19,25 @@ struct Guard {
   bool holds;
 };
 
+/// What one kernel does.
+struct KernelWork {
+  /// A product and elementwise ops on what it writes, or any one op.
+  SmallVector<Operation *> ops;
+  ArrayRef<Guard> guards;
+  /// Where a selection writes how much it selected.
+  Value count = {};
+  /// Stores that one thread does at the end.
+  SmallVector<Operation *> scalars = {};
+};
+
 /// Kernels of one module.
 class KernelOutliner {
 public:
   explicit KernelOutliner(gpu::GPUModuleOp module)
       : module(module), symbols(module) {}
 
-  /// Launches the kernel of an op where the builder stands. `count` is where a
-  /// selection writes how much it selected.
-  LogicalResult outline(OpBuilder &builder, Operation *op,
-                        ArrayRef<Guard> guards, Value count);
+  /// Launches the kernel of some work where the builder stands.
+  LogicalResult outline(OpBuilder &builder, const KernelWork &work);
   /// Launches a kernel of one thread that does what these ops do.
   LogicalResult outlineScalars(OpBuilder &builder, ArrayRef<Operation *> ops,
                                ArrayRef<Guard> guards);
@@ -43,6 +52,8 @@ private:
   };
   class Body;
 
+  FailureOr<Geometry> emit(Body &body, const KernelWork &work,
+                           ArrayRef<Operation *> clones, Value count);
   FailureOr<const Kernel *> finish(Body &body, StringRef name,
                                    function_ref<FailureOr<Geometry>()> emit);
   void launch(OpBuilder &builder, const Kernel &kernel, ValueRange operands);

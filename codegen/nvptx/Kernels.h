@@ -21,6 +21,10 @@ inline constexpr llvm::StringLiteral kAlignedAttr = "mod.aligned";
 /// what is added to the mean.
 inline constexpr llvm::StringLiteral kInverseRMSAttr = "mod.inverse_rms";
 
+/// The attribute of a product with one row that rounds its input to what its
+/// weight is of.
+inline constexpr llvm::StringLiteral kRoundInputAttr = "mod.round_input";
+
 /// Writes the kernel of an op; fails with an error where it has none.
 FailureOr<Geometry> emitGpuKernel(ThreadBuilder &b, Operation *op);
 
@@ -44,12 +48,16 @@ Geometry emitGpuKernel(ThreadBuilder &b, InverseRMSOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, RouterOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, SoftmaxOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, SelectOp op, Value count);
-Geometry emitGpuKernel(ThreadBuilder &b, LinearOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, LinearOp op,
+                       ArrayRef<linalg::LinalgOp> followers = {});
 Geometry emitGpuKernel(ThreadBuilder &b, PanelAttentionOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, linalg::LinalgOp op);
 
 /// Errors that say why an op has no kernel.
 LogicalResult verifyGpuKernel(Operation *op);
+
+/// What an elementwise op computes at one place.
+void emitElement(ThreadBuilder &b, linalg::LinalgOp op, ValueRange place);
 
 /// The weight of an update by its score.
 Value emitGate(ThreadBuilder &b, GateAttr gate, Value score);
@@ -61,9 +69,10 @@ std::pair<Value, Value> emitCosSin(ThreadBuilder &b, Value angle);
 Value emitInverseRMS(ThreadBuilder &b, Value x, ValueRange row,
                      const APFloat &eps);
 
-/// Dot product of two rows by the lanes of a warp, in each lane.
+/// Dot product of two rows by the lanes of a warp, in each lane; `x` rounded to
+/// what `y` is of, if asked for.
 Value emitDot(ThreadBuilder &b, Value x, ValueRange xRow, Value y,
-              ValueRange yRow, int64_t width);
+              ValueRange yRow, int64_t width, bool rounds = false);
 
 } // namespace mlir::mod
 

@@ -22,8 +22,9 @@ constexpr int64_t kOutputsPerBlock = 8;     // warps, where there is one row
 /// A product with many rows.
 class TiledLinear {
 public:
-  TiledLinear(ThreadBuilder &b, LinearOp op)
-      : b(b), op(op), clauses(b, op), tokens(clauses.getTokens()) {}
+  TiledLinear(ThreadBuilder &b, LinearOp op,
+              ArrayRef<linalg::LinalgOp> followers)
+      : b(b), op(op), clauses(b, op, followers), tokens(clauses.getTokens()) {}
 
   Geometry emit();
 
@@ -139,8 +140,9 @@ Geometry TiledLinear::emit() {
 }
 
 /// A product with one row: each warp makes one output.
-static Geometry emitSingleRow(ThreadBuilder &b, LinearOp op) {
-  GpuLinearClauses clauses(b, op);
+static Geometry emitSingleRow(ThreadBuilder &b, LinearOp op,
+                              ArrayRef<linalg::LinalgOp> followers) {
+  GpuLinearClauses clauses(b, op, followers);
   Value output = b.add(b.mul(b.otherBlock(), kOutputsPerBlock), b.warp());
   Value zero = b.index(0);
   Value inside = b.both(b.lt(zero, clauses.getTokens()),
@@ -149,7 +151,7 @@ static Geometry emitSingleRow(ThreadBuilder &b, LinearOp op) {
     Value from[] = {zero, clauses.getInputRow(zero)};
     auto dot = [&](Value row) {
       return emitDot(b, op.getInput(), from, op.getWeight(), {row},
-                     op.getNumInputs());
+                     op.getNumInputs(), op->hasAttr(kRoundInputAttr));
     };
     Value sum = dot(output), other;
     if (op.getGlu())
@@ -170,11 +172,12 @@ static Geometry emitSingleRow(ThreadBuilder &b, LinearOp op) {
           int64_t(llvm::divideCeil(op.getNumOutputs(), kOutputsPerBlock))};
 }
 
-Geometry mod::emitGpuKernel(ThreadBuilder &b, LinearOp op) {
+Geometry mod::emitGpuKernel(ThreadBuilder &b, LinearOp op,
+                            ArrayRef<linalg::LinalgOp> followers) {
   Value counted = op.getRows() ? op.getRows() : op.getInput();
   if (getBound(counted, 1) == 1)
-    return emitSingleRow(b, op);
+    return emitSingleRow(b, op, followers);
   if (canUseTensorCores(op))
-    return emitTensorLinear(b, op);
-  return TiledLinear(b, op).emit();
+    return emitTensorLinear(b, op, followers);
+  return TiledLinear(b, op, followers).emit();
 }

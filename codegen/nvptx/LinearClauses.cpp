@@ -1,7 +1,7 @@
 //===- LinearClauses.cpp - What products do besides sums ------------------===//
 //
 // Rows to read before the sums; scales, bias, activation, sums with what is in
-// memory, and rows to write after them.
+// memory, rows to write and elementwise ops after them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -58,4 +58,6 @@ void GpuLinearClauses::store(const Token &token, Value output, Value sum,
     y = b.mulf(token.gate, y);
   }
   b.store(y, op.getInto(), place);
+  for (linalg::LinalgOp follower : followers)
+    emitElement(b, follower, place);
 }

@@ -1,7 +1,7 @@
 //===- LinearClauses.h - What products do besides sums ----------*- C++ -*-===//
 //
 // Rows to read before the sums; scales, bias, activation, sums with what is in
-// memory, and rows to write after them.
+// memory, rows to write and elementwise ops after them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -14,12 +14,16 @@ namespace mlir::mod {
 
 /// Whether a product's operands are such that tensor cores take them.
 bool canUseTensorCores(LinearOp op);
-Geometry emitTensorLinear(ThreadBuilder &b, LinearOp op);
+Geometry emitTensorLinear(ThreadBuilder &b, LinearOp op,
+                          ArrayRef<linalg::LinalgOp> followers);
 
 /// The clauses of one product.
 class GpuLinearClauses {
 public:
-  GpuLinearClauses(ThreadBuilder &b, LinearOp op) : b(b), op(op) {}
+  /// `followers` are elementwise ops on what the product writes.
+  GpuLinearClauses(ThreadBuilder &b, LinearOp op,
+                   ArrayRef<linalg::LinalgOp> followers)
+      : b(b), op(op), followers(followers) {}
 
   /// What of a token all its outputs share.
   struct Token {
@@ -38,6 +42,7 @@ private:
 
   ThreadBuilder &b;
   LinearOp op;
+  ArrayRef<linalg::LinalgOp> followers;
 };
 
 } // namespace mlir::mod

@@ -33,7 +33,7 @@ private:
   LogicalResult lowerBlock(Block &block, ArrayRef<Guard> guards);
   LogicalResult lowerBranch(scf::IfOp branch, ArrayRef<Guard> guards);
   LogicalResult lowerScalars(ArrayRef<Operation *> ops, ArrayRef<Guard> guards);
-  LogicalResult lowerOp(Operation *op, ArrayRef<Guard> guards);
+  LogicalResult lowerWork(KernelWork &work);
   Value placeCount();
 
   func::FuncOp program;
@@ -48,8 +48,22 @@ struct LowerToGpuPass : mod::impl::LowerToGpuPassBase<LowerToGpuPass> {
 
 /// Whether an op needs a kernel of its own.
 static bool hasKernel(Operation *op) {
-  return isa<linalg::LinalgOp, memref::CopyOp>(op) ||
+  return isa<linalg::LinalgOp, memref::CopyOp, scf::ExecuteRegionOp>(op) ||
          (isa_and_present<ModDialect>(op->getDialect()) && !isPure(op));
+}
+
+/// The ops of a group leave their region.
+static SmallVector<Operation *> takeOps(Operation *op) {
+  auto group = dyn_cast<scf::ExecuteRegionOp>(op);
+  if (!group)
+    return {op};
+  SmallVector<Operation *> ops;
+  for (Operation &inner : group.getRegion().front().without_terminator())
+    ops.push_back(&inner);
+  for (Operation *inner : ops)
+    inner->moveBefore(group);
+  group.erase();
+  return ops;
 }
 
 /// Whether an op is scalar code that changes memory.
@@ -103,46 +117,77 @@ static void sinkStores(Block &block) {
 }
 
 //===----------------------------------------------------------------------===//
-// Norms
+// Stores behind products
 //===----------------------------------------------------------------------===//
 
-/// Whether a product scales the row that a norm is of by the norm, with nothing
-/// in between that works on the row.
-static bool scalesBy(LinearOp product, InverseRMSOp norm) {
-  if (product.getRowScales() != norm.getInto() ||
-      product.getInput() != norm.getX() || product.getRows() ||
-      product->getBlock() != norm->getBlock() ||
-      !norm->isBeforeInBlock(product))
-    return false;
-  for (Operation *op = norm->getNextNode(); op != product;
-       op = op->getNextNode())
-    if (!isPure(op) && llvm::is_contained(op->getOperands(), norm.getX()))
-      return false;
-  return product.getInto() != norm.getX();
+namespace {
+/// Bytes behind a pointer that a program is given.
+struct Bytes {
+  Value root;
+  int64_t first, end;
+
+  bool overlaps(const Bytes &other) const {
+    return root == other.root && first < other.end && other.first < end;
+  }
+};
+} // namespace
+
+/// What a view is of.
+static Value getRoot(Value buffer) {
+  while (auto view = buffer.getDefiningOp<ViewLikeOpInterface>())
+    buffer = view.getViewSource();
+  return buffer;
 }
 
-/// Products with one row compute its norm themselves: each warp reads the row
-/// in any case, and a launch costs more.
-static void fuseNorms(func::FuncOp program) {
-  SmallVector<InverseRMSOp> norms;
-  program.walk([&](InverseRMSOp op) { norms.push_back(op); });
-  for (InverseRMSOp norm : norms) {
-    SmallVector<LinearOp> products;
-    bool fuses = !norm.getRows() && getBound(norm.getX(), 0) == 1 &&
-                 getBound(norm.getX(), 1) == 1;
-    for (Operation *user : norm.getInto().getUsers()) {
-      auto product = dyn_cast<LinearOp>(user);
-      fuses &= user == norm || (product && scalesBy(product, norm));
-      if (product)
-        products.push_back(product);
-    }
-    if (!fuses || products.size() != 1)
-      continue;
-    LinearOp product = products.front();
-    product->setAttr(kInverseRMSAttr, norm.getEpsAttr());
-    product.getRowScalesMutable().clear();
-    norm.erase();
-  }
+/// The bytes of a buffer; all, where it begins at a place that only the host
+/// knows.
+static Bytes getBytes(Value buffer) {
+  Bytes all = {getRoot(buffer), 0, INT64_MAX};
+  if (!isa<BlockArgument>(all.root))
+    return all;
+  FailureOr<DevicePlace> place = getDevicePlace(buffer);
+  FailureOr<MemRefType> type = getStaticType(buffer);
+  if (failed(place) || failed(type) || place->elements)
+    return all;
+  int64_t bytes = getExtent(*type) * type->getElementTypeBitWidth() / 8;
+  return {all.root, place->bytes, place->bytes + bytes};
+}
+
+/// What is in memory of what a number is computed from.
+static void collectReads(Value number, SmallVectorImpl<Bytes> &reads) {
+  Operation *op = number.getDefiningOp();
+  if (!op)
+    return;
+  if (auto load = dyn_cast<memref::LoadOp>(op))
+    reads.push_back(getBytes(load.getMemRef()));
+  for (Value operand : op->getOperands())
+    if (!isa<MemRefType>(operand.getType()))
+      collectReads(operand, reads);
+}
+
+/// Whether a thread of a kernel can do a store while others still compute, and
+/// needs nothing that they do: only products with one row, whose blocks are
+/// there in any case, are asked to.
+static bool canDoStore(const KernelWork &work, Operation *op) {
+  auto store = dyn_cast<memref::StoreOp>(op);
+  auto product =
+      work.ops.empty() ? LinearOp() : dyn_cast<LinearOp>(work.ops.front());
+  if (!store || !product || product.getRows() ||
+      getBound(product.getInput(), 1) != 1)
+    return false;
+  SmallVector<Bytes> used;
+  for (Operation *next : work.ops)
+    for (Value operand : next->getOperands())
+      if (isa<MemRefType>(operand.getType()))
+        used.push_back(getBytes(operand));
+  for (const Guard &guard : work.guards)
+    collectReads(guard.condition, used);
+  SmallVector<Bytes> own = {getBytes(store.getMemRef())};
+  collectReads(store.getValueToStore(), own);
+  return llvm::none_of(own, [&](const Bytes &mine) {
+    return llvm::any_of(
+        used, [&](const Bytes &theirs) { return mine.overlaps(theirs); });
+  });
 }
 
 //===----------------------------------------------------------------------===//
@@ -150,7 +195,6 @@ static void fuseNorms(func::FuncOp program) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult ProgramLowering::run() {
-  fuseNorms(program);
   program.walk([](Block *block) {
     if (block->mightHaveTerminator())
       sinkStores(*block);
@@ -163,21 +207,31 @@ LogicalResult ProgramLowering::lowerBlock(Block &block,
   SmallVector<Operation *> ops, scalars;
   for (Operation &op : block)
     ops.push_back(&op);
+  // A kernel is launched once it is known what else it does.
+  KernelWork work{{}, guards};
+  auto flush = [&] {
+    LogicalResult result = success();
+    if (!work.ops.empty())
+      result = lowerWork(work);
+    if (succeeded(result) && !scalars.empty())
+      result = lowerScalars(scalars, guards);
+    work = {{}, guards};
+    scalars.clear();
+    return result;
+  };
   for (Operation *op : ops) {
     bool ends = hasKernel(op) || isa<scf::IfOp>(op) || isa<gpu::MemcpyOp>(op) ||
                 op->hasTrait<OpTrait::IsTerminator>();
-    if (ends && !scalars.empty()) {
-      if (failed(lowerScalars(scalars, guards)))
-        return failure();
-      scalars.clear();
-    }
-    if (isScalarCode(op))
-      scalars.push_back(op);
-    else if (auto branch = dyn_cast<scf::IfOp>(op)) {
+    if (ends && failed(flush()))
+      return failure();
+    if (isScalarCode(op)) {
+      bool joins = scalars.empty() && canDoStore(work, op);
+      (joins ? work.scalars : scalars).push_back(op);
+    } else if (auto branch = dyn_cast<scf::IfOp>(op)) {
       if (failed(lowerBranch(branch, guards)))
         return failure();
-    } else if (hasKernel(op) && failed(lowerOp(op, guards))) {
-      return failure();
+    } else if (hasKernel(op)) {
+      work.ops = takeOps(op);
     }
   }
   return success();
@@ -255,7 +309,8 @@ static void readCount(OpBuilder &builder, SelectOp op, Value count) {
       affine::AffineMinOp::create(builder, loc, bounded, number));
 }
 
-LogicalResult ProgramLowering::lowerOp(Operation *op, ArrayRef<Guard> guards) {
+LogicalResult ProgramLowering::lowerWork(KernelWork &work) {
+  Operation *&op = work.ops.front();
   OpBuilder builder(op);
   if (auto copy = dyn_cast<memref::CopyOp>(op)) {
     auto linalgCopy = linalg::CopyOp::create(
@@ -263,15 +318,22 @@ LogicalResult ProgramLowering::lowerOp(Operation *op, ArrayRef<Guard> guards) {
     copy.erase();
     op = linalgCopy;
   }
-  if (failed(verifyGpuKernel(op)))
+  if (llvm::any_of(work.ops,
+                   [](Operation *op) { return failed(verifyGpuKernel(op)); }))
     return failure();
   auto select = dyn_cast<SelectOp>(op);
-  Value count = select ? placeCount() : Value();
-  if (failed(outliner.outline(builder, op, guards, count)))
+  if (select)
+    work.count = placeCount();
+  // Numbers of the last op are known there.
+  builder.setInsertionPoint(work.scalars.empty() ? work.ops.back()
+                                                 : work.scalars.back());
+  if (failed(outliner.outline(builder, work)))
     return failure();
   if (select)
-    readCount(builder, select, count);
-  op->erase();
+    readCount(builder, select, work.count);
+  for (ArrayRef<Operation *> done : {work.ops, work.scalars})
+    for (Operation *next : llvm::reverse(done))
+      next->erase();
   return success();
 }
 

@@ -10,6 +10,34 @@
 
 include "mlir/Pass/PassBase.td"
 
+def GroupKernelsPass : Pass<"mod-group-kernels", "::mlir::ModuleOp"> {
+  let summary = "find what products do before and after their sums";
+  let description = [{
+    A launch takes longer than the small ops of a decode step. So a product with
+    one row rounds its input itself, which is then `mod.round_input`, and
+    computes the `mod.inverse_rms` that scales it. An elementwise op on the
+    result of a product goes into a region with it, and becomes a part of its
+    kernel: buffers are placed afterwards, and know that both are at work at one
+    time.
+
+    Example:
+
+    ```mlir
+    mod.quantize %x into(%y) : (memref<1x1x192xf32>, memref<1x1x192xbf16>) -> ()
+    mod.linear %y, %w into(%z)
+        : (memref<1x1x192xbf16>, memref<64x192xbf16>, memref<1x1x64xf32>) -> ()
+    ```
+
+    becomes
+
+    ```mlir
+    mod.linear %x, %w into(%z) {mod.round_input}
+        : (memref<1x1x192xf32>, memref<64x192xbf16>, memref<1x1x64xf32>) -> ()
+    ```
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect"];
+}
+
 def StageMemoryPass : Pass<"mod-stage-memory", "::mlir::ModuleOp"> {
   let summary = "give what the caller passes a place on the device";
   let description = [{
@@ -51,8 +79,7 @@ def LowerToGpuPass : Pass<"mod-lower-to-gpu", "::mlir::ModuleOp"> {
     in it. Grids are as large as what is static, or what the host knows, makes
     them; blocks without work end.
 
-    A product with one row computes the `mod.inverse_rms` that scales it itself.
-    A kernel takes flat buffers, and the sizes that the host knows. Scalar code
+    What `mod-group-kernels` put into a region is one kernel. A kernel takes flat buffers, and the sizes that the host knows. Scalar code
     between ops that reads or writes memory becomes kernels of one thread.
 
     Example:

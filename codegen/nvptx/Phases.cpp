@@ -18,6 +18,11 @@ static void addCleanup(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
+void mod::buildGpuGroups(OpPassManager &pm) {
+  // While buffers have no places yet: those of one kernel share none.
+  pm.addPass(createGroupKernelsPass());
+}
+
 void mod::buildGpuLowered(OpPassManager &pm) {
   // Once the arena has its size: the caller's memory comes behind it.
   pm.addPass(createStageMemoryPass());

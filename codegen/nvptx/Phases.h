@@ -11,6 +11,9 @@
 
 namespace mlir::mod {
 
+/// Before the plan of the arena: which ops are one kernel.
+void buildGpuGroups(OpPassManager &pm);
+
 /// Behind the plan of the arena: launches of kernels.
 void buildGpuLowered(OpPassManager &pm);
 

@@ -28,13 +28,16 @@ static Values append(ValueRange indices, Value last) {
 }
 
 Value mod::emitDot(ThreadBuilder &b, Value x, ValueRange xRow, Value y,
-                   ValueRange yRow, int64_t width) {
+                   ValueRange yRow, int64_t width, bool rounds) {
+  Type narrow = cast<MemRefType>(y.getType()).getElementType();
+  auto body = [&](Value column, ValueRange sums) {
+    Value left = b.load(x, append(xRow, column));
+    if (rounds)
+      left = b.round(left, narrow);
+    return Values{b.fma(left, b.load(y, append(yRow, column)), sums[0])};
+  };
   Value sum =
-      b.loop(b.lane(), b.index(width), kWarpThreads, {b.f32(0.0)},
-             [&](Value column, ValueRange sums) {
-               return Values{b.fma(b.load(x, append(xRow, column)),
-                                   b.load(y, append(yRow, column)), sums[0])};
-             })[0];
+      b.loop(b.lane(), b.index(width), kWarpThreads, {b.f32(0.0)}, body)[0];
   return b.sumWarp(sum);
 }
 

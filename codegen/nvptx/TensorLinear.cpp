@@ -30,8 +30,9 @@ constexpr int64_t kSums = 4; // of a product, in each lane
 /// A product whose operands are both bf16.
 class TensorLinear {
 public:
-  TensorLinear(ThreadBuilder &b, LinearOp op)
-      : b(b), op(op), clauses(b, op), tokens(clauses.getTokens()) {}
+  TensorLinear(ThreadBuilder &b, LinearOp op,
+               ArrayRef<linalg::LinalgOp> followers)
+      : b(b), op(op), clauses(b, op, followers), tokens(clauses.getTokens()) {}
 
   Geometry emit();
 
@@ -267,6 +268,7 @@ bool mod::canUseTensorCores(LinearOp op) {
          hasChunks(op.getInput()) && hasChunks(op.getWeight());
 }
 
-Geometry mod::emitTensorLinear(ThreadBuilder &b, LinearOp op) {
-  return TensorLinear(b, op).emit();
+Geometry mod::emitTensorLinear(ThreadBuilder &b, LinearOp op,
+                               ArrayRef<linalg::LinalgOp> followers) {
+  return TensorLinear(b, op, followers).emit();
 }

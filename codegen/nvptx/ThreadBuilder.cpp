@@ -85,6 +85,10 @@ Value ThreadBuilder::sigmoid(Value x) {
   Value power = exp(subf(f32(0.0), x));
   return divf(f32(1.0), addf(f32(1.0), power));
 }
+Value ThreadBuilder::round(Value x, Type narrow) {
+  Value rounded = arith::TruncFOp::create(*this, narrow, x);
+  return arith::ExtFOp::create(*this, x.getType(), rounded);
+}
 Value ThreadBuilder::select(Value condition, Value x, Value y) {
   return arith::SelectOp::create(*this, condition, x, y);
 }

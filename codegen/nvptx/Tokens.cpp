@@ -183,8 +183,7 @@ static Values getPlace(ThreadBuilder &b, ArrayRef<int64_t> sizes,
   return place;
 }
 
-/// What the body computes of the elements at one place.
-static void emitBody(ThreadBuilder &b, linalg::LinalgOp op, ValueRange place) {
+void mod::emitElement(ThreadBuilder &b, linalg::LinalgOp op, ValueRange place) {
   IRMapping mapping;
   Block *body = op.getBlock();
   for (OpOperand &operand : op->getOpOperands()) {
@@ -228,6 +227,6 @@ Geometry mod::emitGpuKernel(ThreadBuilder &b, linalg::LinalgOp op) {
       rows = b.dim(operand.get(), 1);
   }
   return emitElements(b, rows, width, [&](Value row, Value column) {
-    emitBody(b, op, getPlace(b, sizes, rowDim, row, column));
+    emitElement(b, op, getPlace(b, sizes, rowDim, row, column));
   });
 }

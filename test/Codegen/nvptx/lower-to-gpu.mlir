@@ -101,3 +101,61 @@ func.func @decode(%start: index {mod.role = "start"},
 // CHECK: scf.if %[[TAKES]]
 // CHECK: gpu.func @scalars(
 // CHECK: memref.store
+
+// -----
+
+// A group is one kernel, and the length of a cache is counted up by one thread
+// of it.
+// CHECK-LABEL: func.func @decode(
+// CHECK: gpu.launch_func @kernels::@linear_24x8
+// CHECK-NOT: gpu.launch_func
+func.func @decode(%start: index {mod.role = "start"}, %weights: memref<1024xi8> {mod.role = "weights"},
+                  %arena: memref<4096xi8> {mod.role = "arena"}) {
+  %c0 = arith.constant 0 : index
+  %c64 = arith.constant 64 : index
+  %c128 = arith.constant 128 : index
+  %c256 = arith.constant 256 : index
+  %c512 = arith.constant 512 : index
+  %one = arith.constant 1 : i64
+  %w = memref.view %weights[%c0][] : memref<1024xi8> to memref<8x24xf32>
+  %lengths = memref.view %arena[%c64][] : memref<4096xi8> to memref<2xi64>
+  %x = memref.view %arena[%c128][] : memref<4096xi8> to memref<1x1x24xf32>
+  %y = memref.view %arena[%c256][] : memref<4096xi8> to memref<1x1x8xf32>
+  %z = memref.view %arena[%c512][] : memref<4096xi8> to memref<1x1x8xf32>
+  %length = memref.load %lengths[%c0] : memref<2xi64>
+  %next = arith.addi %length, %one : i64
+  memref.store %next, %lengths[%c0] : memref<2xi64>
+  scf.execute_region no_inline {
+    mod.linear %x, %w into(%y) : (memref<1x1x24xf32>, memref<8x24xf32>, memref<1x1x8xf32>) -> ()
+    linalg.map { arith.negf } ins(%y : memref<1x1x8xf32>) outs(%z : memref<1x1x8xf32>)
+    scf.yield
+  }
+  return
+}
+// CHECK: gpu.func @linear_24x8(
+// CHECK: arith.negf
+// CHECK: %[[THREAD:.*]] = arith.cmpi eq, %thread_id_x, %c0
+// CHECK: scf.if
+// CHECK-NEXT: memref.store %{{.*}} : memref<2xi64
+
+// -----
+
+// Not by a kernel that works on what it is computed from.
+// CHECK-LABEL: func.func @decode(
+// CHECK: gpu.launch_func @kernels::@linear_24x1
+// CHECK: gpu.launch_func @kernels::@scalars
+func.func @decode(%start: index {mod.role = "start"}, %weights: memref<1024xi8> {mod.role = "weights"},
+                  %arena: memref<4096xi8> {mod.role = "arena"}) {
+  %c0 = arith.constant 0 : index
+  %c64 = arith.constant 64 : index
+  %c128 = arith.constant 128 : index
+  %c256 = arith.constant 256 : index
+  %w = memref.view %weights[%c0][] : memref<1024xi8> to memref<1x24xf32>
+  %t = memref.view %arena[%c64][] : memref<4096xi8> to memref<2xf32>
+  %x = memref.view %arena[%c128][] : memref<4096xi8> to memref<1x1x24xf32>
+  %y = memref.view %arena[%c256][] : memref<4096xi8> to memref<1x1x1xf32>
+  mod.linear %x, %w into(%y) : (memref<1x1x24xf32>, memref<1x24xf32>, memref<1x1x1xf32>) -> ()
+  %score = memref.load %y[%c0, %c0, %c0] : memref<1x1x1xf32>
+  memref.store %score, %t[%c0] : memref<2xf32>
+  return
+}
