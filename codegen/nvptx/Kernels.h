@@ -69,10 +69,13 @@ std::pair<Value, Value> emitCosSin(ThreadBuilder &b, Value angle);
 Value emitInverseRMS(ThreadBuilder &b, Value x, ValueRange row,
                      const APFloat &eps);
 
-/// Dot product of two rows by the lanes of a warp, in each lane; `x` rounded to
-/// what `y` is of, if asked for.
+/// The same from the sum of the squares of `width` elements.
+Value emitInverseRMS(ThreadBuilder &b, Value squares, int64_t width,
+                     const APFloat &eps);
+
+/// Dot product of two rows by the lanes of a warp, in each lane.
 Value emitDot(ThreadBuilder &b, Value x, ValueRange xRow, Value y,
-              ValueRange yRow, int64_t width, bool rounds = false);
+              ValueRange yRow, int64_t width);
 
 } // namespace mlir::mod
 

@@ -1,7 +1,7 @@
 //===- Linear.cpp - Products in f32 ---------------------------------------===//
 //
 // Many rows: tiles of both operands in shared memory, a part of the tile's
-// sums in the registers of each thread. One row: a warp per output.
+// sums in the registers of each thread.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,7 +17,6 @@ constexpr int64_t kSide = 16;               // threads along a side
 constexpr int64_t kThreads = kSide * kSide; //
 constexpr int64_t kSums = kTile / kSide;    // of a thread, along a side
 constexpr int64_t kRowStride = kDepth + 1;  // keeps banks apart
-constexpr int64_t kOutputsPerBlock = 8;     // warps, where there is one row
 
 /// A product with many rows.
 class TiledLinear {
@@ -139,44 +138,11 @@ Geometry TiledLinear::emit() {
           int64_t(llvm::divideCeil(op.getNumOutputs(), getOutputsPerTile()))};
 }
 
-/// A product with one row: each warp makes one output.
-static Geometry emitSingleRow(ThreadBuilder &b, LinearOp op,
-                              ArrayRef<linalg::LinalgOp> followers) {
-  GpuLinearClauses clauses(b, op, followers);
-  Value output = b.add(b.mul(b.otherBlock(), kOutputsPerBlock), b.warp());
-  Value zero = b.index(0);
-  Value inside = b.both(b.lt(zero, clauses.getTokens()),
-                        b.lt(output, b.index(op.getNumOutputs())));
-  b.ifThen(inside, [&] {
-    Value from[] = {zero, clauses.getInputRow(zero)};
-    auto dot = [&](Value row) {
-      return emitDot(b, op.getInput(), from, op.getWeight(), {row},
-                     op.getNumInputs(), op->hasAttr(kRoundInputAttr));
-    };
-    Value sum = dot(output), other;
-    if (op.getGlu())
-      other = dot(b.add(output, b.index(op.getNumOutputs())));
-    Value inverse;
-    if (auto eps = op->getAttrOfType<FloatAttr>(kInverseRMSAttr))
-      inverse = emitInverseRMS(b, op.getInput(), from, eps.getValue());
-    b.ifThen(b.eq(b.lane(), zero), [&] {
-      GpuLinearClauses::Token token = clauses.loadToken(zero);
-      if (inverse)
-        token.scale = inverse;
-      clauses.store(token, output, sum, other);
-    });
-  });
-  return {kOutputsPerBlock * kWarpThreads,
-          {},
-          1,
-          int64_t(llvm::divideCeil(op.getNumOutputs(), kOutputsPerBlock))};
-}
-
 Geometry mod::emitGpuKernel(ThreadBuilder &b, LinearOp op,
                             ArrayRef<linalg::LinalgOp> followers) {
   Value counted = op.getRows() ? op.getRows() : op.getInput();
   if (getBound(counted, 1) == 1)
-    return emitSingleRow(b, op, followers);
+    return emitSingleRowLinear(b, op, followers);
   if (canUseTensorCores(op))
     return emitTensorLinear(b, op, followers);
   return TiledLinear(b, op, followers).emit();

@@ -17,6 +17,10 @@ bool canUseTensorCores(LinearOp op);
 Geometry emitTensorLinear(ThreadBuilder &b, LinearOp op,
                           ArrayRef<linalg::LinalgOp> followers);
 
+/// A product whose input has one row.
+Geometry emitSingleRowLinear(ThreadBuilder &b, LinearOp op,
+                             ArrayRef<linalg::LinalgOp> followers);
+
 /// The clauses of one product.
 class GpuLinearClauses {
 public:

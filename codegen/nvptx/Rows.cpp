@@ -28,27 +28,28 @@ static Values append(ValueRange indices, Value last) {
 }
 
 Value mod::emitDot(ThreadBuilder &b, Value x, ValueRange xRow, Value y,
-                   ValueRange yRow, int64_t width, bool rounds) {
-  Type narrow = cast<MemRefType>(y.getType()).getElementType();
-  auto body = [&](Value column, ValueRange sums) {
-    Value left = b.load(x, append(xRow, column));
-    if (rounds)
-      left = b.round(left, narrow);
-    return Values{b.fma(left, b.load(y, append(yRow, column)), sums[0])};
-  };
+                   ValueRange yRow, int64_t width) {
   Value sum =
-      b.loop(b.lane(), b.index(width), kWarpThreads, {b.f32(0.0)}, body)[0];
+      b.loop(b.lane(), b.index(width), kWarpThreads, {b.f32(0.0)},
+             [&](Value column, ValueRange sums) {
+               return Values{b.fma(b.load(x, append(xRow, column)),
+                                   b.load(y, append(yRow, column)), sums[0])};
+             })[0];
   return b.sumWarp(sum);
+}
+
+Value mod::emitInverseRMS(ThreadBuilder &b, Value squares, int64_t width,
+                          const APFloat &eps) {
+  Value mean = b.mulf(squares, b.f32(1.0 / double(width)));
+  Value root =
+      math::SqrtOp::create(b, b.addf(mean, b.f32(eps.convertToDouble())));
+  return b.divf(b.f32(1.0), root);
 }
 
 Value mod::emitInverseRMS(ThreadBuilder &b, Value x, ValueRange row,
                           const APFloat &eps) {
   int64_t width = getBound(x, 2);
-  Value sum = emitDot(b, x, row, x, row, width);
-  Value mean = b.mulf(sum, b.f32(1.0 / double(width)));
-  Value root =
-      math::SqrtOp::create(b, b.addf(mean, b.f32(eps.convertToDouble())));
-  return b.divf(b.f32(1.0), root);
+  return emitInverseRMS(b, emitDot(b, x, row, x, row, width), width, eps);
 }
 
 Geometry mod::emitGpuKernel(ThreadBuilder &b, InverseRMSOp op) {

@@ -85,9 +85,14 @@ Value ThreadBuilder::sigmoid(Value x) {
   Value power = exp(subf(f32(0.0), x));
   return divf(f32(1.0), addf(f32(1.0), power));
 }
+Value ThreadBuilder::widen(Value x) {
+  auto type = dyn_cast<FloatType>(x.getType());
+  if (!type || type.getWidth() >= 32)
+    return x;
+  return arith::ExtFOp::create(*this, getF32Type(), x);
+}
 Value ThreadBuilder::round(Value x, Type narrow) {
-  Value rounded = arith::TruncFOp::create(*this, narrow, x);
-  return arith::ExtFOp::create(*this, x.getType(), rounded);
+  return widen(arith::TruncFOp::create(*this, narrow, x));
 }
 Value ThreadBuilder::select(Value condition, Value x, Value y) {
   return arith::SelectOp::create(*this, condition, x, y);
@@ -156,11 +161,7 @@ Value ThreadBuilder::dim(Value buffer, unsigned dim) {
 }
 
 Value ThreadBuilder::load(Value buffer, ValueRange indices) {
-  Value value = memref::LoadOp::create(*this, buffer, indices);
-  auto type = dyn_cast<FloatType>(value.getType());
-  if (type && type.getWidth() < 32)
-    value = arith::ExtFOp::create(*this, getF32Type(), value);
-  return value;
+  return widen(memref::LoadOp::create(*this, buffer, indices));
 }
 
 void ThreadBuilder::store(Value value, Value buffer, ValueRange indices) {

@@ -57,6 +57,8 @@ public:
   Value fma(Value x, Value y, Value z);
   Value exp(Value x);
   Value sigmoid(Value x);
+  /// Makes narrow floats f32.
+  Value widen(Value x);
   /// Rounds f32 to a narrower type, and makes it f32 again.
   Value round(Value x, Type narrow);
   Value select(Value condition, Value x, Value y);
