@@ -66,9 +66,12 @@ def configure(config, lit_config):
     # Missing where the libraries to compare with are not installed.
     if (binary / "test/Benchmarks/small-kernel-benchmarks").exists():
         config.available_features.add("kernel-benchmarks")
-    # NVIDIA's assembler, where modc looks for it.
-    if shutil.which("ptxas", path=":".join(["/usr/bin", "/bin", "/usr/local/cuda/bin"])):
+    # NVIDIA's assembler, which modc finds by the same variable.
+    if config.mod_ptxas:
         config.available_features.add("ptxas")
+        config.environment["CUDA_HOME"] = str(pathlib.Path(config.mod_ptxas).parent.parent)
+    else:
+        lit_config.note("ptxas of the CUDA toolkit was not found: kernels are not assembled; name it by -DMOD_PTXAS=PATH")
     # Shows pages; systems other than Debian may lack it.
     if shutil.which("chromium", path="/usr/bin"):
         config.available_features.add("chromium")

@@ -48,18 +48,22 @@ struct TemporaryFile {
 };
 } // namespace
 
-/// The kernel that a report of ptxas says spills, or nothing.
+/// The kernel that a report of ptxas says spills, or nothing. What it keeps in
+/// a stack frame is in the same slow memory.
 static std::string findSpill(StringRef report) {
   llvm::Regex function("Function properties for ([^ ]+)");
-  llvm::Regex spill(" ([0-9]+) bytes spill stores");
+  llvm::Regex memory(" ([0-9]+) bytes (stack frame|spill stores|spill loads)");
   SmallVector<StringRef> lines, match;
   report.split(lines, '\n');
   std::string name;
   for (StringRef line : lines) {
     if (function.match(line, &match))
       name = match[1].str();
-    if (spill.match(line, &match) && match[1] != "0")
-      return "'" + name + "' spills " + match[1].str() + " bytes of registers";
+    for (; memory.match(line, &match);
+         line = line.substr(match[0].end() - line.begin()))
+      if (match[1] != "0")
+        return "'" + name + "' spills registers to memory: " + match[1].str() +
+               " bytes " + match[2].str();
   }
   return "";
 }

@@ -22,6 +22,7 @@ using namespace mlir::mod;
 static constexpr llvm::StringLiteral kTriple = "nvptx64-nvidia-cuda";
 static constexpr uint64_t kMaxSharedBytes = 48 << 10;
 static constexpr unsigned kSharedSpace = 3;
+static constexpr unsigned kMinChip = 80;
 
 static const llvm::Target *getTarget() {
   LLVMInitializeNVPTXTargetInfo();
@@ -39,6 +40,12 @@ bool mod::isGpuChip(StringRef chip) {
   std::unique_ptr<llvm::MCSubtargetInfo> info(
       target->createMCSubtargetInfo(llvm::Triple(kTriple), "", ""));
   return info->isCPUStringValid(chip);
+}
+
+bool mod::isGpuChipNewEnough(StringRef chip) {
+  unsigned number = 0;
+  return chip.consume_front("sm_") && !chip.consumeInteger(10, number) &&
+         number >= kMinChip;
 }
 
 static std::unique_ptr<llvm::TargetMachine> createMachine(StringRef chip) {
@@ -149,6 +156,10 @@ mod::compileKernels(llvm::Module &kernels, ArrayRef<std::string> chips,
                     StringRef ptxas) {
   if (chips.empty() || !getTarget())
     return llvm::createStringError("no chip was given that LLVM knows");
+  for (StringRef chip : chips)
+    if (!isGpuChipNewEnough(chip))
+      return llvm::createStringError("cannot be compiled for '" + chip +
+                                     "'; expected sm_80 or later");
   std::unique_ptr<llvm::TargetMachine> machine = createMachine(chips.front());
   kernels.setTargetTriple(machine->getTargetTriple());
   kernels.setDataLayout(machine->createDataLayout());

@@ -22,6 +22,10 @@ struct GpuImage {
 /// Whether LLVM knows a chip by this name.
 bool isGpuChip(StringRef chip);
 
+/// Whether a chip has what kernels are made of: cp.async and the products of
+/// bf16.
+bool isGpuChipNewEnough(StringRef chip);
+
 /// The images of a module for each chip. `ptxas`: path of NVIDIA's assembler,
 /// or empty.
 llvm::Expected<SmallVector<GpuImage>>

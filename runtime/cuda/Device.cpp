@@ -53,20 +53,40 @@ modrt_status Device::loadImage(const modrt_image &image) {
                          what.c_str());
 }
 
-/// Machine code of the very chip, else the PTX of the latest chip that is not
-/// later.
-static const modrt_image *chooseImage(const modrt_kernels &kernels, int chip) {
+namespace {
+/// What an image was compiled for: `sm_90a` is for that chip alone.
+struct Chip {
+  int number;
+  bool isExact;
+
+  explicit Chip(const modrt_image &image) {
+    char *end = nullptr;
+    number = static_cast<int>(strtol(image.chip + strlen("sm_"), &end, 10));
+    isExact = *end != '\0';
+  }
+};
+} // namespace
+
+/// Machine code of the very chip.
+static const modrt_image *findMachineCode(const modrt_kernels &kernels,
+                                          int chip) {
+  for (int64_t i = 0; i < kernels.num_images; ++i)
+    if (strcmp(kernels.images[i].kind, "cubin") == 0 &&
+        Chip(kernels.images[i]).number == chip)
+      return &kernels.images[i];
+  return nullptr;
+}
+
+/// The PTX of the latest chip that is not later.
+static const modrt_image *findPtx(const modrt_kernels &kernels, int chip) {
   const modrt_image *best = nullptr;
-  int bestChip = 0;
   for (int64_t i = 0; i < kernels.num_images; ++i) {
     const modrt_image &image = kernels.images[i];
-    int number = atoi(image.chip + strlen("sm_"));
-    if (strcmp(image.kind, "cubin") == 0 && number == chip)
-      return &image;
-    if (strcmp(image.kind, "ptx") == 0 && number <= chip && number > bestChip) {
+    Chip own(image);
+    bool fits = own.isExact ? own.number == chip : own.number <= chip;
+    if (strcmp(image.kind, "ptx") == 0 && fits &&
+        (!best || own.number > Chip(*best).number))
       best = &image;
-      bestChip = number;
-    }
   }
   return best;
 }
@@ -78,19 +98,31 @@ static const modrt_image *findEmulated(const modrt_kernels &kernels) {
   return nullptr;
 }
 
+/// A driver that is older than the assembler refuses its code, but compiles
+/// PTX.
+modrt_status Device::loadForChip(int chip) {
+  const modrt_image *code = findMachineCode(*model->kernels, chip);
+  const modrt_image *ptx = findPtx(*model->kernels, chip);
+  if (!code && !ptx)
+    return error(MODRT_UNSUPPORTED,
+                 "the model was compiled for %s, which the GPU, sm_%d, cannot "
+                 "run",
+                 model->target, chip);
+  modrt_status status = code ? loadImage(*code) : loadImage(*ptx);
+  return code && ptx && status.code != MODRT_OK ? loadImage(*ptx) : status;
+}
+
 modrt_status Device::load(bool emulator) {
+  if (emulator) {
+    const modrt_image *image = findEmulated(*model->kernels);
+    return image ? loadImage(*image)
+                 : error(MODRT_UNSUPPORTED,
+                         "the model has no kernels for an emulator");
+  }
   int major = 0, minor = 0;
   functions.deviceGetAttribute(&major, computeMajor, device);
   functions.deviceGetAttribute(&minor, computeMinor, device);
-  const modrt_image *image =
-      emulator ? findEmulated(*model->kernels)
-               : chooseImage(*model->kernels, 10 * major + minor);
-  if (!image)
-    return error(MODRT_UNSUPPORTED,
-                 "the model was compiled for %s, which the GPU, sm_%d%d, "
-                 "cannot run",
-                 model->target, major, minor);
-  return loadImage(*image);
+  return loadForChip(10 * major + minor);
 }
 
 modrt_status Device::findKernels() {

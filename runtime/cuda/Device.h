@@ -41,6 +41,7 @@ public:
 private:
   modrt_status choose(const std::string &name);
   modrt_status load(bool emulator);
+  modrt_status loadForChip(int chip);
   modrt_status loadImage(const modrt_image &image);
   modrt_status findKernels();
   modrt_status upload(const void *weights, int64_t bytes);

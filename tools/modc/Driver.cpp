@@ -267,17 +267,18 @@ bool Compilation::printBudget() {
 // Results
 //===----------------------------------------------------------------------===//
 
-/// The PTX of each chip.
-static void printPtx(ModuleOp module, llvm::raw_ostream &stream) {
+/// The code of each chip: "ptx" or "cubin".
+static void printImages(ModuleOp module, StringRef kind,
+                        llvm::raw_ostream &stream) {
   auto images = module->getAttrOfType<ArrayAttr>(kImagesAttr);
   for (auto image : images.getAsRange<DictionaryAttr>())
-    if (image.getAs<StringAttr>("kind") == "ptx")
+    if (image.getAs<StringAttr>("kind") == kind)
       stream << image.getAs<StringAttr>("data").getValue();
 }
 
 bool Compilation::printText(llvm::raw_pwrite_stream &stream) {
-  if (line.emit == Emit::ptx) {
-    printPtx(*module, stream);
+  if (line.emit == Emit::ptx || line.emit == Emit::cubin) {
+    printImages(*module, line.emit == Emit::ptx ? "ptx" : "cubin", stream);
     return true;
   }
   if (line.emit != Emit::mlir)
@@ -359,7 +360,7 @@ bool Compilation::emitBinary() {
 bool Compilation::emit() {
   if (line.emit == Emit::none)
     return true;
-  return line.isText() ? emitText() : emitBinary();
+  return line.isSingleFile() ? emitText() : emitBinary();
 }
 
 bool Compilation::chooseMachine() {
@@ -377,6 +378,10 @@ bool Compilation::chooseMachine() {
   if (options.isGpu()) {
     options.target = "nvptx64 " + llvm::join(line.chips, ",");
     options.ptxas = line.isText() ? "" : findAssembler();
+    if (line.emit == Emit::cubin && options.ptxas.empty())
+      return report(llvm::createStringError(
+          "--emit=cubin needs ptxas of the CUDA toolkit, which is neither on "
+          "PATH nor in $CUDA_HOME/bin or /usr/local/cuda/bin"));
   }
   if (hasExternalWeights())
     options.weightsFile = llvm::sys::path::filename(getWeightsPath()).str();

@@ -37,14 +37,14 @@ static bool parseEmit(StringRef text, CommandLine &line) {
   static constexpr std::pair<llvm::StringLiteral, Emit> kKinds[] = {
       {"exe", Emit::exe},      {"lib", Emit::lib},   {"obj", Emit::obj},
       {"asm", Emit::assembly}, {"llvm", Emit::llvm}, {"ptx", Emit::ptx},
-      {"mlir", Emit::mlir}};
+      {"cubin", Emit::cubin},  {"mlir", Emit::mlir}};
   auto *found = llvm::find_if(
       kKinds, [kind = kind](const auto &entry) { return entry.first == kind; });
   bool hasPhase = text.contains(':');
   if (found == std::end(kKinds) || (hasPhase && found->second != Emit::mlir))
     return usageError("--emit=" + text +
-                      " is unknown; expected exe, lib, obj, asm, llvm, ptx or "
-                      "mlir[:PHASE]");
+                      " is unknown; expected exe, lib, obj, asm, llvm, ptx, "
+                      "cubin or mlir[:PHASE]");
   line.emit = found->second;
   if (!hasPhase)
     return true;
@@ -100,6 +100,8 @@ static std::string getDefaultOutput(const CommandLine &line) {
     return "lib" + stem + ".so";
   case Emit::obj:
     return stem + ".o";
+  case Emit::cubin:
+    return stem + ".cubin";
   default:
     return "";
   }
@@ -123,6 +125,10 @@ static bool parseChips(StringRef text, CommandLine &line) {
     if (!isGpuChip(name))
       return usageError("--chip=" + text + " names no GPU '" + name +
                         "'; expected names like sm_80 between commas");
+    if (!isGpuChipNewEnough(name))
+      return usageError("--chip=" + text + " names '" + name +
+                        "', which has no copies to shared memory and no "
+                        "products of bf16; expected sm_80 or later");
     line.chips.push_back(name.str());
   }
   if (line.batch != 1)
@@ -143,8 +149,8 @@ struct Parser {
                               cl::value_desc("FILE"), cl::cat(category)};
   cl::opt<std::string> emit{
       "emit",
-      cl::desc("What to make: exe (default), lib, obj, asm, llvm, ptx or "
-               "mlir[:PHASE]"),
+      cl::desc("What to make: exe (default), lib, obj, asm, llvm, ptx, cubin "
+               "or mlir[:PHASE]"),
       cl::value_desc("KIND"), cl::cat(category)};
   cl::opt<std::string> target{
       "target", cl::desc("What to compile for: cpu (default) or nvptx"),
@@ -258,8 +264,11 @@ bool Parser::read(CommandLine &line) {
   } else if (line.report != ReportKind::none && output.empty()) {
     line.emit = Emit::none;
   }
-  if (line.emit == Emit::ptx && !isGpu)
-    return usageError("--emit=ptx is for --target=nvptx");
+  if ((line.emit == Emit::ptx || line.emit == Emit::cubin) && !isGpu)
+    return usageError("--emit=" + emit + " is for --target=nvptx");
+  if (line.emit == Emit::cubin && line.chips.size() != 1)
+    return usageError("--emit=cubin is for one chip, but --chip=" + chip +
+                      " names " + Twine(line.chips.size()));
   line.output = output.empty() ? getDefaultOutput(line) : output;
   if (line.isText() && line.output == "-")
     line.output.clear();

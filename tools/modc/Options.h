@@ -11,7 +11,7 @@
 
 namespace mlir::mod {
 
-enum class Emit { exe, lib, obj, assembly, llvm, ptx, mlir, none };
+enum class Emit { exe, lib, obj, assembly, llvm, ptx, cubin, mlir, none };
 enum class ReportKind { none, text, json };
 
 /// The command line, checked.
@@ -40,6 +40,8 @@ struct CommandLine {
     return emit == Emit::assembly || emit == Emit::llvm || emit == Emit::ptx ||
            emit == Emit::mlir;
   }
+  /// Whether the output is made without linking.
+  bool isSingleFile() const { return isText() || emit == Emit::cubin; }
   /// Whether the weights themselves are written.
   bool needsWeights() const {
     return emit == Emit::exe || emit == Emit::lib || emit == Emit::obj;
