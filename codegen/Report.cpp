@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/Report.h"
+#include "codegen/nvptx/KernelCosts.h"
 #include "codegen/weights/PreparedWeights.h"
 #include "dialect/Programs.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -35,6 +36,8 @@ static void addLaunches(ModuleOp module, llvm::json::Object &report) {
     llvm::json::Object *run = report.getObject(program.getName());
     if (run && !launches.empty())
       (*run)["launches"] = int64_t(llvm::range_size(launches));
+    if (run && !launches.empty() && program.getName() == "decode")
+      report["gpu"] = reportKernels(program);
   }
 }
 
@@ -95,6 +98,8 @@ void mod::printReport(const llvm::json::Object &report, llvm::raw_ostream &os) {
   printRun(report, "prefill", "a whole context, the last logits", os);
   printRun(report, "decode", "its last token", os);
   printLaunches(report, os);
+  if (const llvm::json::Object *gpu = report.getObject("gpu"))
+    printKernels(*gpu, os);
   os << llvm::formatv("  parameters {0}, stored in {1}\n",
                       getField(report, "parameters"),
                       mebibytes(getField(report, "parameter_bytes")));

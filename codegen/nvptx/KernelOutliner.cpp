@@ -8,6 +8,7 @@
 
 #include "codegen/nvptx/KernelOutliner.h"
 #include "codegen/nvptx/DeviceMemory.h"
+#include "codegen/nvptx/KernelCosts.h"
 #include "codegen/nvptx/Kernels.h"
 #include "codegen/nvptx/Passes.h"
 #include "mlir/IR/Matchers.h"
@@ -292,8 +293,9 @@ KernelOutliner::finish(Body &body, StringRef name,
   return &kernel;
 }
 
-void KernelOutliner::launch(OpBuilder &builder, const Kernel &kernel,
-                            ValueRange operands) {
+gpu::LaunchFuncOp KernelOutliner::launch(OpBuilder &builder,
+                                         const Kernel &kernel,
+                                         ValueRange operands) {
   Location loc = builder.getInsertionPoint()->getLoc();
   auto constant = [&](int64_t value) -> Value {
     return arith::ConstantIndexOp::create(builder, loc, value);
@@ -305,8 +307,9 @@ void KernelOutliner::launch(OpBuilder &builder, const Kernel &kernel,
                                    constant(kernel.rowsPerBlock));
   gpu::KernelDim3 grid{blocks, constant(kernel.otherBlocks), constant(1)};
   gpu::KernelDim3 block{constant(kernel.threads), constant(1), constant(1)};
-  gpu::LaunchFuncOp::create(builder, loc, kernel.func, grid, block,
-                            /*dynamicSharedMemorySize=*/Value(), operands);
+  return gpu::LaunchFuncOp::create(builder, loc, kernel.func, grid, block,
+                                   /*dynamicSharedMemorySize=*/Value(),
+                                   operands);
 }
 
 /// Lets the first thread of the kernel do what clones of scalar code do.
@@ -366,7 +369,10 @@ LogicalResult KernelOutliner::outline(OpBuilder &builder,
       body, getKernelName(op), [&] { return emit(body, work, clones, count); });
   if (failed(kernel))
     return failure();
-  launch(builder, **kernel, body.operands);
+  gpu::LaunchFuncOp launched = launch(builder, **kernel, body.operands);
+  KernelCost::compute(work.ops).attach(launched);
+  if (!work.guards.empty())
+    launched->setAttr(kGuardedAttr, builder.getUnitAttr());
   return success();
 }
 

@@ -56,7 +56,8 @@ private:
                            ArrayRef<Operation *> clones, Value count);
   FailureOr<const Kernel *> finish(Body &body, StringRef name,
                                    function_ref<FailureOr<Geometry>()> emit);
-  void launch(OpBuilder &builder, const Kernel &kernel, ValueRange operands);
+  gpu::LaunchFuncOp launch(OpBuilder &builder, const Kernel &kernel,
+                           ValueRange operands);
 
   gpu::GPUModuleOp module;
   SymbolTable symbols;

@@ -309,6 +309,26 @@ static void readCount(OpBuilder &builder, SelectOp op, Value count) {
       affine::AffineMinOp::create(builder, loc, bounded, number));
 }
 
+/// A store of a known element is one of a buffer with this element alone, so
+/// that kernels that differ only in which one they store are one.
+static void narrowStore(memref::StoreOp store) {
+  std::optional<int64_t> index =
+      store.getIndices().size() == 1
+          ? getConstantIntValue(store.getIndices().front())
+          : std::nullopt;
+  FailureOr<DevicePlace> place = getDevicePlace(store.getMemRef());
+  MemRefType type = store.getMemRefType();
+  if (!index || failed(place) || !type.getLayout().isIdentity())
+    return;
+  place->bytes += *index * type.getElementTypeBitWidth() / 8;
+  OpBuilder builder(store);
+  Location loc = store.getLoc();
+  store.getMemrefMutable().assign(
+      createFlatView(builder, loc, *place, 1, type.getElementType()));
+  Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
+  store.getIndicesMutable().assign(zero);
+}
+
 LogicalResult ProgramLowering::lowerWork(KernelWork &work) {
   Operation *&op = work.ops.front();
   OpBuilder builder(op);
@@ -324,6 +344,8 @@ LogicalResult ProgramLowering::lowerWork(KernelWork &work) {
   auto select = dyn_cast<SelectOp>(op);
   if (select)
     work.count = placeCount();
+  for (Operation *next : work.scalars)
+    narrowStore(cast<memref::StoreOp>(next));
   // Numbers of the last op are known there.
   builder.setInsertionPoint(work.scalars.empty() ? work.ops.back()
                                                  : work.scalars.back());

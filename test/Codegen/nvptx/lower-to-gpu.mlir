@@ -136,7 +136,7 @@ func.func @decode(%start: index {mod.role = "start"}, %weights: memref<1024xi8> 
 // CHECK: arith.negf
 // CHECK: %[[THREAD:.*]] = arith.cmpi eq, %thread_id_x, %c0
 // CHECK: scf.if
-// CHECK-NEXT: memref.store %{{.*}} : memref<2xi64
+// CHECK-NEXT: memref.store %{{.*}} : memref<1xi64
 
 // -----
 

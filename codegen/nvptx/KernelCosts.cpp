@@ -1,0 +1,278 @@
+//===- KernelCosts.cpp - What kernels move and compute --------------------===//
+//
+// Bytes and FLOPs of launches, and the time that chips need for them at least.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/nvptx/KernelCosts.h"
+#include "codegen/nvptx/DeviceMemory.h"
+#include "dialect/ModOps.h"
+#include "dialect/Programs.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using namespace mlir::mod;
+
+static constexpr llvm::StringLiteral kCostAttr = "mod.cost";
+
+//===----------------------------------------------------------------------===//
+// Ops
+//===----------------------------------------------------------------------===//
+
+static int64_t getBytes(Value buffer) {
+  FailureOr<MemRefType> type = getStaticType(buffer);
+  if (failed(type))
+    return 0;
+  return type->getNumElements() * type->getElementTypeBitWidth() / 8;
+}
+
+/// Whether a buffer is one of weights or caches: these have to be read.
+static bool isNeeded(Value buffer) {
+  while (auto view = buffer.getDefiningOp<ViewLikeOpInterface>())
+    buffer = view.getViewSource();
+  auto argument = dyn_cast<BlockArgument>(buffer);
+  if (!argument)
+    return false;
+  auto program = cast<func::FuncOp>(argument.getOwner()->getParentOp());
+  return argument == getArgument(program, role::kWeights) ||
+         argument == getArgument(program, role::kCaches);
+}
+
+/// What an op touches of an operand.
+static int64_t getTouchedBytes(Operation *op, Value operand) {
+  if (auto embedding = dyn_cast<EmbeddingOp>(op))
+    if (operand == embedding.getTable())
+      return getBytes(embedding.getInto());
+  // The rest of a cache stays as it is.
+  if (auto append = dyn_cast<AppendPanelsOp>(op))
+    if (isNeeded(operand)) {
+      auto type = cast<MemRefType>(operand.getType());
+      Value rows = append->getOperand(0);
+      return cast<MemRefType>(rows.getType()).hasStaticShape()
+                 ? getBytes(rows) * type.getElementTypeBitWidth() / 32
+                 : getBytes(operand);
+    }
+  return getBytes(operand);
+}
+
+/// Whether an op reads what it writes.
+static bool readsDestination(Operation *op, Value operand) {
+  auto linear = dyn_cast<LinearOp>(op);
+  return linear && linear.getAccumulate() && operand == linear.getInto();
+}
+
+static int64_t getTokens(Value buffer) {
+  FailureOr<MemRefType> type = getStaticType(buffer);
+  return failed(type) ? 0 : type->getDimSize(1);
+}
+
+static int64_t getFlops(Operation *op) {
+  return llvm::TypeSwitch<Operation *, int64_t>(op)
+      .Case([](LinearOp op) {
+        Value counted = op.getRows() ? op.getRows() : op.getInput();
+        return 2 * getTokens(counted) * op.getNumInputs() * op.getNumSums();
+      })
+      .Case([](RouterOp op) {
+        return 2 * getBytes(op.getX()) / int64_t(sizeof(float));
+      })
+      // Scores and sums of values, for each key of a whole context.
+      .Case([](PanelAttentionOp op) {
+        int64_t width =
+            cast<MemRefType>(op->getOperand(0).getType()).getShape().back();
+        auto keys = cast<MemRefType>(op->getOperand(1).getType());
+        return 4 * getTokens(op->getOperand(0)) * width * keys.getDimSize(1);
+      })
+      .Default([](Operation *) -> int64_t { return 0; });
+}
+
+KernelCost KernelCost::compute(ArrayRef<Operation *> ops) {
+  KernelCost cost;
+  llvm::SmallDenseSet<Value> seen;
+  for (Operation *op : ops) {
+    cost.flops += getFlops(op);
+    for (Value operand : op->getOperands()) {
+      if (!isa<MemRefType>(operand.getType()) || !seen.insert(operand).second)
+        continue;
+      int64_t bytes = getTouchedBytes(op, operand);
+      cost.bytes += readsDestination(op, operand) ? 2 * bytes : bytes;
+      if (isNeeded(operand))
+        cost.minimumBytes += bytes;
+    }
+  }
+  return cost;
+}
+
+void KernelCost::attach(Operation *launch) const {
+  launch->setAttr(kCostAttr,
+                  DenseI64ArrayAttr::get(launch->getContext(),
+                                         {bytes, minimumBytes, flops}));
+}
+
+KernelCost KernelCost::get(Operation *launch) {
+  auto values = launch->getAttrOfType<DenseI64ArrayAttr>(kCostAttr);
+  return values ? KernelCost{values[0], values[1], values[2]} : KernelCost();
+}
+
+void KernelCost::add(const KernelCost &other) {
+  bytes += other.bytes;
+  minimumBytes += other.minimumBytes;
+  flops += other.flops;
+}
+
+//===----------------------------------------------------------------------===//
+// Chips
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Peaks of a chip: products of one token are made of FP32 multiply-adds.
+struct ChipPeaks {
+  StringRef name, source;
+  double gigabytes, teraflops; // each second
+
+  /// The time in microseconds that work needs at least.
+  double getTime(const KernelCost &cost) const {
+    return std::max(double(cost.bytes) / (gigabytes * 1e3),
+                    double(cost.flops) / (teraflops * 1e6));
+  }
+};
+} // namespace
+
+static constexpr ChipPeaks kChips[] = {
+    {"A100", "NVIDIA A100 data sheet, SXM 80 GB", 2039, 19.5},
+    {"H100", "NVIDIA H100 data sheet, SXM", 3350, 67},
+    {"L4", "NVIDIA L4 data sheet", 300, 30.3},
+    {"RTX 4090", "NVIDIA Ada GPU architecture white paper, appendix A", 1008,
+     82.6},
+};
+
+//===----------------------------------------------------------------------===//
+// Programs
+//===----------------------------------------------------------------------===//
+
+using Launches = SmallVector<gpu::LaunchFuncOp>;
+
+/// The most kernels of a layer, of those that the device decides on or of
+/// others. From one attention to the next there are as many as in the layer of
+/// the latter: what is behind it is alike in all layers.
+static int64_t countLayer(const Launches &launches, bool isRouted) {
+  int64_t most = 0, last = -1;
+  for (int64_t i = 0, count = launches.size(); i < count; ++i) {
+    gpu::LaunchFuncOp launch = launches[i];
+    if (!launch.getKernelName().getValue().starts_with("panel_attention"))
+      continue;
+    if (last >= 0 && launch->hasAttr(kGuardedAttr) == isRouted)
+      most = std::max(most, i - last);
+    last = i;
+  }
+  return most;
+}
+
+/// The bytes of static shared memory of a kernel.
+static int64_t getSharedBytes(gpu::GPUFuncOp kernel) {
+  int64_t bytes = 0;
+  for (Value buffer : kernel.getWorkgroupAttributions()) {
+    auto type = cast<MemRefType>(buffer.getType());
+    bytes += type.getNumElements() * type.getElementTypeBitWidth() / 8;
+  }
+  return bytes;
+}
+
+static llvm::json::Array reportRoofline(const Launches &launches) {
+  llvm::json::Array chips;
+  for (const ChipPeaks &chip : kChips) {
+    double time = 0;
+    for (gpu::LaunchFuncOp launch : launches)
+      time += chip.getTime(KernelCost::get(launch));
+    chips.push_back(llvm::json::Object{{"chip", chip.name},
+                                       {"source", chip.source},
+                                       {"gigabytes_per_second", chip.gigabytes},
+                                       {"teraflops", chip.teraflops},
+                                       {"microseconds", time}});
+  }
+  return chips;
+}
+
+static llvm::json::Array reportEach(const Launches &launches) {
+  struct Entry {
+    int64_t launches = 0;
+    KernelCost cost;
+  };
+  llvm::MapVector<Attribute, Entry> entries;
+  for (gpu::LaunchFuncOp launch : launches) {
+    Entry &entry = entries[launch.getKernel()];
+    ++entry.launches;
+    entry.cost.add(KernelCost::get(launch));
+  }
+  llvm::json::Array kernels;
+  auto module = launches.front()->getParentOfType<ModuleOp>();
+  for (auto &[name, entry] : entries) {
+    auto kernel =
+        module.lookupSymbol<gpu::GPUFuncOp>(cast<SymbolRefAttr>(name));
+    llvm::json::Object times;
+    for (const ChipPeaks &chip : kChips)
+      times[chip.name] = chip.getTime(entry.cost);
+    kernels.push_back(llvm::json::Object{
+        {"name", kernel.getName()},
+        {"launches", entry.launches},
+        {"threads", int64_t((*kernel.getKnownBlockSize())[0])},
+        {"shared_bytes", getSharedBytes(kernel)},
+        {"bytes", entry.cost.bytes},
+        {"flops", entry.cost.flops},
+        {"microseconds", std::move(times)}});
+  }
+  return kernels;
+}
+
+llvm::json::Object mod::reportKernels(func::FuncOp program) {
+  Launches launches(program.getOps<gpu::LaunchFuncOp>());
+  KernelCost total;
+  for (gpu::LaunchFuncOp launch : launches)
+    total.add(KernelCost::get(launch));
+  return llvm::json::Object{
+      {"dense_layer_launches", countLayer(launches, /*isRouted=*/false)},
+      {"routed_layer_launches", countLayer(launches, /*isRouted=*/true)},
+      {"bytes", total.bytes},
+      {"minimum_bytes", total.minimumBytes},
+      {"roofline", reportRoofline(launches)},
+      {"kernels", reportEach(launches)}};
+}
+
+void mod::printKernels(const llvm::json::Object &report,
+                       llvm::raw_ostream &os) {
+  auto get = [](const llvm::json::Object &object, StringRef key) {
+    return object.getInteger(key).value_or(0);
+  };
+  int64_t bytes = get(report, "bytes"), least = get(report, "minimum_bytes");
+  os << llvm::formatv("  a token    {0:f2} MiB moved, {1:f3} of the least: "
+                      "weights and full caches once\n",
+                      double(bytes) / (1 << 20), double(bytes) / least);
+  os << llvm::formatv(
+      "  layers     {0} kernels of a dense one, {1} of a routed "
+      "one, in decode\n",
+      get(report, "dense_layer_launches"),
+      get(report, "routed_layer_launches"));
+  for (const llvm::json::Value &value : *report.getArray("roofline")) {
+    const llvm::json::Object &chip = *value.getAsObject();
+    os << llvm::formatv("  roofline   {0,9:f1} us of a token on {1} ({2})\n",
+                        chip.getNumber("microseconds").value_or(0),
+                        *chip.getString("chip"), *chip.getString("source"));
+  }
+  os << "  kernels of decode        launches threads  shared     MiB     MFLOP "
+        " "
+        "us on A100\n";
+  for (const llvm::json::Value &value : *report.getArray("kernels")) {
+    const llvm::json::Object &kernel = *value.getAsObject();
+    os << llvm::formatv(
+        "    {0,-24}{1,5}{2,8}{3,8}{4,8:f2}{5,10:f2}{6,12:f1}\n",
+        *kernel.getString("name"), get(kernel, "launches"),
+        get(kernel, "threads"), get(kernel, "shared_bytes"),
+        double(get(kernel, "bytes")) / (1 << 20),
+        double(get(kernel, "flops")) * 1e-6,
+        kernel.getObject("microseconds")->getNumber("A100").value_or(0));
+  }
+}
