@@ -294,6 +294,18 @@ void Multiprocessor::runDirectly() {
   }
 }
 
+/// Blocks know nothing of each other: they run in the order of threads.
+static std::vector<unsigned> orderBlocks(unsigned count) {
+  std::vector<unsigned> order(count);
+  std::iota(order.begin(), order.end(), 0);
+  if (Faults::get().order == Faults::reverse)
+    std::reverse(order.begin(), order.end());
+  static std::mt19937 random(1);
+  if (Faults::get().order == Faults::random)
+    std::shuffle(order.begin(), order.end(), random);
+  return order;
+}
+
 void Multiprocessor::run(const Kernel &kernel, Size grid, Size block,
                          void **arguments) {
   this->kernel = &kernel;
@@ -304,10 +316,10 @@ void Multiprocessor::run(const Kernel &kernel, Size grid, Size block,
   if (kernel.sharedBytes > kSharedBytes)
     stop("%s: %zu bytes of shared memory", kernel.name.c_str(),
          kernel.sharedBytes);
-  for (blockId.z = 0; blockId.z < grid.z; ++blockId.z)
-    for (blockId.y = 0; blockId.y < grid.y; ++blockId.y)
-      for (blockId.x = 0; blockId.x < grid.x; ++blockId.x)
-        kernel.isParallel ? runBlock() : runDirectly();
+  for (unsigned id : orderBlocks(grid.x * grid.y * grid.z)) {
+    blockId = {id % grid.x, id / grid.x % grid.y, id / (grid.x * grid.y)};
+    kernel.isParallel ? runBlock() : runDirectly();
+  }
 }
 
 void Multiprocessor::noteAccess(const char *address, size_t bytes, bool writes,
@@ -411,6 +423,9 @@ static void copyAsync(char *to, const char *from, int bytes, int given) {
          bytes);
   if (Faults::get().races)
     get().noteAccess(to, bytes, true, get().current->id);
+  if (Faults::get().bounds && given && !isAllocated(from, given))
+    stop("%s: thread %u copies %d bytes of memory that nobody allocated",
+         get().kernel->name.c_str(), get().current->id, given);
   Copy copy{to, from, unsigned(bytes), unsigned(given)};
   if (Faults::get().eager)
     copy.run();

@@ -27,6 +27,7 @@ using namespace nvemu;
 namespace {
 
 constexpr unsigned kSharedSpace = 3;
+constexpr uint64_t kVectorAlignment = 16;
 
 /// Rewrites a module of NVPTX for the host.
 class Retargeting {
@@ -159,6 +160,10 @@ void Retargeting::checkAccess(Instruction &instruction) {
   }
   if (!address || isConstantOrFrame(getUnderlyingObject(address)))
     return;
+  // Vectors are always checked: others are aligned wherever buffers begin.
+  bool checksAll = Faults::get().races || Faults::get().bounds;
+  if (!checksAll && alignment.value() < kVectorAlignment)
+    return;
   bool isShared = address->getType()->getPointerAddressSpace() == kSharedSpace;
   FunctionCallee check =
       declare("nvemu_access", nothing, {pointer, i32, i32, i32, i32});
@@ -171,8 +176,6 @@ void Retargeting::checkAccess(Instruction &instruction) {
 }
 
 void Retargeting::checkAccesses() {
-  if (!Faults::get().races && !Faults::get().bounds)
-    return;
   for (Function *kernel : kernels)
     for (BasicBlock &block : *kernel)
       for (Instruction &instruction : make_early_inc_range(block))

@@ -59,6 +59,16 @@ MISALIGNED = PARTS["copy"].replace(
     "%off = llvm.getelementptr %source[1] : (!llvm.ptr<1>) -> !llvm.ptr<1>, f32\n"
     "nvvm.cp.async.shared.global %place, %off",
 )
+FARTHER = PARTS["copy"].replace(
+    "nvvm.cp.async.shared.global %place, %source",
+    "%far = llvm.getelementptr %source[256] : (!llvm.ptr<1>) -> !llvm.ptr<1>, f32\n"
+    "nvvm.cp.async.shared.global %place, %far",
+)
+SHIFTED = (
+    "%mis = llvm.getelementptr %out[%thread] : (!llvm.ptr, i32) -> !llvm.ptr, f32\n"
+    "%four = llvm.load %mis {alignment = 16 : i64} : !llvm.ptr -> vector<4xf32>\n"
+    "llvm.store %four, %out {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr"
+)
 BEYOND = PARTS["store"].replace("%out[%thread]", "%out[%mine]")
 UNKNOWN = PARTS["barrier"] + '\n%clock = nvvm.read.ptx.sreg.clock : i32'
 # What is different, the environment, and what the run says.
@@ -72,7 +82,10 @@ CASES = [
     ({"wait": ""}, {}, "wrong"),
     ({"wait": ""}, {"NVEMU_COPIES": "eager"}, "fine"),
     ({"copy": MISALIGNED}, {}, "a copy of 16 bytes is not aligned"),
+    ({"copy": FARTHER}, {"NVEMU_BOUNDS": "1"}, "copies 16 bytes of memory that nobody allocated"),
     ({"store": BEYOND}, {"NVEMU_BOUNDS": "1"}, "writes memory that nobody allocated"),
+    # Vectors are checked without being asked for.
+    ({"store": SHIFTED}, {}, "accesses 16 bytes that are not aligned"),
     ({"barrier": UNKNOWN}, {}, r"not emulated:\s+llvm.nvvm.read.ptx.sreg.clock"),
 ]
 
