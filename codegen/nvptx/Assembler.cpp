@@ -68,6 +68,24 @@ static std::string findSpill(StringRef report) {
   return "";
 }
 
+/// What a report of ptxas says of the registers of each kernel.
+static llvm::StringMap<int64_t> findRegisters(StringRef report) {
+  llvm::Regex function("Function properties for ([^ ]+)");
+  llvm::Regex used("Used ([0-9]+) registers");
+  llvm::StringMap<int64_t> registers;
+  SmallVector<StringRef> lines, match;
+  report.split(lines, '\n');
+  StringRef name;
+  for (StringRef line : lines) {
+    if (function.match(line, &match))
+      name = match[1].rtrim();
+    int64_t count = 0;
+    if (used.match(line, &match) && !match[1].getAsInteger(10, count))
+      registers[name] = count;
+  }
+  return registers;
+}
+
 llvm::Expected<mod::Assembly> mod::assemble(StringRef ptxas, StringRef chip,
                                             StringRef ptx) {
   TemporaryFile input("ptx"), output("cubin"), messages("txt");
@@ -89,5 +107,6 @@ llvm::Expected<mod::Assembly> mod::assemble(StringRef ptxas, StringRef chip,
                                    reason + StringRef(report).rtrim());
   std::string spill = findSpill(report);
   return Assembly{output.read(),
-                  spill.empty() ? "" : (spill + " on " + chip).str()};
+                  spill.empty() ? "" : (spill + " on " + chip).str(),
+                  findRegisters(report)};
 }

@@ -8,6 +8,7 @@
 #define MOD_CODEGEN_NVPTX_ASSEMBLER_H
 
 #include "mlir/Support/LLVM.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Support/Error.h"
 
 namespace mlir::mod {
@@ -15,9 +16,11 @@ namespace mlir::mod {
 /// The path of ptxas, or nothing.
 std::string findAssembler();
 
-/// Machine code, and the kernel that spills registers to memory, if one does.
+/// Machine code, the kernel that spills registers to memory, if one does, and
+/// how many registers a thread of each takes.
 struct Assembly {
   std::string code, warning;
+  llvm::StringMap<int64_t> registers;
 };
 
 llvm::Expected<Assembly> assemble(StringRef ptxas, StringRef chip,

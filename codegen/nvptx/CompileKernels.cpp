@@ -55,6 +55,20 @@ static Attribute describeImage(Builder &builder, StringRef kind, StringRef chip,
        builder.getNamedAttr("kind", builder.getStringAttr(kind))});
 }
 
+/// The registers of each kernel on the first chip that was assembled for.
+static DictionaryAttr describeRegisters(Builder &builder,
+                                        ArrayRef<GpuImage> images) {
+  SmallVector<NamedAttribute> registers;
+  for (const GpuImage &image : images) {
+    for (const auto &entry : image.registers)
+      registers.push_back(builder.getNamedAttr(
+          entry.getKey(), builder.getI64IntegerAttr(entry.getValue())));
+    if (!registers.empty())
+      break;
+  }
+  return builder.getDictionaryAttr(registers);
+}
+
 static void registerTranslations(MLIRContext &context) {
   registerBuiltinDialectTranslation(context);
   registerGPUDialectTranslation(context);
@@ -81,6 +95,9 @@ LogicalResult CompileKernelsPass::compile(gpu::GPUModuleOp kernels) {
       kernels.emitWarning(image.warning);
   }
   getOperation()->setAttr(kImagesAttr, builder.getArrayAttr(table));
+  DictionaryAttr registers = describeRegisters(builder, *images);
+  if (!registers.empty())
+    getOperation()->setAttr(kRegistersAttr, registers);
   return success();
 }
 

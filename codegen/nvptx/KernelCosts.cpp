@@ -6,6 +6,7 @@
 
 #include "codegen/nvptx/KernelCosts.h"
 #include "codegen/nvptx/DeviceMemory.h"
+#include "codegen/nvptx/Passes.h"
 #include "dialect/ModOps.h"
 #include "dialect/Programs.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -129,26 +130,47 @@ void KernelCost::add(const KernelCost &other) {
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// Peaks of a chip: products of one token are made of FP32 multiply-adds.
+/// Peaks of a chip: products of one token are made of FP32 multiply-adds. And
+/// what one of its multiprocessors has room for.
 struct ChipPeaks {
   StringRef name, source;
   double gigabytes, teraflops; // each second
+  int64_t warps, blocks, sharedBytes;
 
   /// The time in microseconds that work needs at least.
   double getTime(const KernelCost &cost) const {
     return std::max(double(cost.bytes) / (gigabytes * 1e3),
                     double(cost.flops) / (teraflops * 1e6));
   }
+
+  double getOccupancy(int64_t threads, int64_t registers, int64_t shared) const;
 };
 } // namespace
 
+// What multiprocessors have room for is from the CUDA C++ programming guide,
+// "Technical Specifications per Compute Capability".
 static constexpr ChipPeaks kChips[] = {
-    {"A100", "NVIDIA A100 data sheet, SXM 80 GB", 2039, 19.5},
-    {"H100", "NVIDIA H100 data sheet, SXM", 3350, 67},
-    {"L4", "NVIDIA L4 data sheet", 300, 30.3},
+    {"A100", "NVIDIA A100 data sheet, SXM 80 GB", 2039, 19.5, 64, 32,
+     164 << 10},
+    {"H100", "NVIDIA H100 data sheet, SXM", 3350, 67, 64, 32, 228 << 10},
+    {"L4", "NVIDIA L4 data sheet", 300, 30.3, 48, 24, 100 << 10},
     {"RTX 4090", "NVIDIA Ada GPU architecture white paper, appendix A", 1008,
-     82.6},
+     82.6, 48, 24, 100 << 10},
 };
+
+/// The share of a multiprocessor's warps that blocks of a kernel fill.
+/// Registers are given to warps in units of 256; the system takes 1 KiB of
+/// shared memory for each block.
+double ChipPeaks::getOccupancy(int64_t threads, int64_t registers,
+                               int64_t shared) const {
+  constexpr int64_t allRegisters = 64 << 10, unit = 256, reserved = 1 << 10;
+  int64_t blockWarps = llvm::divideCeil(threads, 32);
+  int64_t warpRegisters = llvm::alignTo(registers * 32, unit);
+  int64_t fit =
+      std::min({blocks, warps / blockWarps, sharedBytes / (shared + reserved),
+                allRegisters / (warpRegisters * blockWarps)});
+  return double(fit * blockWarps) / double(warps);
+}
 
 //===----------------------------------------------------------------------===//
 // Programs
@@ -197,6 +219,14 @@ static llvm::json::Array reportRoofline(const Launches &launches) {
   return chips;
 }
 
+static llvm::json::Object reportOccupancy(int64_t threads, int64_t registers,
+                                          int64_t shared) {
+  llvm::json::Object chips;
+  for (const ChipPeaks &chip : kChips)
+    chips[chip.name] = chip.getOccupancy(threads, registers, shared);
+  return chips;
+}
+
 static llvm::json::Array reportEach(const Launches &launches) {
   struct Entry {
     int64_t launches = 0;
@@ -210,20 +240,29 @@ static llvm::json::Array reportEach(const Launches &launches) {
   }
   llvm::json::Array kernels;
   auto module = launches.front()->getParentOfType<ModuleOp>();
+  auto registers = module->getAttrOfType<DictionaryAttr>(kRegistersAttr);
   for (auto &[name, entry] : entries) {
     auto kernel =
         module.lookupSymbol<gpu::GPUFuncOp>(cast<SymbolRefAttr>(name));
+    int64_t threads = (*kernel.getKnownBlockSize())[0];
+    int64_t shared = getSharedBytes(kernel);
     llvm::json::Object times;
     for (const ChipPeaks &chip : kChips)
       times[chip.name] = chip.getTime(entry.cost);
-    kernels.push_back(llvm::json::Object{
-        {"name", kernel.getName()},
-        {"launches", entry.launches},
-        {"threads", int64_t((*kernel.getKnownBlockSize())[0])},
-        {"shared_bytes", getSharedBytes(kernel)},
-        {"bytes", entry.cost.bytes},
-        {"flops", entry.cost.flops},
-        {"microseconds", std::move(times)}});
+    llvm::json::Object described{{"name", kernel.getName()},
+                                 {"launches", entry.launches},
+                                 {"threads", threads},
+                                 {"shared_bytes", shared},
+                                 {"bytes", entry.cost.bytes},
+                                 {"flops", entry.cost.flops},
+                                 {"microseconds", std::move(times)}};
+    auto count = registers ? registers.getAs<IntegerAttr>(kernel.getName())
+                           : IntegerAttr();
+    if (count) {
+      described["registers"] = count.getInt();
+      described["occupancy"] = reportOccupancy(threads, count.getInt(), shared);
+    }
+    kernels.push_back(std::move(described));
   }
   return kernels;
 }
@@ -242,37 +281,48 @@ llvm::json::Object mod::reportKernels(func::FuncOp program) {
       {"kernels", reportEach(launches)}};
 }
 
+static int64_t getField(const llvm::json::Object &object, StringRef key) {
+  return object.getInteger(key).value_or(0);
+}
+
+static void printKernel(const llvm::json::Object &kernel,
+                        llvm::raw_ostream &os) {
+  std::string registers = "-", occupancy;
+  if (const llvm::json::Object *chips = kernel.getObject("occupancy")) {
+    registers = std::to_string(getField(kernel, "registers"));
+    occupancy =
+        llvm::formatv("{0,5:f0} %", 100 * chips->getNumber("A100").value_or(0));
+  }
+  os << llvm::formatv(
+      "    {0,-21}{1,5}{2,8}{3,8}{4,10}{5,8:f2}{6,10:f2}{7,8:f1}{8}\n",
+      *kernel.getString("name"), getField(kernel, "launches"),
+      getField(kernel, "threads"), getField(kernel, "shared_bytes"), registers,
+      double(getField(kernel, "bytes")) / (1 << 20),
+      double(getField(kernel, "flops")) * 1e-6,
+      kernel.getObject("microseconds")->getNumber("A100").value_or(0),
+      occupancy);
+}
+
 void mod::printKernels(const llvm::json::Object &report,
                        llvm::raw_ostream &os) {
-  auto get = [](const llvm::json::Object &object, StringRef key) {
-    return object.getInteger(key).value_or(0);
-  };
-  int64_t bytes = get(report, "bytes"), least = get(report, "minimum_bytes");
+  int64_t bytes = getField(report, "bytes"),
+          least = getField(report, "minimum_bytes");
   os << llvm::formatv("  a token    {0:f2} MiB moved, {1:f3} of the least: "
                       "weights and full caches once\n",
                       double(bytes) / (1 << 20), double(bytes) / least);
   os << llvm::formatv(
       "  layers     {0} kernels of a dense one, {1} of a routed "
       "one, in decode\n",
-      get(report, "dense_layer_launches"),
-      get(report, "routed_layer_launches"));
+      getField(report, "dense_layer_launches"),
+      getField(report, "routed_layer_launches"));
   for (const llvm::json::Value &value : *report.getArray("roofline")) {
     const llvm::json::Object &chip = *value.getAsObject();
     os << llvm::formatv("  roofline   {0,9:f1} us of a token on {1} ({2})\n",
                         chip.getNumber("microseconds").value_or(0),
                         *chip.getString("chip"), *chip.getString("source"));
   }
-  os << "  kernels of decode        launches threads  shared     MiB     MFLOP "
-        " "
-        "us on A100\n";
-  for (const llvm::json::Value &value : *report.getArray("kernels")) {
-    const llvm::json::Object &kernel = *value.getAsObject();
-    os << llvm::formatv(
-        "    {0,-24}{1,5}{2,8}{3,8}{4,8:f2}{5,10:f2}{6,12:f1}\n",
-        *kernel.getString("name"), get(kernel, "launches"),
-        get(kernel, "threads"), get(kernel, "shared_bytes"),
-        double(get(kernel, "bytes")) / (1 << 20),
-        double(get(kernel, "flops")) * 1e-6,
-        kernel.getObject("microseconds")->getNumber("A100").value_or(0));
-  }
+  os << "  kernels of decode    launches threads  shared registers     MiB"
+        "     MFLOP  us and occupancy of A100\n";
+  for (const llvm::json::Value &value : *report.getArray("kernels"))
+    printKernel(*value.getAsObject(), os);
 }

@@ -178,7 +178,8 @@ mod::compileKernels(llvm::Module &kernels, ArrayRef<std::string> chips,
       llvm::Expected<Assembly> assembly = assemble(ptxas, chip, *ptx);
       if (!assembly)
         return assembly.takeError();
-      images.push_back({"cubin", chip, assembly->code, assembly->warning});
+      images.push_back({"cubin", chip, assembly->code, assembly->warning,
+                        std::move(assembly->registers)});
     }
     images.push_back({"ptx", chip, *ptx, ""});
   }

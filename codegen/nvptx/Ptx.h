@@ -8,6 +8,7 @@
 #define MOD_CODEGEN_NVPTX_PTX_H
 
 #include "mlir/Support/LLVM.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/Error.h"
 
@@ -17,6 +18,8 @@ namespace mlir::mod {
 struct GpuImage {
   std::string kind, chip, data;
   std::string warning; ///< what is wrong with the code, if anything
+  llvm::StringMap<int64_t> registers =
+      {}; ///< of threads, where it is assembled
 };
 
 /// Whether LLVM knows a chip by this name.

@@ -11,6 +11,7 @@
 #include "codegen/Report.h"
 #include "codegen/nvptx/Assembler.h"
 #include "codegen/nvptx/Passes.h"
+#include "codegen/nvptx/Phases.h"
 #include "codegen/weights/PrepareWeights.h"
 #include "codegen/weights/PreparedWeights.h"
 #include "dialect/Register.h"
@@ -58,6 +59,7 @@ private:
   bool linkBinary();
   bool appendWeights();
   bool emitBinary();
+  bool countRegisters();
   bool printBudget();
   std::string getWeightsPath() const { return line.output + ".safetensors"; }
   bool hasExternalWeights() const {
@@ -245,7 +247,30 @@ bool Compilation::emitObject(llvm::raw_pwrite_stream &stream,
   return report(emitCode(**code, *machine, type, stream));
 }
 
+/// Compiles a copy of the kernels for the registers that a report tells; where
+/// nothing assembles them it does without.
+bool Compilation::countRegisters() {
+  if (line.report == ReportKind::none || !options.isGpu())
+    return true;
+  std::string assembler = findAssembler();
+  if (assembler.empty())
+    return true;
+  OwningOpRef<ModuleOp> copy = module->clone();
+  PassManager passes(&context);
+  std::string given = options.ptxas;
+  options.ptxas = assembler;
+  buildGpuLLVM(passes, options);
+  options.ptxas = given;
+  if (failed(passes.run(*copy)))
+    return false;
+  if (Attribute registers = (*copy)->getAttr(kRegistersAttr))
+    (*module)->setAttr(kRegistersAttr, registers);
+  return true;
+}
+
 bool Compilation::printBudget() {
+  if (!countRegisters())
+    return false;
   FailureOr<llvm::json::Object> budget = makeReport(*module);
   if (failed(budget))
     return false;
