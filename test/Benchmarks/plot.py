@@ -1,6 +1,6 @@
 """Draws the results of bench.py as SVG, with nothing but text."""
 
-WIDTH, BAR, GAP, LEFT, SCALE = 760, 16, 6, 250, 4.2
+WIDTH, BAR, GAP, LEFT, NOTE = 760, 16, 6, 200, 190
 COLORS = {"MoD": "#0b7285", "dense": "#74b9c4", "PyTorch": "#adb5bd", "kernel": "#0b7285"}
 
 
@@ -45,8 +45,9 @@ def write_plot(path, results):
         y += 24
         parts.append(f'<text x="10" y="{y}" font-weight="bold">{title}</text>')
         y += 10
+        scale = (WIDTH - LEFT - NOTE) / max(100, *(share for _, share, _, _ in bars))
         for label, share, note, color in bars:
-            length = min(share, 115) * SCALE * 0.8
+            length = share * scale
             parts += [f'<text x="{LEFT - 8}" y="{y + 12}" text-anchor="end">{label}</text>',
                       f'<rect x="{LEFT}" y="{y}" width="{length:.0f}" height="{BAR}" fill="{color}"/>',
                       f'<text x="{LEFT + length + 6:.0f}" y="{y + 12}">{share:.0f} %  {note}</text>']
