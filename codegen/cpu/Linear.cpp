@@ -36,6 +36,7 @@ private:
   struct Task {
     Value firstPanel, endPanel, firstRow, endRow;
   };
+  /// Some of things that lie behind each other.
   struct Part {
     Value first, size;
   };
@@ -47,6 +48,7 @@ private:
   Task decode(Value task);
   void emitTask(Task task);
   int64_t getTilePanels(int64_t rows);
+  int64_t getResultRows();
   void emitFewRows(Task task, int64_t rows);
   void emitManyRows(Task task);
   void emitTiles(Task task, TilePanels panels);
@@ -138,11 +140,17 @@ PackedLinear::Task PackedLinear::decode(Value task) {
           block.first, b.add(block.first, block.size)};
 }
 
+/// The most rows of results that a tile has, those of each panel apart.
+int64_t PackedLinear::getResultRows() {
+  int64_t most = hasTiles ? 1 : tileRows;
+  for (int64_t count = 1; count <= fewRows; ++count)
+    most = std::max(most, count * getTilePanels(count));
+  return most;
+}
+
 void PackedLinear::emit() {
   b.forall(b.mul(blocks, groups), [&](Value task) {
-    int64_t most = fewRows * getTilePanels(fewRows);
-    most = std::max({most, getTilePanels(1), hasTiles ? 1 : tileRows});
-    results = b.scratch({most, panel});
+    results = b.scratch({getResultRows(), panel});
     emitTask(decode(task));
   });
 }
