@@ -380,6 +380,32 @@ def LowerCachesPass : Pass<"mod-lower-caches", "::mlir::ModuleOp"> {
   ];
 }
 
+def PadRowsPass : Pass<"mod-pad-rows", "::mlir::func::FuncOp"> {
+  let summary = "move rows apart that would meet in the cache";
+  let description = [{
+    Makes the rows of a buffer a cache line longer where their bytes are a
+    multiple of 2048. Products read the same element of as many rows as a tile
+    has, one element after the other: at such distances all of these are in two
+    sets of the first level cache, which hold fewer. Buffers whose users need
+    contiguous rows stay as they are.
+
+    Example:
+
+    ```mlir
+    %x = memref.alloc(%n) : memref<1x?x2048xf32>
+    ```
+
+    becomes
+
+    ```mlir
+    %padded = memref.alloc(%n) : memref<1x?x2064xf32>
+    %x = memref.subview %padded[0, 0, 0] [1, %n, 2048] [1, 1, 1]
+        : memref<1x?x2064xf32> to memref<1x?x2048xf32, strided<[?, 2064, 1]>>
+    ```
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect"];
+}
+
 def PlanArenaPass : Pass<"mod-plan-arena", "::mlir::ModuleOp"> {
   let summary = "give every buffer a fixed place in one arena";
   let description = [{

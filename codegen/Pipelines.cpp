@@ -141,6 +141,9 @@ static void buildBufferized(OpPassManager &pm, const PhaseOptions &options) {
 static void buildLowered(OpPassManager &pm, const PhaseOptions &options) {
   if (options.isGpu())
     buildGpuGroups(pm);
+  else
+    // Before buffers have places.
+    pm.addNestedPass<func::FuncOp>(createPadRowsPass());
   // While ops still know the bounds of what they compute: a call does not.
   // Kernels add no buffers.
   pm.addPass(createPlanArenaPass());

@@ -93,13 +93,19 @@ static bool isCold(const Product &product) {
 static void runProduct(benchmark::State &state, int64_t m, int64_t k, int64_t n,
                        int threads) {
   const int64_t capacity = m == 1 ? 1 : 2048;
-  Product product{
-      m, k, n, inputs.get(capacity * k), rawWeight(k, n), expected.get(m * n)};
+  const Program &program = findProgram("product", k, n, capacity);
+  const int64_t width = program.width;
+  Product product{m,
+                  k,
+                  n,
+                  width,
+                  inputs.get(capacity * width),
+                  rawWeight(k, n),
+                  expected.get(m * n)};
   setPeerThreads(threads);
   Arguments &on = argumentsFor(threads);
   float *y = outputs.get(capacity * n);
-  on.setRows(product.x, k, y, n, m, capacity);
-  const Program &program = findProgram("product", k, n, capacity);
+  on.setRows(product.x, width, y, n, m, capacity);
   std::function<void()> blas = makeOpenBlas(product);
   program.run(on);
   blas();

@@ -23,7 +23,7 @@ void bench::setPeerThreads(int threads) {
 std::function<void()> bench::makeOpenBlas(const Product &product) {
   return [=] {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, product.m, product.n,
-                product.k, 1, product.x, product.k, product.w, product.k, 0,
+                product.k, 1, product.x, product.width, product.w, product.k, 0,
                 product.y, product.n);
   };
 }
@@ -47,7 +47,8 @@ MatMul::MatMul(const Product &product) {
     return memory::desc({rows, columns}, memory::data_type::f32, tag);
   };
   const auto plain = memory::format_tag::ab, turned = memory::format_tag::ba;
-  memory::desc x = describe(product.m, product.k, plain);
+  memory::desc x({product.m, product.k}, memory::data_type::f32,
+                 memory::dims{product.width, 1});
   memory::desc w = describe(product.k, product.n, memory::format_tag::any);
   memory::desc y = describe(product.m, product.n, plain);
   dnnl::matmul::primitive_desc chosen(dnnl::matmul::desc(x, w, y), engine);

@@ -12,9 +12,10 @@
 
 namespace bench {
 
-/// y[m][n] = x[m][k] w[n][k]^T; each gives a function that runs it once.
+/// y[m][n] = x[m][k] w[n][k]^T, rows of x `width` apart; each gives a function
+/// that runs it once.
 struct Product {
-  int64_t m, k, n;
+  int64_t m, k, n, width;
   const float *x, *w;
   float *y;
 };

@@ -21,7 +21,8 @@ public:
   Arguments();
 
   void setThreads(modrt::ThreadPool &threads) { threadPool = &threads; }
-  /// Rows of `x` and `y`, which lie in memory of `capacity` rows.
+  /// Rows of `x` and `y`, which lie in memory of `capacity` rows, those of `x`
+  /// `width` values from each other.
   void setRows(const float *x, int64_t width, float *y, int64_t outputs,
                int64_t rows, int64_t capacity);
   /// Rows that the cache holds.
@@ -56,10 +57,11 @@ private:
   modrt::Mapping arenaMemory, cacheMemory;
 };
 
-/// A product of inputs `a` and outputs `b`, or attention of `a` heads of `b`.
+/// A product of inputs `a` and outputs `b`, or attention of `a` heads of `b`,
+/// whose rows of `x` are `width` values from each other.
 struct Program {
   std::string kind;
-  int64_t a, b, tokens;
+  int64_t a, b, tokens, width;
   void (*run)(const Arguments &on);
 };
 

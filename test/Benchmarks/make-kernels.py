@@ -26,9 +26,15 @@ TO_LLVM = "builtin.module(" + ",".join([
     "convert-func-to-llvm", "reconcile-unrealized-casts", "canonicalize", "cse"]) + ")"
 
 
+def row_width(k):
+    """From row to row of an input, as `mod-pad-rows` has it."""
+    return k + 16 if 4 * k % 2048 == 0 else k
+
+
 def product(k, n, tokens):
     """x W^T of as many of the `tokens` rows as `count` says; all programs of one shape share the weight."""
-    weight, x, y = (f"tensor<{shape}xf32>" for shape in (f"{n}x{k}", f"1x{tokens}x{k}", f"1x{tokens}x{n}"))
+    width = k if tokens == 1 else row_width(k)
+    weight, x, y = (f"tensor<{shape}xf32>" for shape in (f"{n}x{k}", f"1x{tokens}x{width}", f"1x{tokens}x{n}"))
     body = f"%w = ml_program.global_load_const @w_{k}_{n} : {weight}\n"
     if tokens == 1:
         body += f"%r = mod.linear %x, %w into(%y) : ({x}, {weight}, {y}) -> {y}\n"
@@ -114,10 +120,11 @@ def write_table(folder, lowered, names):
         # The destination comes back as a result, whose place is the first argument of a C interface.
         roles = ["result"] * bool(result) + list(dict.fromkeys(roles))
         types = [TYPES.get(role, "const void *") for role in roles]
+        width = re.search(r'memref<1x\d+x(\d+)xf32> {mod\.role = "x"}', signature).group(1)
         declarations.append(f'extern "C" void _mlir_ciface_{name}({", ".join(types)});')
         kind, a, b, tokens = name.split("_")
         arguments = ", ".join(f"on.{role}()" for role in roles)
-        calls.append(f'{{"{kind}", {a}, {b}, {tokens}, [](const Arguments &on) {{ _mlir_ciface_{name}({arguments}); }}}},')
+        calls.append(f'{{"{kind}", {a}, {b}, {tokens}, {width}, [](const Arguments &on) {{ _mlir_ciface_{name}({arguments}); }}}},')
     (folder / "kernels.h").write_text("\n".join(declarations) + "\n")
     (folder / "kernels.inc").write_text("\n".join(calls) + "\n")
 
