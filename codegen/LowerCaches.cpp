@@ -165,8 +165,8 @@ Panels StateLowering::getPanels(Value handle) {
 ArrayAttr StateLowering::describeCaches() {
   SmallVector<Attribute> caches;
   for (const CachePlace &place : places) {
-    NamedAttribute length(
-        "length", builder.getI64IntegerAttr(place.panels.values.getDimSize(2)));
+    NamedAttribute length("length",
+                          builder.getI64IntegerAttr(place.panels.tokens));
     NamedAttribute bytes(
         "row_bytes", builder.getI64IntegerAttr(place.panels.getTokenBytes()));
     caches.push_back(builder.getDictionaryAttr({length, bytes}));
@@ -382,10 +382,10 @@ void StateLowering::lower(CacheRoomOp op, CacheBuffers buffers) {
 
 void StateLowering::lower(CachedAttentionOp op, CacheBuffers buffers,
                           Value count) {
-  Panels panels{cast<MemRefType>(buffers.keys.getType()),
-                cast<MemRefType>(buffers.values.getType())};
-  int64_t headDim = panels.keys.getDimSize(2), splits = panels.getSplits();
-  bool isSingle = cast<ShapedType>(op.getQuery().getType()).getDimSize(1) == 1;
+  int64_t splits = getPanels(op.getCache()).getSplits();
+  auto query = cast<ShapedType>(op.getQuery().getType());
+  int64_t headDim = query.getDimSize(2) / op.getHeads();
+  bool isSingle = query.getDimSize(1) == 1;
   Value partials;
   if (target && isSingle && splits > 1)
     partials = memref::AllocOp::create(

@@ -56,7 +56,7 @@ static void buildDerived(OpPassManager &pm, const PhaseOptions &options) {
   // Before fusion, so that each program is fused for its own shapes.
   DeriveProgramsPassOptions derive;
   derive.decodeRouting = options.decodeRouting;
-  derive.kvDtype = options.kvDtype;
+  derive.kvDtype = options.getKvDtype();
   derive.kvTokens = options.kvTokens;
   derive.batch = options.batch;
   pm.addPass(createDeriveProgramsPass(derive));

@@ -43,7 +43,8 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
       llvm::cl::desc("predictor, router or always; empty for the model's own")};
   Option<std::string> kvDtype{
       *this, "kv-dtype",
-      llvm::cl::desc("what KV caches hold: f32 or bf16; empty for f32")};
+      llvm::cl::desc("what KV caches hold: f32 or bf16; empty for f32 where "
+                     "products are, else bf16")};
   Option<int64_t> kvTokens{
       *this, "kv-tokens",
       llvm::cl::desc("tokens that a cache of a routed block holds; 0 for a "
@@ -70,6 +71,12 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
       *this, "weights-file",
       llvm::cl::desc("file beside the model with its weights")};
 
+  /// The type of caches that was asked for, or that goes with the products.
+  std::string getKvDtype() const {
+    if (!kvDtype.empty() || dtype == "f32")
+      return kvDtype;
+    return "bf16";
+  }
   /// Whether programs run on a GPU.
   bool isGpu() const { return !chips.empty(); }
 };

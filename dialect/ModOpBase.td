@@ -41,7 +41,7 @@ def Mod_Input : Mod_Shaped<[AnyFloat, I8, I16], [3], 2>;       // Mod_Hidden
 def Mod_Weight : Mod_Shaped<[AnyFloat, I8, I32], [2, 3, 4], 0>; // or packed
 def Mod_Scales : Mod_Shaped<[F32], [1, 2, 3], 0>;    // of a Mod_Weight
 def Mod_Shares : Mod_Shaped<[F32], [3], 3>;          // [experts, batch, tokens]
-def Mod_Panels : MemRefRankOf<[AnyFloat], [4]>;    // see mod.append_panels
+def Mod_Panels : MemRefRankOf<[AnyFloat], [4, 5]>;    // see mod.append_panels
 def Mod_PerToken : Mod_Shaped<[AnyFloat, I32], [2, 3], 2>;
 
 /// An op with the three forms that the dialect's description lists. Its memory

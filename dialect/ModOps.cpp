@@ -225,9 +225,15 @@ int64_t LinearOp::getNumInputs() { return getDim(getInput(), 2); }
 
 int64_t AttentionOp::getHeadDim() { return getDim(getQuery(), 2) / getHeads(); }
 
+int64_t mod::getNumTogether(Value panels) {
+  return getRank(panels) == 5 ? getDim(panels, 4) : 1;
+}
+
 int64_t PanelAttentionOp::getKvHeads() { return getDim(getKeys(), 0); }
 
-int64_t PanelAttentionOp::getHeadDim() { return getDim(getKeys(), 2); }
+int64_t PanelAttentionOp::getHeadDim() {
+  return getDim(getKeys(), 2) * getNumTogether(getKeys());
+}
 
 int64_t SelectOp::getMaxCount() {
   return getDim(getInto() ? getInto() : getIndices(), 1);

@@ -27,6 +27,10 @@ namespace mlir::mod {
 /// `min(count, tokens)`.
 int64_t getCapacityCount(Attribute capacity, int64_t tokens);
 
+/// The numbers of `mod.append_panels`' panels that lie together: 2 where they
+/// are in pairs, else 1.
+int64_t getNumTogether(Value panels);
+
 } // namespace mlir::mod
 
 #endif // MOD_DIALECT_MODOPS_H

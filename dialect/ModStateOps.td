@@ -144,6 +144,16 @@ def Mod_AppendPanelsOp : Mod_Op<"append_panels", [
     Numbers of panels are rounded up; each buffer has a panel of its own width.
     Elements of values beyond `head_dim` are written as zero.
 
+    With a fifth dimension, what is summed up by products with either buffer
+    lies in pairs, as instructions for narrow numbers take it:
+
+    | buffer | shape | element `[h][p][i][j][e]` |
+    |---|---|---|
+    | `keys` | `[kv_heads][tokens / panel][head_dim / 2][panel][2]` | element `2 * i + e` of the key of token `p * panel + j` |
+    | `values` | `[kv_heads][head_dim / panel][tokens / 2][panel][2]` | element `p * panel + j` of the value of token `2 * i + e` |
+
+    A token whose pair is not written yet has a value of zero beside it.
+
     Example:
 
     ```mlir
@@ -151,6 +161,9 @@ def Mod_AppendPanelsOp : Mod_Op<"append_panels", [
         rotated(%positions theta(1.0e4)) into(%keys, %values)
         : memref<1x?x256xf32>, memref<1x?x256xf32>,
           memref<4x128x64x16xf32>, memref<4x4x2048x16xf32>, memref<1x?xi32>
+    mod.append_panels %k, %v at(%first) into(%keys16, %values16)
+        : memref<1x?x256xf32>, memref<1x?x256xf32>,
+          memref<4x64x32x32x2xbf16>, memref<4x2x1024x32x2xbf16>
     ```
   }];
   let arguments = (ins Mod_Hidden:$key, Mod_Hidden:$value, Index:$first,

@@ -94,13 +94,20 @@ LogicalResult CachedAttentionOp::verify() {
 static LogicalResult verifyPanels(Operation *op, Value keys, Value values) {
   if (!shaped(keys).hasStaticShape() || !shaped(values).hasStaticShape())
     return op->emitOpError("panels must have a static shape");
+  int64_t together = getNumTogether(keys);
+  if (shaped(keys).getRank() != shaped(values).getRank() ||
+      together != getNumTogether(values) || together > 2)
+    return op->emitOpError("panels of keys ")
+           << keys.getType() << " and of values " << values.getType()
+           << " must both lie in pairs, or neither";
   int64_t tokens = getDim(keys, 1) * getDim(keys, 3);
   int64_t width = getDim(values, 1) * getDim(values, 3);
   if (failed(verifyDim(op, "values", values, 0, getDim(keys, 0))) ||
       failed(verifySameElements(op, "values", values,
                                 shaped(keys).getElementType())))
     return failure();
-  if (width < getDim(keys, 2) || tokens < getDim(values, 2))
+  if (width < getDim(keys, 2) * together ||
+      tokens < getDim(values, 2) * together)
     return op->emitOpError("panels of values ")
            << values.getType() << " do not fit those of keys "
            << keys.getType();
@@ -109,7 +116,8 @@ static LogicalResult verifyPanels(Operation *op, Value keys, Value values) {
 
 LogicalResult AppendPanelsOp::verify() {
   Value keys = getKeys();
-  int64_t kvHeads = getDim(keys, 0), width = kvHeads * getDim(keys, 2);
+  int64_t kvHeads = getDim(keys, 0);
+  int64_t width = kvHeads * getDim(keys, 2) * getNumTogether(keys);
   std::optional<int64_t> heads;
   if (getPositions())
     heads = kvHeads;

@@ -110,8 +110,7 @@ KVCacheType ProgramCloner::getCacheType(AttentionOp op) {
   int64_t length = getContext();
   if (settings.kvTokens && isCausal() && op->getParentOfType<RoutedOp>())
     length = std::min(length, settings.kvTokens);
-  Type element = isCausal() && settings.cacheType ? settings.cacheType
-                                                  : key.getElementType();
+  Type element = settings.cacheType ? settings.cacheType : key.getElementType();
   return KVCacheType::get(builder.getContext(), getNumSequences(), length,
                           key.getDimSize(2), element);
 }

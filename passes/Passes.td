@@ -79,11 +79,11 @@ def DeriveProgramsPass : Pass<"mod-derive-programs", "::mlir::ModuleOp"> {
     itself (the final norm and the head).
 
     `decode-routing` overrides the causal clause of every routed block:
-    `predictor`, `router` or `always`. `kv-dtype` is what a session's caches
-    hold (`f32` or `bf16`) where this is not what is computed. `kv-tokens` is
-    how many tokens a session's cache holds in a routed block: how many a causal
-    predicate chooses is not known before. A token that finds the cache full
-    bypasses the block (`mod-fuse-routing`); 0 leaves room for all.
+    `predictor`, `router` or `always`. `kv-dtype` is what caches hold (`f32` or
+    `bf16`), in `@forward` too, where this is not what is computed. `kv-tokens`
+    is how many tokens a session's cache holds in a routed block: how many a
+    causal predicate chooses is not known before. A token that finds the cache
+    full bypasses the block (`mod-fuse-routing`); 0 leaves room for all.
 
     With a `batch` above 1 there is a fourth, `@decode_batch`: one token each of
     up to so many sequences, with the sequence and the position of each. What

@@ -14,7 +14,7 @@ namespace mlir::mod {
 
 struct ProgramSettings {
   std::optional<Causal> routing; // of every routed block; none: as written
-  Type cacheType;                // of a session's caches; null: as computed
+  Type cacheType;                // of caches; null: as computed
   int64_t kvTokens; // most tokens in a cache of a routed block; 0: a context
   int64_t batch;    // most sequences of decode_batch
 

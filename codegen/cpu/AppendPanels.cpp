@@ -8,9 +8,17 @@
 #include "codegen/cpu/Bfloat16.h"
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/RotaryAngles.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
 using namespace mlir::mod;
+
+Value mod::mergePairs(KernelBuilder &b, Value panels) {
+  if (getNumTogether(panels) == 1)
+    return panels;
+  return memref::CollapseShapeOp::create(
+      b, panels, SmallVector<ReassociationIndices>{{0}, {1}, {2}, {3, 4}});
+}
 
 namespace {
 constexpr int64_t blockRows = 16;
@@ -24,7 +32,16 @@ struct RowWriter {
 private:
   void emitRow(Value row);
   void emitKey(Value head, Value row, Value token);
+  Value loadValue(Value head, Value row, int64_t first);
   void emitValue(Value head, Value row, Value token);
+  void emitPair(Value head, Value row, Value token);
+  void emitSecond(Value head, Value row, Value token);
+  /// Runs `body` for each vector of a row of values, padding included.
+  void forValueColumns(function_ref<void(int64_t first)> body) {
+    int64_t width = getStaticDim(op.getValues(), 1) * valuePanel;
+    for (int64_t first = 0; first < width; first += b.target.getLanes())
+      body(first);
+  }
   Columns shift(Value head, Columns columns) {
     return {b.add(b.mul(head, headDim), columns.index), columns.mask};
   }
@@ -32,6 +49,11 @@ private:
   KernelBuilder &b;
   AppendPanelsOp op;
   int64_t kvHeads, headDim, keyPanel, valuePanel;
+  /// Numbers that lie together.
+  int64_t together;
+  /// The panels, pairs among their columns.
+  Value keys, values;
+  Value rows;
   std::optional<RotaryAngles> angles;
   /// The key of one head.
   Value key;
@@ -40,9 +62,11 @@ private:
 
 RowWriter::RowWriter(KernelBuilder &builder, AppendPanelsOp op)
     : b(builder), op(op), kvHeads(getStaticDim(op.getKeys(), 0)),
-      headDim(getStaticDim(op.getKeys(), 2)),
+      headDim(getStaticDim(op.getKey(), 2) / kvHeads),
       keyPanel(getStaticDim(op.getKeys(), 3)),
-      valuePanel(getStaticDim(op.getValues(), 3)) {
+      valuePanel(getStaticDim(op.getValues(), 3)),
+      together(getNumTogether(op.getKeys())), keys(mergePairs(b, op.getKeys())),
+      values(mergePairs(b, op.getValues())), rows(b.dim(op.getKey(), 1)) {
   if (op.getPositions())
     angles.emplace(b, op,
                    getRotaryFrequencies(op.getTheta()->convertToDouble(),
@@ -50,9 +74,8 @@ RowWriter::RowWriter(KernelBuilder &builder, AppendPanelsOp op)
 }
 
 void RowWriter::emit() {
-  Value rows = b.dim(op.getKey(), 1);
   b.forall(b.ceilDiv(rows, blockRows), [&](Value task) {
-    key = b.scratch({headDim});
+    key = b.scratch({headDim}, getElementTypeOrSelf(op.getKeys()));
     if (angles)
       angles->allocate();
     Value first = b.mul(task, blockRows);
@@ -67,7 +90,15 @@ void RowWriter::emitRow(Value row) {
   Value token = b.add(op.getFirst(), row);
   b.loop(b.index(0), b.index(kvHeads), 1, [&](Value head) {
     emitKey(head, row, token);
-    emitValue(head, row, token);
+    if (together == 1)
+      return emitValue(head, row, token);
+    b.ifElse(
+        b.less(b.rem(token, b.index(2)), b.index(1)),
+        [&] { emitPair(head, row, token); },
+        [&] {
+          b.ifThen(b.less(row, b.index(1)),
+                   [&] { emitSecond(head, row, token); });
+        });
   });
 }
 
@@ -75,7 +106,9 @@ void RowWriter::emitKey(Value head, Value row, Value token) {
   auto load = [&](Columns columns) {
     return b.load(op.getKey(), {b.index(0), row}, shift(head, columns));
   };
-  auto store = [&](Value x, Columns columns) { b.store(x, key, {}, columns); };
+  auto store = [&](Value x, Columns columns) {
+    b.store(narrowTo(b, key, x), key, {}, columns);
+  };
   if (angles)
     angles->emitHead(load, store);
   else
@@ -83,24 +116,56 @@ void RowWriter::emitKey(Value head, Value row, Value token) {
                  [&](Columns columns) { store(load(columns), columns); });
   Value panel = b.div(token, keyPanel),
         column = b.rem(token, b.index(keyPanel));
-  b.loop(b.index(0), b.index(headDim), 1, [&](Value i) {
-    Value x = narrowTo(b, op.getKeys(), b.load(key, {i}));
-    b.store(x, op.getKeys(), {head, panel, i, column});
+  Type element = getElementTypeOrSelf(op.getKeys());
+  auto type = VectorType::get(together, element);
+  b.loop(b.index(0), b.index(headDim / together), 1, [&](Value i) {
+    Value x = vector::LoadOp::create(b, type, key, b.mul(i, together));
+    vector::StoreOp::create(b, x, keys,
+                            Values{head, panel, i, b.mul(column, together)});
   });
 }
 
+/// A vector of the value of a row, zeros behind the last column.
+Value RowWriter::loadValue(Value head, Value row, int64_t first) {
+  if (first >= headDim)
+    return b.splat(0.0);
+  return b.load(op.getValue(), {b.index(0), row},
+                shift(head, b.columnsAt(first, headDim)));
+}
+
 void RowWriter::emitValue(Value head, Value row, Value token) {
-  int64_t lanes = b.target.getLanes();
-  int64_t width = getStaticDim(op.getValues(), 1) * valuePanel;
-  for (int64_t first = 0; first < width; first += lanes) {
-    Value x = b.splat(0.0);
-    if (first < headDim)
-      x = b.load(op.getValue(), {b.index(0), row},
-                 shift(head, b.columnsAt(first, headDim)));
-    b.store(narrowTo(b, op.getValues(), x), op.getValues(),
+  forValueColumns([&](int64_t first) {
+    b.store(narrowTo(b, values, loadValue(head, row, first)), values,
             {head, b.index(first / valuePanel), token},
             Columns{b.index(first % valuePanel)});
-  }
+  });
+}
+
+/// Writes the value of a token that is the first of its pair, and that of the
+/// next or zeros.
+void RowWriter::emitPair(Value head, Value row, Value token) {
+  Value next = b.min(b.add(row, 1), b.sub(rows, b.index(1)));
+  Value hasNext = b.less(row, next);
+  forValueColumns([&](int64_t first) {
+    Value second = arith::SelectOp::create(
+        b, hasNext, loadValue(head, next, first), b.splat(0.0));
+    Value pairs = vector::InterleaveOp::create(
+        b, narrowTo(b, values, loadValue(head, row, first)),
+        narrowTo(b, values, second));
+    b.store(pairs, values, {head, b.index(first / valuePanel), b.div(token, 2)},
+            Columns{b.index(first % valuePanel * 2)});
+  });
+}
+
+/// Writes the value of a token beside one that an append before has written.
+void RowWriter::emitSecond(Value head, Value row, Value token) {
+  b.loop(b.index(0), b.index(headDim), 1, [&](Value i) {
+    Value column = b.add(b.mul(head, headDim), i);
+    Value x = b.load(op.getValue(), {b.index(0), row, column});
+    Value second = b.add(b.mul(b.rem(i, b.index(valuePanel)), 2), 1);
+    b.store(narrowTo(b, values, x), values,
+            {head, b.div(i, valuePanel), b.div(token, 2), second});
+  });
 }
 
 void mod::emitKernel(KernelBuilder &b, AppendPanelsOp op) {

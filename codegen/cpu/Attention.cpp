@@ -55,8 +55,12 @@ QueryTiling::QueryTiling(CpuTarget target, PanelAttentionOp op) {
   // State of a task: a part of the second level cache, and of a stack.
   constexpr int64_t blockBytes = 160 * 1024, mostRowsOfAny = 96;
   int64_t lanes = target.getLanes();
-  scoreRows = target.getTileRows(getStaticDim(op.getKeys(), 3) / lanes);
-  int64_t rows = target.getTileRows(getStaticDim(op.getValues(), 3) / lanes);
+  auto getRows = [&](Value panels) {
+    int64_t vectors = getStaticDim(panels, 3) / lanes;
+    return OnlineSoftmax::getTileRows(target, op, vectors);
+  };
+  scoreRows = getRows(op.getKeys());
+  int64_t rows = getRows(op.getValues());
   valueRows = std::max<int64_t>(rows / scoreRows, 1) * scoreRows;
   int64_t fitting = blockBytes / OnlineSoftmax::getRowBytes(op);
   mostRows =

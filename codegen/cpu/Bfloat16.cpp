@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Bfloat16.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -36,8 +37,31 @@ Value mod::widen(KernelBuilder &b, Value x) {
   return arith::BitcastOp::create(b, withElement(type, b.getF32Type()), bits);
 }
 
-/// Rounds to the nearest, to even where two are as near.
+/// A bf16 is the upper half of an f32.
+Values mod::splitPairs(KernelBuilder &b, Value pairs) {
+  Value words = vector::BitCastOp::create(b, b.ints(), pairs);
+  Value first = arith::ShLIOp::create(b, words, b.splatInt(16));
+  Value second = arith::AndIOp::create(b, words, b.splatInt(0xFFFF0000));
+  return {arith::BitcastOp::create(b, b.floats(), first),
+          arith::BitcastOp::create(b, b.floats(), second)};
+}
+
+/// An instruction of AVX512_BF16.
+static Value callBfloat16(KernelBuilder &b, StringRef name, Type result,
+                          ValueRange arguments) {
+  auto full = b.getStringAttr("llvm.x86.avx512bf16." + name + ".512");
+  return LLVM::CallIntrinsicOp::create(b, result, full, arguments).getResult(0);
+}
+
+Value mod::dotPairs(KernelBuilder &b, Value x, Value y, Value sum) {
+  return callBfloat16(b, "dpbf16ps", sum.getType(), {sum, x, y});
+}
+
+/// Half of the lowest bit that stays, or just below where that bit is even,
+/// carries into it.
 static Value toBfloat16(KernelBuilder &b, Value x) {
+  if (b.target.hasBF16Dot && x.getType() == b.floats())
+    return callBfloat16(b, "cvtneps2bf16", b.vectorType(b.getBF16Type()), x);
   Type words = withElement(x.getType(), b.getI32Type());
   Value bits = arith::BitcastOp::create(b, words, x);
   Value shift = constant(b, words, 16);

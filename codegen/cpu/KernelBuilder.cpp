@@ -181,7 +181,7 @@ void KernelBuilder::store(Value vector, Value memref, ArrayRef<Value> indices,
     vector::StoreOp::create(*this, vector, memref, all);
 }
 
-Value KernelBuilder::scratch(ArrayRef<int64_t> shape) {
-  return memref::AllocaOp::create(*this, MemRefType::get(shape, getF32Type()),
-                                  getI64IntegerAttr(64));
+Value KernelBuilder::scratch(ArrayRef<int64_t> shape, Type element) {
+  auto type = MemRefType::get(shape, element ? element : getF32Type());
+  return memref::AllocaOp::create(*this, type, getI64IntegerAttr(64));
 }

@@ -80,8 +80,8 @@ public:
   Value load(Value memref, ArrayRef<Value> indices, Columns columns);
   void store(Value vector, Value memref, ArrayRef<Value> indices,
              Columns columns);
-  /// A buffer on the stack of the task.
-  Value scratch(ArrayRef<int64_t> shape);
+  /// A buffer on the stack of the task, of f32 by default.
+  Value scratch(ArrayRef<int64_t> shape, Type element = {});
 
   // Control.
   using Body = function_ref<void(Value)>;

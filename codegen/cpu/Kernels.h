@@ -44,6 +44,9 @@ Value emitDot(KernelBuilder &builder, Value a, ArrayRef<Value> aRow, Value b,
 /// The weights that vectors of scores give.
 Value emitGate(KernelBuilder &builder, GateAttr gate, Value scores);
 
+/// Panels of keys or values, the pairs of which are among the columns.
+Value mergePairs(KernelBuilder &builder, Value panels);
+
 /// The static size of a dimension.
 int64_t getStaticDim(Value shaped, unsigned dim);
 

@@ -88,7 +88,8 @@ static std::string getName(Operation *op) {
         append({int64_t(op.getHeads()), op.getHeadDim()});
       })
       .Case([&](AppendPanelsOp op) {
-        append({getStaticDim(op.getKeys(), 0), getStaticDim(op.getKeys(), 2)});
+        int64_t heads = getStaticDim(op.getKeys(), 0);
+        append({heads, getStaticDim(op.getKey(), 2) / heads});
       })
       .Case([&](RopeOp op) {
         int64_t heads = op.getHeads();
@@ -150,7 +151,7 @@ static LogicalResult verifyOperand(Operation *op, ShapedType type) {
   if (!isa<MemRefType>(type))
     return op->emitOpError("must be in the buffer form, but has ") << type;
   Type element = type.getElementType();
-  if (type.getRank() == 4 && isPanelElement(element))
+  if (type.getRank() >= 4 && isPanelElement(element))
     return success();
   bool takesBF16 = isa<LinearOp, QuantizeOp>(op) && element.isBF16();
   if (isa<FloatType>(element) && !element.isF32() && !takesBF16)

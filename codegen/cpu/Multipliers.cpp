@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Multipliers.h"
+#include "codegen/cpu/Bfloat16.h"
 #include "codegen/cpu/Kernels.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -129,15 +130,11 @@ struct BF16Multiplier : LinearMultiplier {
 
   Values loadA(int64_t i, Value step) override;
   Values loadB(int64_t j, Value step) override {
-    return split(loadPanel(j, step, 2));
+    return splitPairs(b, loadPanel(j, step, 2));
   }
   Value multiplyAdd(ValueRange x, ValueRange w, Value sum) override {
     return b.fma(x[1], w[1], b.fma(x[0], w[0], sum));
   }
-
-protected:
-  /// The first and the second of pairs of bf16, as f32: it is their upper half.
-  Values split(Value pairs);
 };
 
 /// Pairs of bf16 on both sides.
@@ -145,7 +142,7 @@ struct BF16PairMultiplier : BF16Multiplier {
   using BF16Multiplier::BF16Multiplier;
 
   Values loadA(int64_t i, Value step) override {
-    return split(loadWord(i, b.mul(step, 2), 2));
+    return splitPairs(b, loadWord(i, b.mul(step, 2), 2));
   }
 };
 
@@ -162,8 +159,7 @@ struct BF16DotMultiplier : LinearMultiplier {
     return {loadPanel(j, step, 2)};
   }
   Value multiplyAdd(ValueRange x, ValueRange w, Value sum) override {
-    return callIntrinsic(b, "llvm.x86.avx512bf16.dpbf16ps.512", sum,
-                         {sum, x[0], w[0]});
+    return dotPairs(b, x[0], w[0], sum);
   }
 };
 } // namespace
@@ -179,14 +175,6 @@ Values BF16Multiplier::loadA(int64_t i, Value step) {
     result.push_back(
         b.broadcast(b.load(op.getInput(), {b.index(0), rows[i], k})));
   return result;
-}
-
-Values BF16Multiplier::split(Value pairs) {
-  Value words = vector::BitCastOp::create(b, b.ints(), pairs);
-  Value first = arith::ShLIOp::create(b, words, b.splatInt(16));
-  Value second = arith::AndIOp::create(b, words, b.splatInt(0xFFFF0000));
-  return {arith::BitcastOp::create(b, b.floats(), first),
-          arith::BitcastOp::create(b, b.floats(), second)};
 }
 
 //===----------------------------------------------------------------------===//

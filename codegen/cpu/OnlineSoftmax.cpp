@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
+#include <functional>
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -32,9 +33,24 @@ static int64_t getSumsWidth(PanelAttentionOp op) {
   return getStaticDim(op.getValues(), 1) * getStaticDim(op.getValues(), 3);
 }
 
+/// Whether one instruction multiplies what lies together.
+static bool hasPairDot(CpuTarget target, PanelAttentionOp op) {
+  return getNumTogether(op.getKeys()) == 2 && target.hasBF16Dot;
+}
+
+/// Registers of one operand of a step: pairs that no instruction takes are
+/// multiplied one after the other.
+static int64_t getOperandRegisters(CpuTarget target, PanelAttentionOp op) {
+  return hasPairDot(target, op) ? 1 : getNumTogether(op.getKeys());
+}
+
+int64_t OnlineSoftmax::getTileRows(CpuTarget target, PanelAttentionOp op,
+                                   int64_t vectors) {
+  return target.getTileRows(vectors, getOperandRegisters(target, op));
+}
+
 int64_t OnlineSoftmax::getRowBytes(PanelAttentionOp op) {
-  return 4 * (getStaticDim(op.getKeys(), 2) + getScoresStride(op) +
-              getSumsWidth(op));
+  return 4 * (op.getHeadDim() + getScoresStride(op) + getSumsWidth(op));
 }
 
 OnlineSoftmax::OnlineSoftmax(KernelBuilder &builder, PanelAttentionOp op,
@@ -43,8 +59,13 @@ OnlineSoftmax::OnlineSoftmax(KernelBuilder &builder, PanelAttentionOp op,
       keyVectors(getStaticDim(op.getKeys(), 3) / b.target.getLanes()),
       valueVectors(getStaticDim(op.getValues(), 3) / b.target.getLanes()),
       valuePanels(getStaticDim(op.getValues(), 1)), lanes(b.target.getLanes()),
-      keyHead(keyHead), queries(b.scratch({rows, headDim})),
+      together(getNumTogether(op.getKeys())), hasDot(hasPairDot(b.target, op)),
+      keyHead(keyHead), keys(mergePairs(b, op.getKeys())),
+      values(mergePairs(b, op.getValues())),
+      queries(b.scratch({rows, headDim}, getFactorType())),
       scores(b.scratch({rows, getScoresStride(op)})),
+      weights(hasDot ? b.scratch({rows, getScoresStride(op)}, getFactorType())
+                     : scores),
       sums(b.scratch({rows, getSumsWidth(op)})),
       blockMaxima(b.scratch({rows, lanes})), maxima(b.scratch({rows})),
       totals(b.scratch({rows})), factors(b.scratch({rows})) {}
@@ -64,7 +85,7 @@ void OnlineSoftmax::emitQuery(Value row, Value query, Value column) {
   b.forColumns(headDim, [&](Columns columns) {
     Columns from{b.add(column, columns.index), columns.mask};
     Value x = b.load(op.getQuery(), {b.index(0), query}, from);
-    b.store(b.mulf(x, scale), queries, {row}, columns);
+    b.store(narrowTo(b, queries, b.mulf(x, scale)), queries, {row}, columns);
   });
 }
 
@@ -74,15 +95,99 @@ void OnlineSoftmax::emitBlock(Value firstRow, Value endRow) {
   });
 }
 
-/// Asks for the line that starts at a column; others are asked for by others.
-void OnlineSoftmax::emitPrefetch(Value panels, ArrayRef<Value> row,
-                                 Columns columns) {
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Rows on the stack with one panel of a cache. A step is of as many numbers as
+/// lie together.
+struct PanelMultiplier : Multiplier {
+  PanelMultiplier(KernelBuilder &builder, Value rows, Value firstRow,
+                  Value panels, Values panel, int64_t together)
+      : Multiplier(builder), rows(rows), firstRow(firstRow), panels(panels),
+        panel(std::move(panel)), together(together),
+        hasDot(getElementTypeOrSelf(rows).isBF16()) {}
+
+  Values loadA(int64_t i, Value step) override;
+  Values loadB(int64_t j, Value step) override;
+  Value multiplyAdd(ValueRange x, ValueRange y, Value sum) override;
+
+  /// Asks memory for the line that vector `j` of a step begins, if it does, of
+  /// a panel.
+  void prefetch(ArrayRef<Value> panel, int64_t j, Value step);
+
+  /// What to ask memory for with vector `j` of a step.
+  std::function<void(int64_t j, Value step)> ahead = [](int64_t, Value) {};
+  /// The step of the panel that goes with the first of the rows.
+  Value firstStep = b.index(0);
+
+private:
+  int64_t getVectorNumbers() { return together * b.target.getLanes(); }
+  Value loadNumber(int64_t i, Value number) {
+    return b.broadcast(b.load(rows, {b.add(firstRow, i), number}));
+  }
+  Value loadPair(int64_t i, Value step);
+
+  Value rows, firstRow, panels;
+  Values panel;
+  int64_t together;
+  bool hasDot;
+};
+} // namespace
+
+/// A pair as one word in every lane.
+Value PanelMultiplier::loadPair(int64_t i, Value step) {
+  auto pair = VectorType::get(2, b.getBF16Type());
+  Value numbers = vector::LoadOp::create(
+      b, pair, rows, ValueRange{b.add(firstRow, i), b.mul(step, 2)});
+  auto word = VectorType::get(1, b.getI32Type());
+  Value bits = vector::BitCastOp::create(b, word, numbers);
+  Value words = b.broadcast(vector::ExtractOp::create(b, bits, 0));
+  return vector::BitCastOp::create(
+      b, VectorType::get(getVectorNumbers(), b.getBF16Type()), words);
+}
+
+Values PanelMultiplier::loadA(int64_t i, Value step) {
+  if (hasDot)
+    return {loadPair(i, step)};
+  Values numbers;
+  Value first = b.mul(step, together);
+  for (int64_t k = 0; k < together; ++k)
+    numbers.push_back(loadNumber(i, b.add(first, k)));
+  return numbers;
+}
+
+Values PanelMultiplier::loadB(int64_t j, Value step) {
+  step = b.add(firstStep, step);
+  ahead(j, step);
+  auto type = VectorType::get(getVectorNumbers(),
+                              getElementTypeOrSelf(panels.getType()));
+  Values indices(panel);
+  indices.append({step, b.index(j * getVectorNumbers())});
+  Value numbers = vector::LoadOp::create(b, type, panels, indices);
+  if (hasDot)
+    return {numbers};
+  return together == 2 ? splitPairs(b, numbers) : Values{widen(b, numbers)};
+}
+
+Value PanelMultiplier::multiplyAdd(ValueRange x, ValueRange y, Value sum) {
+  if (hasDot)
+    return dotPairs(b, x[0], y[0], sum);
+  for (auto [a, c] : llvm::zip_equal(x, y))
+    sum = b.fma(a, c, sum);
+  return sum;
+}
+
+void PanelMultiplier::prefetch(ArrayRef<Value> panel, int64_t j, Value step) {
   constexpr int64_t lineBytes = 64;
-  int64_t bytes = *getConstantIntValue(columns.index) * 4;
-  if (!isStreaming || bytes % lineBytes)
+  int64_t width =
+      getElementTypeOrSelf(panels.getType()).getIntOrFloatBitWidth();
+  int64_t number = j * getVectorNumbers();
+  if (number * width / 8 % lineBytes)
     return;
-  Values indices(row);
-  indices.push_back(columns.index);
+  Values indices(panel);
+  indices.append({step, b.index(number)});
   memref::PrefetchOp::create(b, panels, indices, /*isWrite=*/false,
                              /*localityHint=*/3, /*isDataCache=*/true);
 }
@@ -133,17 +238,17 @@ Values OnlineSoftmax::emitMask(RegisterTile tile, ValueRange scores,
 
 void OnlineSoftmax::emitScores(int64_t rows, Value row, Value panel, Value key,
                                Mask mask) {
-  RegisterTile tile = RegisterTile::get(b.target, rows, keyVectors);
-  Value next =
-      b.min(b.add(panel, 1), b.index(getStaticDim(op.getKeys(), 1) - 1));
-  Values products = emitProducts(
-      b, tile, b.index(0), b.index(headDim), Values(tile.size(), b.splat(0.0)),
-      [&](int64_t i, Value d) { return b.load(queries, {b.add(row, i), d}); },
-      [&](int64_t j, Value d) {
-        Columns columns{b.index(j * lanes)};
-        emitPrefetch(op.getKeys(), {keyHead, next, d}, columns);
-        return widen(b, b.load(op.getKeys(), {keyHead, panel, d}, columns));
-      });
+  RegisterTile tile = RegisterTile::get(b.target, rows, keyVectors,
+                                        getOperandRegisters(b.target, op));
+  PanelMultiplier multiplier(b, queries, row, keys, {keyHead, panel}, together);
+  Value next = b.min(b.add(panel, 1), b.index(getStaticDim(keys, 1) - 1));
+  if (isStreaming)
+    multiplier.ahead = [&](int64_t j, Value step) {
+      multiplier.prefetch({keyHead, next}, j, step);
+    };
+  Values products =
+      emitProducts(b, tile, b.index(0), b.index(headDim / together),
+                   Values(tile.size(), b.splat(0.0)), multiplier);
   products = mask(products);
   for (int64_t i = 0; i < rows; ++i) {
     Value at = b.add(row, i);
@@ -165,19 +270,19 @@ void OnlineSoftmax::emitWeights(Value row, Value count) {
   Value maximum = b.load(maxima, {row});
   Value lanewise = b.load(blockMaxima, {row}, Columns{b.index(0)});
   Exp2Base base = Exp2Base::get(b, b.maxf(maximum, b.maximum(lanewise)));
-  Values totals = b.loop(b.index(0), count, keyVectors * lanes,
-                         Values(keyVectors, b.splat(0.0)),
-                         [&](Value key, ValueRange totals) {
-                           Values results;
-                           for (int64_t j = 0; j < keyVectors; ++j) {
-                             Columns columns{b.add(key, j * lanes)};
-                             Value score = b.load(scores, {row}, columns);
-                             Value weight = emitExp2(b, score, base);
-                             b.store(weight, scores, {row}, columns);
-                             results.push_back(b.addf(totals[j], weight));
-                           }
-                           return results;
-                         });
+  Values totals = b.loop(
+      b.index(0), count, keyVectors * lanes, Values(keyVectors, b.splat(0.0)),
+      [&](Value key, ValueRange totals) {
+        Values results;
+        for (int64_t j = 0; j < keyVectors; ++j) {
+          Columns columns{b.add(key, j * lanes)};
+          Value score = b.load(scores, {row}, columns);
+          Value weight = emitExp2(b, score, base);
+          b.store(narrowTo(b, weights, weight), weights, {row}, columns);
+          results.push_back(b.addf(totals[j], weight));
+        }
+        return results;
+      });
   Value total = totals[0];
   for (Value other : ArrayRef(totals).drop_front())
     total = b.addf(total, other);
@@ -201,9 +306,17 @@ void OnlineSoftmax::emitRescale(Value row, Value maximum, Value newMaximum,
 
 void OnlineSoftmax::emitValues(int64_t rows, Value row, Value panel,
                                Value first, Value count) {
-  RegisterTile tile = RegisterTile::get(b.target, rows, valueVectors);
+  RegisterTile tile = RegisterTile::get(b.target, rows, valueVectors,
+                                        getOperandRegisters(b.target, op));
   Value column = b.mul(panel, valueVectors * lanes);
   int64_t ahead = pageBytes / (4 * valueVectors * lanes);
+  PanelMultiplier multiplier(b, weights, row, values, {keyHead, panel},
+                             together);
+  multiplier.firstStep = b.div(first, together);
+  if (isStreaming)
+    multiplier.ahead = [&](int64_t j, Value step) {
+      multiplier.prefetch({keyHead, panel}, j, b.add(step, ahead));
+    };
   Values inits;
   for (int64_t i = 0; i < rows; ++i) {
     Value factor = b.broadcast(b.load(factors, {b.add(row, i)}));
@@ -213,19 +326,9 @@ void OnlineSoftmax::emitValues(int64_t rows, Value row, Value panel,
       inits.push_back(b.mulf(sum, factor));
     }
   }
-  Values results = emitProducts(
-      b, tile, b.index(0), count, inits,
-      [&](int64_t i, Value key) {
-        return b.load(scores, {b.add(row, i), key});
-      },
-      [&](int64_t j, Value key) {
-        Value token = b.add(first, key);
-        Columns columns{b.index(j * lanes)};
-        emitPrefetch(op.getValues(), {keyHead, panel, b.add(token, ahead)},
-                     columns);
-        return widen(b,
-                     b.load(op.getValues(), {keyHead, panel, token}, columns));
-      });
+  // The key that makes the last pair whole has no weight.
+  Values results = emitProducts(b, tile, b.index(0), b.ceilDiv(count, together),
+                                inits, multiplier);
   for (auto [number, result] : llvm::enumerate(results))
     b.store(result, sums, {b.add(row, number / valueVectors)},
             Columns{b.add(column, number % valueVectors * lanes)});

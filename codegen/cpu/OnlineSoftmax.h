@@ -22,6 +22,9 @@ struct OnlineSoftmax {
 
   /// Keys of one block: scores of a block stay in the second level cache.
   static int64_t getBlockKeys(PanelAttentionOp op);
+  /// Rows of a tile of so many vectors of keys or values.
+  static int64_t getTileRows(CpuTarget target, PanelAttentionOp op,
+                             int64_t vectors);
   /// Bytes of the state of one row.
   static int64_t getRowBytes(PanelAttentionOp op);
 
@@ -74,15 +77,23 @@ struct OnlineSoftmax {
 
 private:
   void emitReset(Value row);
-  void emitPrefetch(Value panels, ArrayRef<Value> row, Columns columns);
+  Type getFactorType() {
+    return hasDot ? Type(b.getBF16Type()) : Type(b.getF32Type());
+  }
   void emitRescale(Value row, Value maximum, Value newMaximum, Value total);
 
   int64_t lanes;
+  /// Numbers of keys and values that lie together, and whether one instruction
+  /// multiplies these with as many narrow ones.
+  int64_t together;
+  bool hasDot;
   Value keyHead;
+  /// The panels, pairs among their columns.
+  Value keys, values;
   /// `[rows][headDim]`, scaled so that scores are exponents of two.
   Value queries;
-  /// `[rows][keys of a block]`: scores, then weights.
-  Value scores;
+  /// `[rows][keys of a block]`; weights may take the place of scores.
+  Value scores, weights;
   /// `[rows][valuePanels * valuePanel]`: weighted values so far.
   Value sums;
   /// `[rows][lanes]`: the largest scores of the block, lane by lane.

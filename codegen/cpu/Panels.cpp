@@ -26,31 +26,41 @@ static int64_t getValueVectors(CpuTarget target, int64_t headDim) {
 
 Panels Panels::get(CpuTarget target, Type element, int64_t kvHeads,
                    int64_t headDim, int64_t tokens) {
+  int64_t together = element.isBF16() && headDim % 2 == 0 ? 2 : 1;
   int64_t keyPanel = target.getPanel();
   int64_t valuePanel = getValueVectors(target, headDim) * target.getLanes();
-  int64_t keyPanels = llvm::divideCeil(tokens, keyPanel);
-  int64_t valuePanels = llvm::divideCeil(headDim, valuePanel);
-  return {MemRefType::get({kvHeads, keyPanels, headDim, keyPanel}, element),
-          MemRefType::get({kvHeads, valuePanels, tokens, valuePanel}, element)};
+  SmallVector<int64_t> keys = {kvHeads,
+                               int64_t(llvm::divideCeil(tokens, keyPanel)),
+                               headDim / together, keyPanel};
+  SmallVector<int64_t> values = {
+      kvHeads, int64_t(llvm::divideCeil(headDim, valuePanel)),
+      int64_t(llvm::divideCeil(tokens, together)), valuePanel};
+  if (together > 1) {
+    keys.push_back(together);
+    values.push_back(together);
+  }
+  return {MemRefType::get(keys, element), MemRefType::get(values, element),
+          tokens};
 }
 
 Panels Panels::getRows(Type element, int64_t kvHeads, int64_t headDim,
                        int64_t tokens) {
   return {MemRefType::get({kvHeads, tokens, headDim, 1}, element),
-          MemRefType::get({kvHeads, 1, tokens, headDim}, element)};
+          MemRefType::get({kvHeads, 1, tokens, headDim}, element), tokens};
 }
 
 int64_t Panels::getTokenBytes() const {
-  int64_t keyValues = keys.getDimSize(0) * keys.getDimSize(2);
-  return (keyValues * keys.getElementTypeBitWidth() / 8) +
-         getBytes(values) / values.getDimSize(2);
+  int64_t keyTokens = keys.getDimSize(1) * keys.getDimSize(3);
+  int64_t together = values.getRank() == 5 ? values.getDimSize(4) : 1;
+  int64_t valueTokens = values.getDimSize(2) * together;
+  return getBytes(keys) / keyTokens + getBytes(values) / valueTokens;
 }
 
 int64_t Panels::getSplits() const {
   // A task reads at least this many keys, and few heads make tasks for some
   // threads.
   constexpr int64_t keysOfTask = 512, tasks = 32;
-  int64_t most = values.getDimSize(2) / keysOfTask;
+  int64_t most = tokens / keysOfTask;
   int64_t wanted = llvm::divideCeil(tasks, keys.getDimSize(0));
   return std::max<int64_t>(1, std::min(most, wanted));
 }

@@ -15,7 +15,9 @@ namespace mlir::mod {
 /// The buffers for the keys and the values of `tokens` tokens.
 struct Panels {
   MemRefType keys, values;
+  int64_t tokens;
 
+  /// Those of bf16 lie in pairs, unless a head has an odd width.
   static Panels get(CpuTarget target, Type element, int64_t kvHeads,
                     int64_t headDim, int64_t tokens);
 

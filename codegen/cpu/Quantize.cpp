@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/cpu/Bfloat16.h"
 #include "codegen/cpu/Kernels.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include <limits>
@@ -50,7 +51,6 @@ private:
   Value getFactor(Value token);
   Value round(Value x, Value factor);
   Value roundToInteger(Value x, Value factor);
-  Value roundToBF16(Value x);
   void emitTail(Value token, Value row, Value factor, int64_t first);
 };
 } // namespace
@@ -67,33 +67,17 @@ Value Quantizer::getFactor(Value token) {
   return b.broadcast(arith::SelectOp::create(b, normal, inverse, b.f32(0.0)));
 }
 
-static Value bitcast(KernelBuilder &b, Value x, Type element) {
-  return arith::BitcastOp::create(b, b.vectorType(element), x);
-}
-
 /// Adding 1.5 * 2^23 rounds to an integer, which is then the lowest bits.
 Value Quantizer::roundToInteger(Value x, Value factor) {
   Value shifted = b.addf(b.mulf(x, factor), b.splat(12582912.0));
-  Value bits = bitcast(b, shifted, b.getI32Type());
+  Value bits = arith::BitcastOp::create(b, b.ints(), shifted);
   Value integer = arith::SubIOp::create(b, bits, b.splatInt(0x4B400000));
   return arith::TruncIOp::create(b, b.vectorType(element), integer);
 }
 
-/// Half of the lowest bit that stays, or just below where that bit is even,
-/// carries into it.
-Value Quantizer::roundToBF16(Value x) {
-  Value bits = bitcast(b, x, b.getI32Type());
-  Value high = arith::ShRUIOp::create(b, bits, b.splatInt(16));
-  Value odd = arith::AndIOp::create(b, high, b.splatInt(1));
-  Value carry = arith::AddIOp::create(b, odd, b.splatInt(0x7FFF));
-  Value rounded = arith::AddIOp::create(b, bits, carry);
-  Value upper = arith::ShRUIOp::create(b, rounded, b.splatInt(16));
-  Value half = arith::TruncIOp::create(b, b.vectorType(b.getI16Type()), upper);
-  return bitcast(b, half, element);
-}
-
 Value Quantizer::round(Value x, Value factor) {
-  return element.isBF16() ? roundToBF16(x) : roundToInteger(x, factor);
+  return element.isBF16() ? narrowTo(b, op.getInto(), x)
+                          : roundToInteger(x, factor);
 }
 
 /// The columns from `first` on: the rest of the input, then zeros.

@@ -82,28 +82,3 @@ Values mod::emitProducts(KernelBuilder &b, RegisterTile tile, Value from,
   tile.split = tile.unroll = 1;
   return emitSplitSteps(b, tile, middle, to, sums, multiplier);
 }
-
-namespace {
-/// Scalars of f32 with vectors of f32.
-struct ScalarMultiplier : Multiplier {
-  using Load = function_ref<Value(int64_t, Value)>;
-
-  ScalarMultiplier(KernelBuilder &builder, Load a, Load b)
-      : Multiplier(builder), scalarOf(a), vectorOf(b) {}
-
-  Values loadA(int64_t i, Value step) override {
-    return {b.broadcast(scalarOf(i, step))};
-  }
-  Values loadB(int64_t j, Value step) override { return {vectorOf(j, step)}; }
-
-  Load scalarOf, vectorOf;
-};
-} // namespace
-
-Values mod::emitProducts(KernelBuilder &builder, RegisterTile tile, Value from,
-                         Value to, ValueRange inits,
-                         function_ref<Value(int64_t, Value)> a,
-                         function_ref<Value(int64_t, Value)> b) {
-  ScalarMultiplier multiplier(builder, a, b);
-  return emitProducts(builder, tile, from, to, inits, multiplier);
-}

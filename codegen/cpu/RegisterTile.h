@@ -59,12 +59,6 @@ protected:
 Values emitProducts(KernelBuilder &builder, RegisterTile tile, Value from,
                     Value to, ValueRange inits, Multiplier &multiplier);
 
-/// The same in f32, where `a` gives scalars and `b` vectors.
-Values emitProducts(KernelBuilder &builder, RegisterTile tile, Value from,
-                    Value to, ValueRange inits,
-                    function_ref<Value(int64_t, Value)> a,
-                    function_ref<Value(int64_t, Value)> b);
-
 } // namespace mlir::mod
 
 #endif // MOD_CODEGEN_CPU_REGISTERTILE_H

@@ -57,7 +57,8 @@ void KeyRange::emit() {
 
 void KeyRange::forTiles(int64_t vectors,
                         function_ref<void(int64_t, int64_t)> body) {
-  int64_t tiles = llvm::divideCeil(group, b.target.getTileRows(vectors));
+  int64_t tiles = llvm::divideCeil(
+      group, OnlineSoftmax::getTileRows(b.target, op, vectors));
   int64_t rows = llvm::divideCeil(group, tiles);
   for (int64_t row = 0; row < group; row += rows)
     body(row, std::min(rows, group - row));

@@ -49,7 +49,7 @@ func.func @decode(%tokens: memref<1x1xi32> {mod.role = "tokens"},
   mod.cached_attention %q over %second heads(4) kv_heads(2) into(%out)
       : (memref<1x1x16xf32>, !mod.kv_cache<32x8xf32>, memref<1x1x16xf32>) -> ()
   // A single query shares out the keys of a long cache.
-  // CHECK: mod.append_panels {{.*}} memref<1x69x10x16xbf16>, memref<1x2x1100x8xbf16>
+  // CHECK: mod.append_panels {{.*}} memref<1x69x5x16x2xbf16>, memref<1x2x550x8x2xbf16>
   mod.cache_append %third, %wide, %wide
       : !mod.kv_cache<1100x10xbf16>, memref<1x1x10xf32>, memref<1x1x10xf32>
   // CHECK: %[[PARTIALS:.*]] = memref.alloc() : memref<1x2x12xf32>

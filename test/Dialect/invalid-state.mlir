@@ -251,6 +251,22 @@ func.func @append_panels(%k: memref<1x4x8xf32>, %n: index, %keys: memref<2x2x4x1
 
 // -----
 
+func.func @append_panels(%k: memref<1x4x8xf32>, %n: index, %keys: memref<2x2x2x16x2xbf16>, %values: memref<2x1x30x8xbf16>) {
+  // expected-error @below {{panels of keys 'memref<2x2x2x16x2xbf16>' and of values 'memref<2x1x30x8xbf16>' must both lie in pairs, or neither}}
+  mod.append_panels %k, %k at(%n) into(%keys, %values) : memref<1x4x8xf32>, memref<1x4x8xf32>, memref<2x2x2x16x2xbf16>, memref<2x1x30x8xbf16>
+  return
+}
+
+// -----
+
+func.func @append_panels(%k: memref<1x4x8xf32>, %n: index, %keys: memref<2x2x1x16x4xbf16>, %values: memref<2x1x8x8x4xbf16>) {
+  // expected-error @below {{must both lie in pairs, or neither}}
+  mod.append_panels %k, %k at(%n) into(%keys, %values) : memref<1x4x8xf32>, memref<1x4x8xf32>, memref<2x2x1x16x4xbf16>, memref<2x1x8x8x4xbf16>
+  return
+}
+
+// -----
+
 func.func @append_panels(%k: memref<1x4x8xf32>, %n: index, %keys: memref<2x?x4x16xf32>, %values: memref<2x1x30x8xf32>) {
   // expected-error @below {{panels must have a static shape}}
   mod.append_panels %k, %k at(%n) into(%keys, %values) : memref<1x4x8xf32>, memref<1x4x8xf32>, memref<2x?x4x16xf32>, memref<2x1x30x8xf32>

@@ -258,6 +258,16 @@ func.func @temporary_cache(%k: tensor<1x?x8xf32>, %p: tensor<1x?xi32>) {
   return
 }
 
+// CHECK-LABEL: func @pairs
+func.func @pairs(%q: memref<1x1x16xf32>, %k: memref<1x1x8xf32>, %n: index,
+                 %keys: memref<2x2x2x16x2xbf16>, %values: memref<2x1x15x8x2xbf16>) {
+  // CHECK: mod.append_panels {{.*}} : memref<1x1x8xf32>, memref<1x1x8xf32>, memref<2x2x2x16x2xbf16>, memref<2x1x15x8x2xbf16>
+  mod.append_panels %k, %k at(%n) into(%keys, %values) : memref<1x1x8xf32>, memref<1x1x8xf32>, memref<2x2x2x16x2xbf16>, memref<2x1x15x8x2xbf16>
+  // CHECK: mod.panel_attention {{.*}} heads(4) into(%{{.*}}) : memref<1x1x16xf32>, memref<2x2x2x16x2xbf16>, memref<2x1x15x8x2xbf16>, memref<1x1x16xf32>
+  mod.panel_attention %q, %keys, %values of(%n) heads(4) into(%q) : memref<1x1x16xf32>, memref<2x2x2x16x2xbf16>, memref<2x1x15x8x2xbf16>, memref<1x1x16xf32>
+  return
+}
+
 // CHECK-LABEL: func @panels
 func.func @panels(%q: memref<1x1x16xf32>, %k: memref<1x1x8xf32>, %p: memref<1x1xi32>, %n: index,
                   %keys: memref<2x2x4x16xf32>, %values: memref<2x1x30x8xf32>, %partials: memref<4x3x6xf32>) {

@@ -96,7 +96,7 @@
 // Caches of a session may be narrower than what is computed.
 
 // BF16-LABEL: func.func @forward(
-// BF16: mod.temporary_cache : !mod.kv_cache<9x3xf32>
+// BF16: mod.temporary_cache : !mod.kv_cache<9x3xbf16>
 // BF16-LABEL: func.func @prefill(
 // BF16-SAME: !mod.kv_cache<9x3xbf16>
 // BF16-LABEL: func.func @decode(

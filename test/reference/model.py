@@ -18,7 +18,7 @@ import numpy as np
 import checkpoint
 import experts
 import families
-from narrow import Products
+from narrow import Caches, Products
 
 GATES = {
     "raw": lambda r: r,
@@ -245,11 +245,11 @@ class Layer:
 
 
 class Model:
-    """A model directory, with all arithmetic in `dtype` but that of products,
-    which is in `products`."""
+    """A model directory, with all arithmetic in `dtype` but that of products
+    and of attention, which is in `products` and over `caches`."""
 
-    def __init__(self, config, tensors, dtype=np.float64, products="f32"):
-        self.multiply = Products(products)
+    def __init__(self, config, tensors, dtype=np.float64, products="f32", caches="f32"):
+        self.multiply, self.caches = Products(products), Caches(caches)
         tensors = {name: tensor.astype(dtype) for name, tensor in tensors.items()}
         tensors = families.adapt_tensors(config, tensors)
         self.vocab = config["vocab_size"]
@@ -279,8 +279,8 @@ class Model:
             layer.experts = experts.read_experts(config, tensors, i)
 
     @classmethod
-    def load(cls, directory, dtype=np.float64, products="f32", kv_tokens=None):
-        model = cls(*checkpoint.read_model(directory), dtype, products)
+    def load(cls, directory, dtype=np.float64, products="f32", caches="f32", kv_tokens=None):
+        model = cls(*checkpoint.read_model(directory), dtype, products, caches)
         for routing in model.routed.values():
             routing.kv_tokens = kv_tokens
         return model
@@ -373,11 +373,11 @@ def attend(model, layer, x, positions):
     k, v = (rows.reshape(tokens, model.kv_heads, -1) for rows in (k, v))
     q, k = model.norm_heads(q, layer.q_norm), model.norm_heads(k, layer.k_norm)
     q, k = rotate(model, q, positions), rotate(model, k, positions)
-    k, v = np.repeat(k, group, axis=1), np.repeat(v, group, axis=1)
-    scores = np.einsum("ihd,jhd->hij", q, k) / model.dtype(math.sqrt(model.head_dim))
+    k, v = (np.repeat(model.caches.keep(rows), group, axis=1) for rows in (k, v))
+    scores = np.einsum("ihd,jhd->hij", model.caches.scale_query(q), k)
     behind = np.arange(tokens)[:, None] - np.arange(tokens)
     scores[:, (behind < 0) | (behind >= layer.window)] = -np.inf
-    mixed = np.einsum("hij,jhd->ihd", softmax(scores), v).reshape(tokens, -1)
+    mixed = model.caches.mix(scores, v).reshape(tokens, -1)
     return model.multiply(mixed, layer.o) + layer.o_bias
 
 

@@ -8,6 +8,8 @@ rounded, then multiplied exactly.
           inputs up to 32767 by the largest of each token
 """
 
+import math
+
 import numpy as np
 
 GROUP = 32
@@ -46,6 +48,30 @@ def round_input(x, limit):
 
 WEIGHTS = {"bf16": round_bf16, "bf16-inputs": round_bf16, "i8": round_bytes, "i4": round_nibbles}
 LIMITS = {"i8": 127, "i4": 32767}
+
+
+class Caches:
+    """Attention over keys and values that are kept in `dtype`: f32, bf16, or bf16-inputs, where what they are multiplied
+    with is rounded as well. Weights of the softmax are powers of two, relative to one: no rounding tells which."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+
+    def keep(self, rows):
+        return rows if self.dtype == "f32" else round_bf16(rows).astype(np.float64)
+
+    def scale_query(self, q):
+        """What gives scores in powers of two."""
+        scaled = q * (math.log2(math.e) / math.sqrt(q.shape[-1]))
+        return round_bf16(scaled).astype(np.float64) if self.dtype == "bf16-inputs" else scaled
+
+    def mix(self, scores, v):
+        """The values `[keys, heads, width]` by the softmax of scores `[heads, queries, keys]`."""
+        weights = np.exp2(scores - np.rint(scores.max(-1, keepdims=True)))
+        total = weights.sum(-1)
+        if self.dtype == "bf16-inputs":
+            weights = round_bf16(weights).astype(np.float64)
+        return np.einsum("hij,jhd->ihd", weights, v) / total.T[..., None]
 
 
 class Products:

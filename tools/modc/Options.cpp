@@ -184,8 +184,10 @@ struct Parser {
                "paper, astramind-hf, epfml, ..."),
       cl::value_desc("NAME"), cl::cat(category)};
   cl::opt<std::string> kvDtype{
-      "kv-dtype", cl::desc("What KV caches hold: f32 (default) or bf16"),
-      cl::value_desc("TYPE"), cl::init("f32"), cl::cat(category)};
+      "kv-dtype",
+      cl::desc("What KV caches hold: f32 or bf16 (default: f32 with "
+               "--dtype=f32, else bf16)"),
+      cl::value_desc("TYPE"), cl::cat(category)};
   cl::opt<std::string> kvTokens{
       "kv-tokens",
       cl::desc("Tokens that KV caches of routed blocks hold (default: a "
@@ -238,14 +240,16 @@ bool Parser::read(CommandLine &line) {
       !parseChoice<std::string>(
           "dtype", dtype, line.dtype,
           {{"f32", "f32"}, {"bf16", "bf16"}, {"i8", "i8"}, {"i4", "i4"}}) ||
-      !parseChoice<StringRef>("kv-dtype", kvDtype, ignored,
-                              {{"f32", ""}, {"bf16", ""}}) ||
       !parseChoice<bool>("weights", weights, line.externalWeights,
                          {{"embed", false}, {"external", true}}))
     return false;
   if (chip.getNumOccurrences() && !isGpu)
     return usageError("--chip is for --target=nvptx");
   if (isGpu && !parseChips(chip, line))
+    return false;
+  if (kvDtype.getNumOccurrences() &&
+      !parseChoice<StringRef>("kv-dtype", kvDtype, ignored,
+                              {{"f32", ""}, {"bf16", ""}}))
     return false;
   if (decodeRouting.getNumOccurrences() &&
       !parseChoice<StringRef>(

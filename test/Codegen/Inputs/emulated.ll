@@ -36,3 +36,15 @@ define internal <16 x i32> @emulated.x86.avx512.vpdpbusd.512(<16 x i32> %sum, <6
   %result = add <16 x i32> %sum, %p0123
   ret <16 x i32> %result
 }
+
+define internal <16 x bfloat> @emulated.x86.avx512bf16.cvtneps2bf16.512(<16 x float> %x) alwaysinline {
+  %bits = bitcast <16 x float> %x to <16 x i32>
+  %high = lshr <16 x i32> %bits, splat (i32 16)
+  %odd = and <16 x i32> %high, splat (i32 1)
+  %carry = add <16 x i32> %odd, splat (i32 32767)
+  %rounded = add <16 x i32> %bits, %carry
+  %upper = lshr <16 x i32> %rounded, splat (i32 16)
+  %half = trunc <16 x i32> %upper to <16 x i16>
+  %result = bitcast <16 x i16> %half to <16 x bfloat>
+  ret <16 x bfloat> %result
+}

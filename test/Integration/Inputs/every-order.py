@@ -19,8 +19,8 @@ def check_model(line, number, work):
     flags, lengths, *modc_flags = (part.split() for part in line.split("|"))
     modc_flags = sum(modc_flags, [])
     is_narrow = any("dtype=bf16" in flag for flag in modc_flags)
-    products = "bf16-inputs" if "--dtype=bf16" in modc_flags else "f32"
-    directory, choose = make_model(flags, number, work, products)
+    products, caches = ("bf16-inputs", "bf16") if "--dtype=bf16" in modc_flags else ("f32", "f32")
+    directory, choose = make_model(flags, number, work, products=products, caches=caches)
     run(["modc", directory, "-o", directory / "exe", "--target=nvptx", *modc_flags])
     errors = []
     for length in map(int, lengths):

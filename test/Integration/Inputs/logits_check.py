@@ -35,11 +35,11 @@ def run(command):
     return result.stdout
 
 
-def choose_prompt(directory, candidates, products="f32", kv_tokens=None):
-    """The first prompt whose routing no rounding can change, and its logits."""
-    least = MARGIN if products == "f32" else NARROW_MARGIN
+def choose_prompt(directory, candidates, **loading):
+    """The first prompt whose routing no rounding can change, and its logits; `loading` is for `Model.load`."""
+    least = MARGIN if loading.get("products", "f32") == "f32" else NARROW_MARGIN
     for tokens in candidates:
-        model = Model.load(directory, products=products, kv_tokens=kv_tokens)
+        model = Model.load(directory, **loading)
         causal = forward(model, tokens, "causal")
         expected = {"top_k": forward(model, tokens, "top_k"), "causal": causal, "stepwise": causal}
         if model.margin > least:

@@ -18,8 +18,8 @@ def find_flag(modc_flags, name, kind=str):
     return values[0] if values else None
 
 
-def make_model(flags, number, work, products="f32", kv_tokens=None):
-    """The directory of a random model, and a source of prompts for it."""
+def make_model(flags, number, work, **loading):
+    """The directory of a random model, and a source of prompts for it; `loading` is for the reference's `Model.load`."""
     directory = work / f"model-{number}"
     run([MAKE, directory, "--seed", number, *flags])
     vocab = json.loads((directory / "config.json").read_text())["vocab_size"]
@@ -27,7 +27,7 @@ def make_model(flags, number, work, products="f32", kv_tokens=None):
 
     def choose(length):
         prompts = (random.integers(0, vocab, length) for _ in range(TRIES))
-        return choose_prompt(directory, prompts, products, kv_tokens)
+        return choose_prompt(directory, prompts, **loading)
 
     return directory, choose
 

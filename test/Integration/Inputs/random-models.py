@@ -42,11 +42,16 @@ def check_model(line, number, work):
     flags, lengths, *modc_flags = (part.split() for part in line.split("|"))
     modc_flags = sum(modc_flags, [])
     products = find_flag(modc_flags, "dtype") or "f32"
-    if products == "bf16" and ("--target=nvptx" in modc_flags or multiplies_bf16(modc_flags)):
+    caches = find_flag(modc_flags, "kv-dtype") or ("f32" if products == "f32" else "bf16")
+    is_exact = products in ("f32", "bf16") and caches == "f32"
+    is_gpu, rounds_inputs = "--target=nvptx" in modc_flags, multiplies_bf16(modc_flags)
+    if products == "bf16" and (is_gpu or rounds_inputs):
         products = "bf16-inputs"
-    is_exact = products in ("f32", "bf16") and "--kv-dtype=bf16" not in modc_flags
+    if caches == "bf16" and rounds_inputs and not is_gpu:
+        caches = "bf16-inputs"
     tolerance = TOLERANCE if is_exact else NARROW_TOLERANCE
-    directory, choose = make_model(flags, number, work, products, find_flag(modc_flags, "kv-tokens", int))
+    directory, choose = make_model(flags, number, work, products=products, caches=caches,
+                                   kv_tokens=find_flag(modc_flags, "kv-tokens", int))
     prompts = [choose(int(length)) for length in lengths]
     if find_flag(modc_flags, "batch"):
         return check_batch(directory, prompts, modc_flags, tolerance, number)
