@@ -28,6 +28,12 @@ namespace {
 /// its tokens touched and no others.
 constexpr int64_t kPageBytes = 4096;
 
+/// A task of a CPU reads at least this many keys of one query, and few heads
+/// make tasks for some threads; the same of blocks of a GPU, of which each
+/// multiprocessor takes some.
+constexpr int64_t kKeysOfTask = 512, kTasks = 32;
+constexpr int64_t kKeysOfBlock = 64, kBlocks = 512;
+
 /// Where the keys and values of one cache lie in the memory of all.
 struct CachePlace {
   Panels panels;
@@ -382,12 +388,14 @@ void StateLowering::lower(CacheRoomOp op, CacheBuffers buffers) {
 
 void StateLowering::lower(CachedAttentionOp op, CacheBuffers buffers,
                           Value count) {
-  int64_t splits = getPanels(op.getCache()).getSplits();
+  Panels panels = getPanels(op.getCache());
+  int64_t splits = target ? panels.getSplits(kKeysOfTask, kTasks)
+                          : panels.getSplits(kKeysOfBlock, kBlocks);
   auto query = cast<ShapedType>(op.getQuery().getType());
   int64_t headDim = query.getDimSize(2) / op.getHeads();
   bool isSingle = query.getDimSize(1) == 1;
   Value partials;
-  if (target && isSingle && splits > 1)
+  if (isSingle && splits > 1)
     partials = memref::AllocOp::create(
         builder, op.getLoc(),
         MemRefType::get({int64_t(op.getHeads()), splits, headDim + 2},

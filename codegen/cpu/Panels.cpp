@@ -56,10 +56,7 @@ int64_t Panels::getTokenBytes() const {
   return getBytes(keys) / keyTokens + getBytes(values) / valueTokens;
 }
 
-int64_t Panels::getSplits() const {
-  // A task reads at least this many keys, and few heads make tasks for some
-  // threads.
-  constexpr int64_t keysOfTask = 512, tasks = 32;
+int64_t Panels::getSplits(int64_t keysOfTask, int64_t tasks) const {
   int64_t most = tokens / keysOfTask;
   int64_t wanted = llvm::divideCeil(tasks, keys.getDimSize(0));
   return std::max<int64_t>(1, std::min(most, wanted));

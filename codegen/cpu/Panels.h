@@ -30,8 +30,9 @@ struct Panels {
   }
   /// Bytes of the key and the value of one token, in all heads.
   int64_t getTokenBytes() const;
-  /// Tasks among which a single query shares out the keys of one head.
-  int64_t getSplits() const;
+  /// Parts among which a single query shares out the keys of one head: of so
+  /// many keys at least, so that all heads make about so many tasks.
+  int64_t getSplits(int64_t keysOfTask, int64_t tasks) const;
 };
 
 } // namespace mlir::mod

@@ -13,6 +13,9 @@
 
 namespace mlir::mod {
 
+/// What a view is of.
+Value getRoot(Value buffer);
+
 /// A place in one of the program's blocks of memory.
 struct DevicePlace {
   BlockArgument root;

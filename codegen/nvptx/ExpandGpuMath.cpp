@@ -61,6 +61,7 @@ void ExpandGpuMathPass::runOnOperation() {
   patterns.add<ExpandRsqrt>(&getContext());
   patterns.add<ToIntrinsic<math::SqrtOp>>(&getContext(), "llvm.sqrt.f32");
   patterns.add<ToIntrinsic<math::FmaOp>>(&getContext(), "llvm.fma.f32");
+  patterns.add<ToIntrinsic<math::Exp2Op>>(&getContext(), "llvm.exp2.f32");
   patterns.add<ToIntrinsic<math::AbsFOp>>(&getContext(), "llvm.fabs.f32");
   patterns.add<ToIntrinsic<math::FloorOp>>(&getContext(), "llvm.floor.f32");
   patterns.add<ToIntrinsic<math::CeilOp>>(&getContext(), "llvm.ceil.f32");
@@ -68,8 +69,8 @@ void ExpandGpuMathPass::runOnOperation() {
                                                "llvm.roundeven.f32");
   patterns.add<ToIntrinsic<math::CopySignOp>>(&getContext(),
                                               "llvm.copysign.f32");
-  math::populateExpansionPatterns(
-      patterns, {"exp2f", "powf", "sinh", "cosh", "tan", "clampf"});
+  math::populateExpansionPatterns(patterns,
+                                  {"powf", "sinh", "cosh", "tan", "clampf"});
   if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
     return signalPassFailure();
   WalkResult result = getOperation().walk([](Operation *op) {

@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/nvptx/DeviceMemory.h"
 #include "codegen/nvptx/Kernels.h"
 #include "codegen/nvptx/Passes.h"
 #include "dialect/Programs.h"
-#include "mlir/Interfaces/ViewLikeInterface.h"
 
 namespace mlir::mod {
 #define GEN_PASS_DEF_GROUPKERNELSPASS
@@ -23,13 +23,6 @@ struct GroupKernelsPass : mod::impl::GroupKernelsPassBase<GroupKernelsPass> {
   void runOnOperation() override;
 };
 } // namespace
-
-/// What a view is of.
-static Value getRoot(Value buffer) {
-  while (auto view = buffer.getDefiningOp<ViewLikeOpInterface>())
-    buffer = view.getViewSource();
-  return buffer;
-}
 
 static bool usesRoot(Operation *op, Value root) {
   return llvm::any_of(op->getOperands(), [&](Value operand) {

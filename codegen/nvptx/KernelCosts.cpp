@@ -11,7 +11,6 @@
 #include "dialect/Programs.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Interfaces/ViewLikeInterface.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -34,9 +33,7 @@ static int64_t getBytes(Value buffer) {
 
 /// Whether a buffer is one of weights or caches: these have to be read.
 static bool isNeeded(Value buffer) {
-  while (auto view = buffer.getDefiningOp<ViewLikeOpInterface>())
-    buffer = view.getViewSource();
-  auto argument = dyn_cast<BlockArgument>(buffer);
+  auto argument = dyn_cast<BlockArgument>(getRoot(buffer));
   if (!argument)
     return false;
   auto program = cast<func::FuncOp>(argument.getOwner()->getParentOp());
@@ -63,6 +60,8 @@ static int64_t getTouchedBytes(Operation *op, Value operand) {
 
 /// Whether an op reads what it writes.
 static bool readsDestination(Operation *op, Value operand) {
+  if (auto attention = dyn_cast<PanelAttentionOp>(op))
+    return operand == attention.getPartials();
   auto linear = dyn_cast<LinearOp>(op);
   return linear && linear.getAccumulate() && operand == linear.getInto();
 }

@@ -326,7 +326,7 @@ static void emitScalars(ThreadBuilder &b, ArrayRef<Operation *> scalars) {
 /// Writes the code that clones of the ops stand for.
 FailureOr<Geometry> KernelOutliner::emit(Body &body, const KernelWork &work,
                                          ArrayRef<Operation *> clones,
-                                         Value count) {
+                                         Value counts) {
   body.builder.setInsertionPoint(clones.front());
   body.enterGuards();
   ThreadBuilder b(body.loc, body.builder, body.func, body.rows);
@@ -335,9 +335,8 @@ FailureOr<Geometry> KernelOutliner::emit(Body &body, const KernelWork &work,
   for (Operation *op : ops.drop_front())
     followers.push_back(cast<linalg::LinalgOp>(op));
   FailureOr<Geometry> geometry =
-      count ? emitGpuKernel(b, cast<SelectOp>(ops.front()), count)
-      : followers.empty()
-          ? emitGpuKernel(b, ops.front())
+      followers.empty()
+          ? emitGpuKernel(b, ops.front(), counts)
           : emitGpuKernel(b, cast<LinearOp>(ops.front()), followers);
   if (!work.scalars.empty())
     emitScalars(b, clones.drop_front(work.ops.size()));
@@ -357,16 +356,17 @@ LogicalResult KernelOutliner::outline(OpBuilder &builder,
       return failure();
   if (failed(body.mapGuards(work.guards)))
     return failure();
-  Value count;
-  if (work.count)
-    count = *body.mapBuffer(work.count);
+  Value counts;
+  if (work.counts)
+    counts = *body.mapBuffer(work.counts);
   SmallVector<Operation *> clones;
   for (Operation *next : all)
     clones.push_back(body.builder.clone(*next, body.mapping));
-  if (body.isAligned && isa<LinearOp>(op))
+  if (body.isAligned && isa<LinearOp, PanelAttentionOp>(op))
     clones.front()->setAttr(kAlignedAttr, body.builder.getUnitAttr());
-  FailureOr<const Kernel *> kernel = finish(
-      body, getKernelName(op), [&] { return emit(body, work, clones, count); });
+  FailureOr<const Kernel *> kernel = finish(body, getKernelName(op), [&] {
+    return emit(body, work, clones, counts);
+  });
   if (failed(kernel))
     return failure();
   gpu::LaunchFuncOp launched = launch(builder, **kernel, body.operands);

@@ -24,8 +24,9 @@ struct KernelWork {
   /// A product and elementwise ops on what it writes, or any one op.
   SmallVector<Operation *> ops;
   ArrayRef<Guard> guards;
-  /// Where a selection writes how much it selected.
-  Value count = {};
+  /// Where a selection writes how much it selected, or blocks of an attention
+  /// count those that are done.
+  Value counts = {};
   /// Stores that one thread does at the end.
   SmallVector<Operation *> scalars = {};
 };
@@ -53,7 +54,7 @@ private:
   class Body;
 
   FailureOr<Geometry> emit(Body &body, const KernelWork &work,
-                           ArrayRef<Operation *> clones, Value count);
+                           ArrayRef<Operation *> clones, Value counts);
   FailureOr<const Kernel *> finish(Body &body, StringRef name,
                                    function_ref<FailureOr<Geometry>()> emit);
   gpu::LaunchFuncOp launch(OpBuilder &builder, const Kernel &kernel,

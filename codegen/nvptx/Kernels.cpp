@@ -10,12 +10,15 @@
 using namespace mlir;
 using namespace mlir::mod;
 
-FailureOr<Geometry> mod::emitGpuKernel(ThreadBuilder &b, Operation *op) {
+FailureOr<Geometry> mod::emitGpuKernel(ThreadBuilder &b, Operation *op,
+                                       Value counts) {
   return TypeSwitch<Operation *, FailureOr<Geometry>>(op)
       .Case<EmbeddingOp, PositionsOp, GatherOp, ScatterOp, NoiseOp, QuantizeOp,
             RopeOp, AppendPanelsOp, RMSNormOp, InverseRMSOp, RouterOp,
-            SoftmaxOp, LinearOp, PanelAttentionOp, linalg::LinalgOp>(
+            SoftmaxOp, LinearOp, linalg::LinalgOp>(
           [&](auto op) { return emitGpuKernel(b, op); })
+      .Case<SelectOp, PanelAttentionOp>(
+          [&](auto op) { return emitGpuKernel(b, op, counts); })
       .Default([](Operation *op) {
         return op->emitOpError("has no kernel for nvptx");
       });
@@ -61,6 +64,14 @@ static LogicalResult verifyLinalg(linalg::LinalgOp op) {
   return success();
 }
 
+/// Caches of GPUs hold heads row by row.
+static LogicalResult verifyRows(Operation *op, Value keys, Value values) {
+  if (getBound(keys, 3) == 1 && getBound(values, 1) == 1)
+    return success();
+  return op->emitOpError("has keys or values in panels; nvptx has kernels for "
+                         "panels of one key and of a whole value");
+}
+
 /// What an op says beyond what its kernel does; empty where nothing is.
 static StringRef getUnknownClause(Operation *op) {
   return TypeSwitch<Operation *, StringRef>(op)
@@ -84,6 +95,10 @@ LogicalResult mod::verifyGpuKernel(Operation *op) {
     return verifyLinear(linear);
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
     return verifyLinalg(linalgOp);
+  if (auto attention = dyn_cast<PanelAttentionOp>(op);
+      attention &&
+      failed(verifyRows(op, attention.getKeys(), attention.getValues())))
+    return failure();
   bool isKnown =
       isa<EmbeddingOp, PositionsOp, GatherOp, ScatterOp, NoiseOp, QuantizeOp,
           RopeOp, AppendPanelsOp, RMSNormOp, InverseRMSOp, RouterOp, SoftmaxOp,

@@ -25,8 +25,11 @@ inline constexpr llvm::StringLiteral kInverseRMSAttr = "mod.inverse_rms";
 /// weight is of.
 inline constexpr llvm::StringLiteral kRoundInputAttr = "mod.round_input";
 
-/// Writes the kernel of an op; fails with an error where it has none.
-FailureOr<Geometry> emitGpuKernel(ThreadBuilder &b, Operation *op);
+/// Writes the kernel of an op; fails with an error where it has none. `counts`
+/// is where a selection writes how much it selected, or where blocks of an
+/// attention count those that are done.
+FailureOr<Geometry> emitGpuKernel(ThreadBuilder &b, Operation *op,
+                                  Value counts);
 
 /// One element of `rows` rows of `width` columns for each thread.
 Geometry emitElements(ThreadBuilder &b, Value rows, int64_t width,
@@ -50,7 +53,7 @@ Geometry emitGpuKernel(ThreadBuilder &b, SoftmaxOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, SelectOp op, Value count);
 Geometry emitGpuKernel(ThreadBuilder &b, LinearOp op,
                        ArrayRef<linalg::LinalgOp> followers = {});
-Geometry emitGpuKernel(ThreadBuilder &b, PanelAttentionOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, PanelAttentionOp op, Value counters);
 Geometry emitGpuKernel(ThreadBuilder &b, linalg::LinalgOp op);
 
 /// Errors that say why an op has no kernel.

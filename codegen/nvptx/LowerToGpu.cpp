@@ -34,10 +34,13 @@ private:
   LogicalResult lowerBranch(scf::IfOp branch, ArrayRef<Guard> guards);
   LogicalResult lowerScalars(ArrayRef<Operation *> ops, ArrayRef<Guard> guards);
   LogicalResult lowerWork(KernelWork &work);
-  Value placeCount();
+  Value placeCounts(int64_t count, Type element);
+  void placeCounters();
+  Value getCounts(Operation *op);
 
   func::FuncOp program;
   KernelOutliner &outliner;
+  Value counters; ///< of parts of attention that are done
 };
 
 struct LowerToGpuPass : mod::impl::LowerToGpuPassBase<LowerToGpuPass> {
@@ -132,13 +135,6 @@ struct Bytes {
 };
 } // namespace
 
-/// What a view is of.
-static Value getRoot(Value buffer) {
-  while (auto view = buffer.getDefiningOp<ViewLikeOpInterface>())
-    buffer = view.getViewSource();
-  return buffer;
-}
-
 /// The bytes of a buffer; all, where it begins at a place that only the host
 /// knows.
 static Bytes getBytes(Value buffer) {
@@ -199,6 +195,7 @@ LogicalResult ProgramLowering::run() {
     if (block->mightHaveTerminator())
       sinkStores(*block);
   });
+  placeCounters();
   return lowerBlock(program.getBody().front(), {});
 }
 
@@ -275,11 +272,15 @@ LogicalResult ProgramLowering::lowerScalars(ArrayRef<Operation *> ops,
   return success();
 }
 
-/// A number of its own behind the arena, for what a kernel counts.
-Value ProgramLowering::placeCount() {
+/// Numbers of their own behind the arena, for what kernels count.
+Value ProgramLowering::placeCounts(int64_t count, Type element) {
+  constexpr int64_t alignment = 64;
   BlockArgument arena = mod::getArgument(program, role::kArena);
   auto type = cast<MemRefType>(arena.getType());
-  int64_t offset = type.getNumElements(), bytes = offset + 64;
+  int64_t offset = llvm::alignTo(type.getNumElements(), alignment);
+  int64_t bytes =
+      offset +
+      llvm::alignTo(count * element.getIntOrFloatBitWidth() / 8, alignment);
   OpBuilder builder = OpBuilder::atBlockBegin(&program.getBody().front());
   arena.setType(MemRefType::get({bytes}, builder.getI8Type()));
   program.setFunctionType(builder.getFunctionType(
@@ -287,9 +288,35 @@ Value ProgramLowering::placeCount() {
   program->setAttr("mod.arena_bytes", builder.getI64IntegerAttr(bytes));
   Location loc = program.getLoc();
   Value shift = arith::ConstantIndexOp::create(builder, loc, offset);
-  return memref::ViewOp::create(builder, loc,
-                                MemRefType::get({1}, builder.getI64Type()),
+  return memref::ViewOp::create(builder, loc, MemRefType::get({count}, element),
                                 arena, shift, ValueRange());
+}
+
+/// Where keys of one query are shared out, blocks count those that are done:
+/// from zero, which the last of them leaves behind.
+void ProgramLowering::placeCounters() {
+  int64_t most = 0;
+  program.walk([&](PanelAttentionOp op) {
+    if (op.getPartials())
+      most = std::max<int64_t>(most, op.getHeads());
+  });
+  if (most == 0)
+    return;
+  Builder types(program.getContext());
+  counters = placeCounts(most, types.getI32Type());
+  OpBuilder builder(program.getContext());
+  builder.setInsertionPointAfterValue(counters);
+  Location loc = program.getLoc();
+  Value zero =
+      arith::ConstantOp::create(builder, loc, builder.getI32IntegerAttr(0));
+  linalg::FillOp::create(builder, loc, zero, counters);
+}
+
+Value ProgramLowering::getCounts(Operation *op) {
+  if (isa<SelectOp>(op))
+    return placeCounts(1, IntegerType::get(op->getContext(), 64));
+  auto attention = dyn_cast<PanelAttentionOp>(op);
+  return attention && attention.getPartials() ? counters : Value();
 }
 
 /// What a selection counted is read where it is needed; that it has a bound is
@@ -341,9 +368,7 @@ LogicalResult ProgramLowering::lowerWork(KernelWork &work) {
   if (llvm::any_of(work.ops,
                    [](Operation *op) { return failed(verifyGpuKernel(op)); }))
     return failure();
-  auto select = dyn_cast<SelectOp>(op);
-  if (select)
-    work.count = placeCount();
+  work.counts = getCounts(op);
   for (Operation *next : work.scalars)
     narrowStore(cast<memref::StoreOp>(next));
   // Numbers of the last op are known there.
@@ -351,8 +376,8 @@ LogicalResult ProgramLowering::lowerWork(KernelWork &work) {
                                                  : work.scalars.back());
   if (failed(outliner.outline(builder, work)))
     return failure();
-  if (select)
-    readCount(builder, select, work.count);
+  if (auto select = dyn_cast<SelectOp>(op))
+    readCount(builder, select, work.counts);
   for (ArrayRef<Operation *> done : {work.ops, work.scalars})
     for (Operation *next : llvm::reverse(done))
       next->erase();

@@ -119,10 +119,13 @@ Geometry mod::emitGpuKernel(ThreadBuilder &b, SoftmaxOp op) {
   auto power = [&](Value i) { return b.exp(b.subf(load(i), largest)); };
   Value sum = fold(
       b.f32(0.0), [&](Value x, Value i) { return plus(x, power(i)); }, plus);
-  b.loop(b.thread(), b.dim(op.getScores(), 1), threads, [&](Value token) {
-    b.store(b.f32(0.0), op.getInto(), {b.index(0), token});
-  });
-  b.barrier();
+  // Tokens that take no part have no weight.
+  if (op.getIndices()) {
+    b.loop(b.thread(), b.dim(op.getScores(), 1), threads, [&](Value token) {
+      b.store(b.f32(0.0), op.getInto(), {b.index(0), token});
+    });
+    b.barrier();
+  }
   b.loop(b.thread(), count, threads, [&](Value i) {
     b.store(b.divf(power(i), sum), op.getInto(), getMember(b, op, i));
   });

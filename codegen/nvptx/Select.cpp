@@ -28,7 +28,8 @@ private:
     return b.load(op.getScores(), {b.index(0), token});
   }
   Value emitKey(Value score);
-  Value emitCount(Value key, arith::CmpIPredicate predicate);
+  Value emitCount(Value key, arith::CmpIPredicate predicate,
+                  bool isAlone = false);
   Value emitThreshold(Value k);
   Value emitCapacity(Value among);
   Value emitRounded(Value share);
@@ -60,15 +61,16 @@ Value Selector::emitKey(Value score) {
 }
 
 /// How many scores have keys that compare so with `key`.
-Value Selector::emitCount(Value key, arith::CmpIPredicate predicate) {
+Value Selector::emitCount(Value key, arith::CmpIPredicate predicate,
+                          bool isAlone) {
   Value own = b.loop(b.thread(), tokens, kThreads, {b.i32(0)},
                      [&](Value token, ValueRange counts) {
                        Value hit =
                            compare(predicate, emitKey(load(token)), key);
                        return Values{b.add(counts[0], toNumber(hit))};
                      })[0];
-  return b.reduceBlock(own, kThreads,
-                       [&](Value x, Value y) { return b.add(x, y); });
+  return b.reduceBlock(
+      own, kThreads, [&](Value x, Value y) { return b.add(x, y); }, isAlone);
 }
 
 /// The largest key that at least `k` scores reach. From the top bit down, a
@@ -79,7 +81,8 @@ Value Selector::emitThreshold(Value k) {
                   Value bit = arith::ShLIOp::create(
                       b, b.i32(1), b.sub(b.i32(31), b.toI32(i)));
                   Value candidate = arith::XOrIOp::create(b, found[0], bit);
-                  Value count = emitCount(candidate, arith::CmpIPredicate::sge);
+                  Value count = emitCount(candidate, arith::CmpIPredicate::sge,
+                                          /*isAlone=*/true);
                   Value enough = compare(arith::CmpIPredicate::sge, count, k);
                   return Values{b.select(enough, candidate, found[0])};
                 })[0];
@@ -152,7 +155,9 @@ Value Selector::emitLargest(Value score, Value inside, Value &tiesBefore) {
   Value key = emitKey(score);
   Value above = compare(arith::CmpIPredicate::sgt, key, threshold);
   Value equal = b.both(b.eq(key, threshold), inside);
-  auto [before, total] = b.scanBlock(toNumber(equal), kThreads);
+  // The scan of what is taken has barriers in the same loop.
+  auto [before, total] =
+      b.scanBlock(toNumber(equal), kThreads, /*isAlone=*/false);
   Value some =
       compare(arith::CmpIPredicate::slt, b.add(tiesBefore, before), ties);
   tiesBefore = b.add(tiesBefore, total);
@@ -187,7 +192,8 @@ void Selector::emit(Value count) {
              [&](Value first, ValueRange carried) {
                Value token = b.add(first, b.thread()), tiesBefore = carried[0];
                Value taken = emitTaken(token, tiesBefore);
-               auto [before, total] = b.scanBlock(toNumber(taken), kThreads);
+               auto [before, total] = b.scanBlock(
+                   toNumber(taken), kThreads, /*isAlone=*/!op.getCapacity());
                Value place = b.toIndex(b.add(carried[1], before));
                b.ifThen(taken, [&] {
                  b.store(b.toI32(token), op.getInto(), {b.index(0), place});

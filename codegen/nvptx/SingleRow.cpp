@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/nvptx/LinearClauses.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -88,16 +87,13 @@ Values SingleRowLinear::loadElements(Value buffer, Values row, Value column) {
   auto type = cast<MemRefType>(buffer.getType());
   int64_t width = kLoadBytes * 8 / type.getElementTypeBitWidth();
   width = std::min(width, getWidth());
-  auto vector = VectorType::get({width}, type.getElementType());
   Values elements;
   row.push_back(column);
   for (int64_t first = 0; first < getWidth(); first += width) {
     row.back() = b.add(column, b.index(first));
-    Value loaded = vector::LoadOp::create(
-        b, vector, buffer, row, /*nontemporal=*/false,
-        llvm::MaybeAlign(width * type.getElementTypeBitWidth() / 8));
+    Value loaded = b.loadVector(buffer, row, width);
     for (int64_t i = 0; i < width; ++i)
-      elements.push_back(b.widen(vector::ExtractOp::create(b, loaded, i)));
+      elements.push_back(b.extract(loaded, i));
   }
   return elements;
 }

@@ -7,8 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/nvptx/LinearClauses.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
+#include "codegen/nvptx/TensorCores.h"
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -18,14 +17,11 @@ constexpr int64_t kTile = 128;               // rows and columns of a block
 constexpr int64_t kDepth = 32;               // inputs at a time
 constexpr int64_t kStages = 3;               // tiles in shared memory
 constexpr int64_t kThreads = 256;            //
-constexpr int64_t kChunk = 8;                // elements in 16 bytes
 constexpr int64_t kChunks = kDepth / kChunk; // of a row of a tile
 constexpr int64_t kWarpRows = 64, kWarpColumns = 32;
 constexpr int64_t kWarpsAcross = kTile / kWarpColumns;
-constexpr int64_t kRows = 16, kColumns = 8, kInner = 16; // of one product
-constexpr int64_t kRowTiles = kWarpRows / kRows;
-constexpr int64_t kColumnTiles = kWarpColumns / kColumns;
-constexpr int64_t kSums = 4; // of a product, in each lane
+constexpr int64_t kRowTiles = kWarpRows / kMmaRows;
+constexpr int64_t kColumnTiles = kWarpColumns / kMmaColumns;
 
 /// A product whose operands are both bf16.
 class TensorLinear {
@@ -43,10 +39,8 @@ private:
   void emitCopies(Value step);
   void emitCopy(Value into, Value stage, Value row, Value chunk, Value source,
                 ArrayRef<Value> sourceRow, Value depth, Value inside);
-  Values loadFragment(Value tile, Value stage, Value row, Value chunk);
   Values loadRows(Value stage, int64_t tile, int64_t inner);
   Values loadColumns(Value stage, int64_t pair, int64_t inner);
-  Values multiply(ValueRange x, ValueRange w, ValueRange sums);
   Values emitProducts(Value stage, ValueRange sums);
   void emitStores(ValueRange sums);
   void emitRow(ValueRange sums, int64_t tile, int64_t half);
@@ -90,17 +84,12 @@ Value TensorLinear::getOutput(Value column) {
 void TensorLinear::emitCopy(Value into, Value stage, Value row, Value chunk,
                             Value source, ArrayRef<Value> sourceRow,
                             Value depth, Value inside) {
-  Value column = b.add(depth, b.mul(chunk, kChunk)), zero = b.index(0);
+  Value column = b.add(depth, b.mul(chunk, kChunk));
   inside = b.both(inside, b.lt(column, b.index(op.getNumInputs())));
   Values from(sourceRow);
   from.push_back(column);
-  for (Value &index : from)
-    index = b.select(inside, index, zero);
-  Value count = b.select(inside, b.index(kChunk), zero);
-  nvgpu::DeviceAsyncCopyOp::create(
-      b, nvgpu::DeviceAsyncTokenType::get(b.getContext()), into,
-      ValueRange{stage, row, swizzle(row, chunk)}, source, from,
-      b.getIndexAttr(kChunk), count, b.getUnitAttr());
+  emitAsyncCopy(b, into, {stage, row, swizzle(row, chunk)}, source, from,
+                inside);
 }
 
 /// Begins the copies of both tiles for a step, if there is such a step.
@@ -124,67 +113,36 @@ void TensorLinear::emitCopies(Value step) {
                b.lt(output, b.index(op.getNumSums())));
     }
   });
-  NVVM::CpAsyncCommitGroupOp::create(b);
-}
-
-/// Four 8 x 8 matrices, as registers of two elements.
-Values TensorLinear::loadFragment(Value tile, Value stage, Value row,
-                                  Value chunk) {
-  auto type = VectorType::get({4, 2}, b.getBF16Type());
-  Value loaded = nvgpu::LdMatrixOp::create(
-      b, type, tile, ValueRange{stage, row, swizzle(row, chunk)},
-      /*transpose=*/false, /*numTiles=*/4);
-  Values registers;
-  for (int64_t i = 0; i < 4; ++i) {
-    Value pair = vector::ExtractOp::create(b, loaded, i);
-    pair = vector::BitCastOp::create(b, VectorType::get({1}, b.getI32Type()),
-                                     pair);
-    registers.push_back(vector::ExtractOp::create(b, pair, 0));
-  }
-  return registers;
+  emitCommit(b);
 }
 
 /// 16 rows of the input.
 Values TensorLinear::loadRows(Value stage, int64_t tile, int64_t inner) {
-  Value row =
-      b.add(b.add(warpRow(), b.index(tile * kRows)), b.rem(b.lane(), kRows));
-  Value chunk = b.add(b.div(b.lane(), kRows), b.index(inner * 2));
-  return loadFragment(x, stage, row, chunk);
+  Value row = b.add(b.add(warpRow(), b.index(tile * kMmaRows)),
+                    b.rem(b.lane(), kMmaRows));
+  Value chunk = b.add(b.div(b.lane(), kMmaRows), b.index(inner * 2));
+  return loadMatrices(b, x, {stage, row, swizzle(row, chunk)});
 }
 
 /// 16 columns of the tile, that is rows of the weight.
 Values TensorLinear::loadColumns(Value stage, int64_t pair, int64_t inner) {
-  Value matrix = b.div(b.lane(), kColumns);
+  Value matrix = b.div(b.lane(), kMmaColumns);
   Value first = b.mul(warpColumn(), kWarpColumns);
-  Value row = b.add(
-      b.add(first, b.index(pair * 2 * kColumns)),
-      b.add(b.mul(b.div(matrix, 2), kColumns), b.rem(b.lane(), kColumns)));
+  Value row = b.add(b.add(first, b.index(pair * 2 * kMmaColumns)),
+                    b.add(b.mul(b.div(matrix, 2), kMmaColumns),
+                          b.rem(b.lane(), kMmaColumns)));
   Value chunk = b.add(b.rem(matrix, 2), b.index(inner * 2));
-  return loadFragment(w, stage, row, chunk);
+  return loadMatrices(b, w, {stage, row, swizzle(row, chunk)});
 }
 
 //===----------------------------------------------------------------------===//
 // Products
 //===----------------------------------------------------------------------===//
 
-Values TensorLinear::multiply(ValueRange x, ValueRange w, ValueRange sums) {
-  auto result = LLVM::LLVMStructType::getLiteral(
-      b.getContext(), SmallVector<Type>(kSums, b.getF32Type()));
-  Value product = NVVM::MmaOp::create(
-      b, result, x, w, sums, ArrayRef<int64_t>{kRows, kColumns, kInner},
-      /*b1Op=*/std::nullopt, /*intOverflow=*/std::nullopt,
-      std::array{NVVM::MMATypes::bf16, NVVM::MMATypes::bf16},
-      std::array{NVVM::MMALayout::row, NVVM::MMALayout::col});
-  Values next;
-  for (int64_t i = 0; i < kSums; ++i)
-    next.push_back(LLVM::ExtractValueOp::create(b, product, i));
-  return next;
-}
-
 /// Adds the products of one stage to the sums of all tiles of the warp.
 Values TensorLinear::emitProducts(Value stage, ValueRange sums) {
   Values next(sums);
-  for (int64_t inner = 0; inner < kDepth / kInner; ++inner) {
+  for (int64_t inner = 0; inner < kDepth / kMmaInner; ++inner) {
     SmallVector<Values> rows, columns;
     for (int64_t i = 0; i < kRowTiles; ++i)
       rows.push_back(loadRows(stage, i, inner));
@@ -192,10 +150,10 @@ Values TensorLinear::emitProducts(Value stage, ValueRange sums) {
       columns.push_back(loadColumns(stage, j, inner));
     for (int64_t i = 0; i < kRowTiles; ++i)
       for (int64_t j = 0; j < kColumnTiles; ++j) {
-        int64_t first = (i * kColumnTiles + j) * kSums;
+        int64_t first = (i * kColumnTiles + j) * kMmaSums;
         auto part = ValueRange(columns[j / 2]).slice(j % 2 * 2, 2);
-        Values done =
-            multiply(rows[i], part, ValueRange(next).slice(first, kSums));
+        Values done = multiplyMatrices(b, rows[i], part,
+                                       ValueRange(next).slice(first, kMmaSums));
         llvm::copy(done, next.begin() + first);
       }
   }
@@ -209,12 +167,12 @@ void TensorLinear::emitTile() {
   for (int64_t step = 0; step + 1 < kStages; ++step)
     emitCopies(b.index(step));
   int64_t steps = llvm::divideCeil(op.getNumInputs(), kDepth);
-  Values zeros(kRowTiles * kColumnTiles * kSums, b.f32(0.0));
+  Values zeros(kRowTiles * kColumnTiles * kMmaSums, b.f32(0.0));
   Values sums = b.loop(b.index(0), b.index(steps), 1, zeros,
                        [&](Value step, ValueRange sums) {
                          // All but the latest group: the tiles of this step are
                          // there.
-                         NVVM::CpAsyncWaitGroupOp::create(b, kStages - 2);
+                         emitWait(b, kStages - 2);
                          b.barrier();
                          emitCopies(b.add(step, b.index(kStages - 1)));
                          return emitProducts(b.rem(step, kStages), sums);
@@ -224,19 +182,21 @@ void TensorLinear::emitTile() {
 
 /// Of one row of a tile a lane has two neighbours in each 8 columns.
 void TensorLinear::emitRow(ValueRange sums, int64_t tile, int64_t half) {
-  Value row = b.add(b.add(warpRow(), b.index(tile * kRows + half * kColumns)),
-                    b.div(b.lane(), 4));
+  Value row =
+      b.add(b.add(warpRow(), b.index(tile * kMmaRows + half * kMmaColumns)),
+            b.div(b.lane(), 4));
   row = b.add(row, b.mul(b.rowBlock(), kTile));
   int64_t columns = op.getGlu() ? kColumnTiles / 2 : kColumnTiles;
   b.ifThen(b.lt(row, tokens), [&] {
     GpuLinearClauses::Token token = clauses.loadToken(row);
     for (int64_t i = 0; i < columns * 2; ++i) {
-      int64_t j = i / 2, sum = (tile * kColumnTiles + j) * kSums + half * 2;
-      Value column = b.add(
-          b.mul(warpColumn(), getOutputsPerWarp()),
-          b.add(b.mul(b.rem(b.lane(), 4), 2), b.index(j * kColumns + i % 2)));
+      int64_t j = i / 2, sum = (tile * kColumnTiles + j) * kMmaSums + half * 2;
+      Value column = b.add(b.mul(warpColumn(), getOutputsPerWarp()),
+                           b.add(b.mul(b.rem(b.lane(), 4), 2),
+                                 b.index(j * kMmaColumns + i % 2)));
       Value output = b.add(b.mul(b.otherBlock(), getOutputsPerTile()), column);
-      Value other = op.getGlu() ? sums[sum + columns * kSums + i % 2] : Value();
+      Value other =
+          op.getGlu() ? sums[sum + columns * kMmaSums + i % 2] : Value();
       b.ifThen(b.lt(output, b.index(op.getNumOutputs())),
                [&] { clauses.store(token, output, sums[sum + i % 2], other); });
     }
@@ -253,14 +213,6 @@ Geometry TensorLinear::emit() {
   b.ifThen(b.lt(b.mul(b.rowBlock(), kTile), tokens), [&] { emitTile(); });
   return {kThreads, tokens, kTile,
           int64_t(llvm::divideCeil(op.getNumOutputs(), getOutputsPerTile()))};
-}
-
-/// Whether a buffer is bf16 in rows of whole chunks.
-static bool hasChunks(Value buffer) {
-  auto type = cast<MemRefType>(buffer.getType());
-  auto [strides, offset] = type.getStridesAndOffset();
-  return type.getElementType().isBF16() &&
-         strides[type.getRank() - 2] % kChunk == 0 && strides.back() == 1;
 }
 
 bool mod::canUseTensorCores(LinearOp op) {

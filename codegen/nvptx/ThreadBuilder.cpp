@@ -9,9 +9,15 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 using namespace mlir::mod;
+
+/// The address space of the device's memory.
+static constexpr unsigned kGlobalSpace = 1;
+/// All threads that run on a device.
+static constexpr llvm::StringLiteral kDeviceScope = "device";
 
 ThreadBuilder::ThreadBuilder(Location loc, const OpBuilder &builder,
                              gpu::GPUFuncOp kernel,
@@ -41,8 +47,8 @@ Value ThreadBuilder::add(Value x, Value y) {
 Value ThreadBuilder::sub(Value x, Value y) {
   return arith::SubIOp::create(*this, x, y);
 }
-Value ThreadBuilder::mul(Value x, int64_t y) {
-  return arith::MulIOp::create(*this, x, index(y));
+Value ThreadBuilder::mul(Value x, Value y) {
+  return arith::MulIOp::create(*this, x, y);
 }
 Value ThreadBuilder::div(Value x, int64_t y) {
   return arith::DivUIOp::create(*this, x, index(y));
@@ -53,8 +59,8 @@ Value ThreadBuilder::rem(Value x, int64_t y) {
 Value ThreadBuilder::min(Value x, Value y) {
   return arith::MinUIOp::create(*this, x, y);
 }
-Value ThreadBuilder::ceilDiv(Value x, int64_t y) {
-  return div(add(x, index(y - 1)), y);
+Value ThreadBuilder::ceilDiv(Value x, Value y) {
+  return arith::DivUIOp::create(*this, add(x, sub(y, index(1))), y);
 }
 Value ThreadBuilder::lt(Value x, Value y) {
   return arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, x, y);
@@ -81,15 +87,19 @@ Value ThreadBuilder::fma(Value x, Value y, Value z) {
   return math::FmaOp::create(*this, x, y, z);
 }
 Value ThreadBuilder::exp(Value x) { return math::ExpOp::create(*this, x); }
+Value ThreadBuilder::exp2(Value x) { return math::Exp2Op::create(*this, x); }
 Value ThreadBuilder::sigmoid(Value x) {
   Value power = exp(subf(f32(0.0), x));
   return divf(f32(1.0), addf(f32(1.0), power));
 }
 Value ThreadBuilder::widen(Value x) {
-  auto type = dyn_cast<FloatType>(x.getType());
+  auto type = dyn_cast<FloatType>(getElementTypeOrSelf(x));
   if (!type || type.getWidth() >= 32)
     return x;
-  return arith::ExtFOp::create(*this, getF32Type(), x);
+  Type wide = getF32Type();
+  if (auto vector = dyn_cast<VectorType>(x.getType()))
+    wide = vector.clone(wide);
+  return arith::ExtFOp::create(*this, wide, x);
 }
 Value ThreadBuilder::round(Value x, Type narrow) {
   return widen(arith::TruncFOp::create(*this, narrow, x));
@@ -171,6 +181,49 @@ void ThreadBuilder::store(Value value, Value buffer, ValueRange indices) {
   memref::StoreOp::create(*this, value, buffer, indices);
 }
 
+/// The alignment of `width` elements.
+static llvm::MaybeAlign getAlignment(Value buffer, int64_t width) {
+  auto type = cast<MemRefType>(buffer.getType());
+  return llvm::MaybeAlign(width * type.getElementTypeBitWidth() / 8);
+}
+
+Value ThreadBuilder::loadVector(Value buffer, ValueRange indices,
+                                int64_t width) {
+  Type element = cast<MemRefType>(buffer.getType()).getElementType();
+  return widen(vector::LoadOp::create(*this, VectorType::get({width}, element),
+                                      buffer, indices, /*nontemporal=*/false,
+                                      getAlignment(buffer, width)));
+}
+
+void ThreadBuilder::storeVector(Value value, Value buffer, ValueRange indices) {
+  int64_t width = cast<VectorType>(value.getType()).getNumElements();
+  vector::StoreOp::create(*this, value, buffer, indices, /*nontemporal=*/false,
+                          getAlignment(buffer, width));
+}
+
+Value ThreadBuilder::extract(Value vector, int64_t place) {
+  return vector::ExtractOp::create(*this, vector, place);
+}
+
+Value ThreadBuilder::countUp(Value counters, Value place) {
+  Value base = memref::ExtractAlignedPointerAsIndexOp::create(*this, counters);
+  Value offset = mul(place, int64_t(sizeof(int32_t)));
+  Value address =
+      arith::IndexCastOp::create(*this, getI64Type(), add(base, offset));
+  Value pointer = LLVM::IntToPtrOp::create(
+      *this, LLVM::LLVMPointerType::get(getContext(), kGlobalSpace), address);
+  // PTX that LLVM writes for atomics orders nothing else.
+  auto fence = [&] {
+    LLVM::FenceOp::create(*this, LLVM::AtomicOrdering::acq_rel, kDeviceScope);
+  };
+  fence();
+  Value before =
+      LLVM::AtomicRMWOp::create(*this, LLVM::AtomicBinOp::add, pointer, i32(1),
+                                LLVM::AtomicOrdering::monotonic, kDeviceScope);
+  fence();
+  return before;
+}
+
 Value ThreadBuilder::shared(ArrayRef<int64_t> shape, Type element,
                             int64_t alignment) {
   auto space = gpu::AddressSpaceAttr::get(
@@ -191,10 +244,11 @@ Value ThreadBuilder::shared(ArrayRef<int64_t> shape, Type element,
 
 void ThreadBuilder::barrier() { gpu::BarrierOp::create(*this); }
 
-Value ThreadBuilder::reduceWarp(Value value, Combine combine) {
-  for (int32_t offset = kWarpThreads / 2; offset; offset /= 2) {
-    auto other = gpu::ShuffleOp::create(*this, value, offset, kWarpThreads,
-                                        gpu::ShuffleMode::XOR);
+Value ThreadBuilder::reduceLanes(Value value, int64_t first, int64_t end,
+                                 Combine combine) {
+  for (int64_t offset = end / 2; offset >= first; offset /= 2) {
+    auto other = gpu::ShuffleOp::create(*this, value, int32_t(offset),
+                                        kWarpThreads, gpu::ShuffleMode::XOR);
     value = combine(value, other.getShuffleResult());
   }
   return value;
@@ -204,15 +258,15 @@ Value ThreadBuilder::sumWarp(Value value) {
   return reduceWarp(value, [&](Value x, Value y) { return addf(x, y); });
 }
 
-Value ThreadBuilder::reduceBlock(Value value, int64_t threads,
-                                 Combine combine) {
+Value ThreadBuilder::reduceBlock(Value value, int64_t threads, Combine combine,
+                                 bool isAlone) {
   int64_t warps = threads / kWarpThreads;
   value = reduceWarp(value, combine);
   if (warps == 1)
     return value;
   Value partial = shared({warps}, value.getType());
-  // Others may still read what an earlier reduction left.
-  barrier();
+  if (isAlone)
+    barrier();
   ifThen(eq(lane(), index(0)),
          [&] { memref::StoreOp::create(*this, value, partial, warp()); });
   barrier();
@@ -233,11 +287,13 @@ Value ThreadBuilder::scanWarp(Value value) {
   return value;
 }
 
-std::pair<Value, Value> ThreadBuilder::scanBlock(Value value, int64_t threads) {
+std::pair<Value, Value> ThreadBuilder::scanBlock(Value value, int64_t threads,
+                                                 bool isAlone) {
   int64_t warps = threads / kWarpThreads;
   Value inclusive = scanWarp(value);
   Value sums = shared({warps}, getI32Type());
-  barrier();
+  if (isAlone)
+    barrier();
   ifThen(eq(lane(), index(kWarpThreads - 1)),
          [&] { memref::StoreOp::create(*this, inclusive, sums, warp()); });
   barrier();

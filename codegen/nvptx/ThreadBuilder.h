@@ -42,11 +42,13 @@ public:
   Value f32(double value);
   Value add(Value x, Value y);
   Value sub(Value x, Value y);
-  Value mul(Value x, int64_t y);
+  Value mul(Value x, Value y);
+  Value mul(Value x, int64_t y) { return mul(x, index(y)); }
   Value div(Value x, int64_t y);
   Value rem(Value x, int64_t y);
   Value min(Value x, Value y);
-  Value ceilDiv(Value x, int64_t y);
+  Value ceilDiv(Value x, Value y);
+  Value ceilDiv(Value x, int64_t y) { return ceilDiv(x, index(y)); }
   Value lt(Value x, Value y);
   Value eq(Value x, Value y);
   Value addf(Value x, Value y);
@@ -56,6 +58,7 @@ public:
   Value maxf(Value x, Value y);
   Value fma(Value x, Value y, Value z);
   Value exp(Value x);
+  Value exp2(Value x);
   Value sigmoid(Value x);
   /// Makes narrow floats f32.
   Value widen(Value x);
@@ -85,6 +88,15 @@ public:
   Value load(Value buffer, ValueRange indices);
   /// Rounds f32 to what the buffer holds.
   void store(Value value, Value buffer, ValueRange indices);
+  /// `width` elements side by side, whose bytes are aligned to all of them.
+  Value loadVector(Value buffer, ValueRange indices, int64_t width);
+  void storeVector(Value value, Value buffer, ValueRange indices);
+  /// An element of a vector.
+  Value extract(Value vector, int64_t place);
+  /// Adds one to an i32 that blocks count with, and gives what it was. What
+  /// others wrote before they counted is there, and theirs what this thread and
+  /// those before its last barrier wrote.
+  Value countUp(Value counters, Value place);
   /// Memory of the block.
   Value shared(ArrayRef<int64_t> shape, Type element, int64_t alignment = 16);
   Value shared(ArrayRef<int64_t> shape) { return shared(shape, getF32Type()); }
@@ -99,13 +111,21 @@ public:
   void barrier();
 
   using Combine = function_ref<Value(Value, Value)>;
+  /// Of the lanes that are `first`, 2 `first`, ... below `end` apart: all
+  /// these powers of two.
+  Value reduceLanes(Value value, int64_t first, int64_t end, Combine combine);
   /// Of all threads of the warp, in each of them.
-  Value reduceWarp(Value value, Combine combine);
+  Value reduceWarp(Value value, Combine combine) {
+    return reduceLanes(value, 1, kWarpThreads, combine);
+  }
   Value sumWarp(Value value);
-  /// Of all threads of the block, in each of them.
-  Value reduceBlock(Value value, int64_t threads, Combine combine);
+  /// Of all threads of the block, in each of them. `isAlone` where it is in a
+  /// loop without another barrier: others may still read what its last round
+  /// left.
+  Value reduceBlock(Value value, int64_t threads, Combine combine,
+                    bool isAlone = false);
   /// The sum of an i32 over the threads before this one, and over all.
-  std::pair<Value, Value> scanBlock(Value value, int64_t threads);
+  std::pair<Value, Value> scanBlock(Value value, int64_t threads, bool isAlone);
 
 private:
   Value scanWarp(Value value);

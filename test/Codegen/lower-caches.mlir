@@ -3,6 +3,8 @@
 // RUN: mod-opt %s --split-input-file --mod-lower-caches --canonicalize | FileCheck %s
 // RUN: mod-opt %s --split-input-file --mod-lower-caches=vector-bits=512 --canonicalize \
 // RUN:   | FileCheck %s --check-prefix=WIDE
+// RUN: mod-opt %s --split-input-file --mod-lower-caches=rows --canonicalize \
+// RUN:   | FileCheck %s --check-prefix=ROWS
 // RUN: not mod-opt %s --split-input-file --mod-lower-caches=vector-bits=100 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=ERROR
 
@@ -54,6 +56,9 @@ func.func @decode(%tokens: memref<1x1xi32> {mod.role = "tokens"},
       : !mod.kv_cache<1100x10xbf16>, memref<1x1x10xf32>, memref<1x1x10xf32>
   // CHECK: %[[PARTIALS:.*]] = memref.alloc() : memref<1x2x12xf32>
   // CHECK: mod.panel_attention {{.*}} heads(1) partials(%[[PARTIALS]])
+  // Row by row, as GPUs have them, in parts of 64 keys.
+  // ROWS: memref.alloc() : memref<1x17x12xf32>
+  // ROWS: mod.panel_attention {{.*}} heads(1) partials(%{{.*}}) {{.*}} memref<1x1100x10x1xbf16>, memref<1x1x1100x10xbf16>
   mod.cached_attention %wide over %third heads(1) kv_heads(1) into(%wide)
       : (memref<1x1x10xf32>, !mod.kv_cache<1100x10xbf16>, memref<1x1x10xf32>) -> ()
   // Room is what the rows in use leave.

@@ -71,3 +71,13 @@ func.func @shares(%l: memref<1x4x3xf32>, %y: memref<3x1x4xf32> {mod.role = "aren
   mod.shares %l top(2) gate(softmax) into(%y) : (memref<1x4x3xf32>, memref<3x1x4xf32>) -> ()
   return
 }
+
+// -----
+
+func.func @panels(%q: memref<1x1x8xf32>, %k: memref<1x2x8x16xf32>, %v: memref<1x1x32x8xf32>,
+                  %count: index, %y: memref<1x1x8xf32> {mod.role = "arena"}) {
+  // expected-error @below {{has keys or values in panels; nvptx has kernels for panels of one key and of a whole value}}
+  mod.panel_attention %q, %k, %v of(%count) heads(1) into(%y)
+      : memref<1x1x8xf32>, memref<1x2x8x16xf32>, memref<1x1x32x8xf32>, memref<1x1x8xf32>
+  return
+}

@@ -9,7 +9,7 @@ import itertools
 import os
 import sys
 
-from logits_check import NARROW_TOLERANCE, TOLERANCE, check_logits, run
+from logits_check import ROUNDED_TOLERANCE, TOLERANCE, check_logits, run
 from model_lines import check_models, make_model
 
 ORDERS, COPIES = ("forward", "reverse", "random"), ("lazy", "eager")
@@ -19,7 +19,7 @@ def check_model(line, number, work):
     flags, lengths, *modc_flags = (part.split() for part in line.split("|"))
     modc_flags = sum(modc_flags, [])
     is_narrow = any("dtype=bf16" in flag for flag in modc_flags)
-    products, caches = ("bf16-inputs", "bf16") if "--dtype=bf16" in modc_flags else ("f32", "f32")
+    products, caches = "bf16-inputs" if "--dtype=bf16" in modc_flags else "f32", "bf16" if is_narrow else "f32"
     directory, choose = make_model(flags, number, work, products=products, caches=caches)
     run(["modc", directory, "-o", directory / "exe", "--target=nvptx", *modc_flags])
     errors = []
@@ -29,7 +29,7 @@ def check_model(line, number, work):
             os.environ.update(NVEMU_ORDER=order, NVEMU_COPIES=copies, NVEMU_RACES="1", NVEMU_BOUNDS="1")
             try:
                 errors.append(check_logits(directory / "exe", tokens, expected, directory,
-                                           NARROW_TOLERANCE if is_narrow else TOLERANCE, ["--device=emulator"]))
+                                           ROUNDED_TOLERANCE if is_narrow else TOLERANCE, ["--device=emulator"]))
             except RuntimeError as error:
                 raise RuntimeError(f"order {order}, copies {copies}: {error}") from error
     return max(errors)

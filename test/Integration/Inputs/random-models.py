@@ -15,7 +15,7 @@ import re
 import sys
 
 from batch_check import check_sequences
-from logits_check import NARROW_TOLERANCE, TOLERANCE, check_logits, run
+from logits_check import NARROW_TOLERANCE, ROUNDED_TOLERANCE, TOLERANCE, check_logits, run
 from model_lines import check_models, find_flag, make_model
 
 
@@ -50,6 +50,8 @@ def check_model(line, number, work):
     if caches == "bf16" and rounds_inputs and not is_gpu:
         caches = "bf16-inputs"
     tolerance = TOLERANCE if is_exact else NARROW_TOLERANCE
+    if is_gpu and caches == "bf16":
+        tolerance = ROUNDED_TOLERANCE
     directory, choose = make_model(flags, number, work, products=products, caches=caches,
                                    kv_tokens=find_flag(modc_flags, "kv-tokens", int))
     prompts = [choose(int(length)) for length in lengths]

@@ -1,0 +1,365 @@
+//===- TensorAttention.cpp - Attention in bf16 by tensor cores ------------===//
+//
+// Four warps have 16 or 32 queries each, and go through the keys together: a
+// tile is copied to shared memory while the one before is at work. Scores and
+// powers stay in registers; the softmax is kept online.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/nvptx/Attention.h"
+#include "codegen/nvptx/TensorCores.h"
+#include <cfloat>
+
+using namespace mlir;
+using namespace mlir::mod;
+
+namespace {
+constexpr int64_t kWarps = 4, kThreads = kWarps * kWarpThreads;
+constexpr int64_t kStages = 2;     // tiles in shared memory
+constexpr int64_t kWidest = 128;   // head that registers have room for
+constexpr int64_t kHalves = 2;     // rows of a lane in each product
+constexpr int64_t kRowLanes = 4;   // that share a row of a product
+constexpr int64_t kNarrowest = 64; // head that leaves room for 32 queries
+
+/// Of 16 queries: the largest score and the sum of powers of each of a lane's
+/// rows, and the values that were summed.
+struct Queries {
+  Values largest, sums, values;
+};
+
+class TensorAttention {
+public:
+  TensorAttention(ThreadBuilder &b, PanelAttentionOp op);
+
+  Geometry emit();
+
+private:
+  void emitQueries();
+  void emitCopies(Value tile);
+  void emitCopy(Value into, Value stage, Value token, Value row, Value chunk,
+                bool isKey);
+  void loadQueries();
+  Values loadKeys(Value stage, int64_t pair, int64_t inner);
+  Values loadValues(Value stage, int64_t inner, int64_t pair);
+  SmallVector<Values> emitScores(Value stage);
+  void emitMask(Value tile, int64_t rowTile, Values &scores);
+  void emitPowers(Queries &queries, Values &scores);
+  void emitSums(Value stage, SmallVector<Values> &powers);
+  Values emitTile(Value tile, ValueRange carried, bool isMasked);
+  Values getCarried();
+  void setCarried(ValueRange carried);
+  void emitResult(int64_t rowTile, int64_t half);
+
+  /// The row of a product's half that a lane has.
+  Value getRow(int64_t rowTile, int64_t half) {
+    Value row = b.add(b.mul(b.warp(), rowTiles * kMmaRows),
+                      b.index(rowTile * kMmaRows + half * kMmaRows / kHalves));
+    return b.add(b.add(firstRow, row), b.div(b.lane(), kRowLanes));
+  }
+  /// The first of its two neighbours among eight columns.
+  Value getColumn(int64_t tile) {
+    return b.add(b.mul(b.rem(b.lane(), kRowLanes), 2),
+                 b.index(tile * kMmaColumns));
+  }
+
+  ThreadBuilder &b;
+  PanelAttentionOp op;
+  AttentionHead head;
+  int64_t width;    ///< of a head in shared memory: zeros fill it up
+  int64_t tileKeys; ///< of a tile
+  int64_t rowTiles; ///< of 16 queries, of a warp
+  Value headIndex, firstRow, tiles;
+  Value keys, values;          ///< in shared memory
+  SmallVector<Values> queries; ///< fragments of each row tile
+  SmallVector<Queries> state;
+};
+} // namespace
+
+/// Rows are a chunk longer than they need be, so that eight rows of one column
+/// lie in different banks.
+static int64_t getRowElements(int64_t width) { return width + kChunk; }
+
+static int64_t chooseTileKeys(int64_t width) {
+  int64_t keys = 64, bytes = kStages * 2 * getRowElements(width) * 2;
+  while (keys * bytes > kMaxSharedBytes)
+    keys /= 2;
+  return keys;
+}
+
+TensorAttention::TensorAttention(ThreadBuilder &b, PanelAttentionOp op)
+    : b(b), op(op), head(b, op), width(llvm::alignTo(head.headDim, kMmaInner)),
+      tileKeys(chooseTileKeys(width)), rowTiles(width <= kNarrowest ? 2 : 1),
+      headIndex(b.otherBlock()) {
+  head.kvHead = b.div(headIndex, head.group);
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+/// Copies a chunk of a key or value; zeros, where there is none.
+void TensorAttention::emitCopy(Value into, Value stage, Value token, Value row,
+                               Value chunk, bool isKey) {
+  Value column = b.mul(chunk, kChunk);
+  Value inside =
+      b.both(b.lt(token, op.getCount()), b.lt(column, b.index(head.headDim)));
+  Values from =
+      isKey ? head.getKey(token, column) : head.getValue(token, column);
+  emitAsyncCopy(b, into, {stage, row, column},
+                isKey ? op.getKeys() : op.getValues(), from, inside);
+}
+
+/// Begins the copies of a tile, if there is such a tile.
+void TensorAttention::emitCopies(Value tile) {
+  int64_t chunks = width / kChunk, count = tileKeys * chunks;
+  Value stage = b.rem(tile, kStages);
+  b.ifThen(b.lt(tile, tiles), [&] {
+    for (int64_t first = 0; first < count; first += kThreads) {
+      Value i = b.add(b.thread(), b.index(first));
+      Value row = b.div(i, chunks), chunk = b.rem(i, chunks);
+      Value token = b.add(b.mul(tile, tileKeys), row);
+      auto copy = [&] {
+        emitCopy(keys, stage, token, row, chunk, /*isKey=*/true);
+        emitCopy(values, stage, token, row, chunk, /*isKey=*/false);
+      };
+      if (first + kThreads <= count)
+        copy();
+      else
+        b.ifThen(b.lt(i, b.index(count)), copy);
+    }
+  });
+  emitCommit(b);
+}
+
+/// The fragments of the warp's queries, scaled and rounded. Rows beyond the
+/// last are not written: they may be any.
+void TensorAttention::loadQueries() {
+  Value last = b.sub(head.rows, b.index(1)), scale = head.getScale();
+  auto load = [&](Value row, Value column) {
+    Value x = b.load(op.getQuery(), head.getRow(row, headIndex, column));
+    return b.mulf(x, scale);
+  };
+  queries.assign(rowTiles, {});
+  for (int64_t i = 0; i < rowTiles; ++i)
+    for (int64_t tile = 0; tile < width / kMmaColumns; ++tile)
+      for (int64_t half = 0; half < kHalves; ++half) {
+        Value row = b.min(getRow(i, half), last), column = getColumn(tile);
+        bool isInside = tile * kMmaColumns < head.headDim;
+        queries[i].push_back(
+            isInside ? packPair(b, load(row, column),
+                                load(row, b.add(column, b.index(1))))
+                     : b.i32(0));
+      }
+}
+
+/// 16 columns of scores, that is keys.
+Values TensorAttention::loadKeys(Value stage, int64_t pair, int64_t inner) {
+  Value matrix = b.div(b.lane(), kMmaColumns);
+  Value row =
+      b.add(b.mul(b.div(matrix, 2), kMmaColumns), b.rem(b.lane(), kMmaColumns));
+  Value chunk = b.add(b.rem(matrix, 2), b.index(inner * 2));
+  return loadMatrices(
+      b, keys,
+      {stage, b.add(row, b.index(pair * kMmaRows)), b.mul(chunk, kChunk)});
+}
+
+/// 16 columns of values, of 16 keys.
+Values TensorAttention::loadValues(Value stage, int64_t inner, int64_t pair) {
+  Value row = b.add(b.rem(b.lane(), kMmaInner), b.index(inner * kMmaInner));
+  Value chunk = b.add(b.div(b.lane(), kMmaInner), b.index(pair * 2));
+  return loadMatrices(b, values, {stage, row, b.mul(chunk, kChunk)},
+                      /*transposed=*/true);
+}
+
+//===----------------------------------------------------------------------===//
+// One tile of keys
+//===----------------------------------------------------------------------===//
+
+/// The sums of a product among those of all.
+static MutableArrayRef<Value> getSums(Values &sums, int64_t column) {
+  return MutableArrayRef<Value>(sums).slice(column * kMmaSums, kMmaSums);
+}
+
+/// Of each row tile the sums of `tileKeys / 8` products.
+SmallVector<Values> TensorAttention::emitScores(Value stage) {
+  int64_t columns = tileKeys / kMmaColumns;
+  SmallVector<Values> scores(rowTiles, Values(columns * kMmaSums, b.f32(0.0)));
+  for (int64_t inner = 0; inner < width / kMmaInner; ++inner)
+    for (int64_t pair = 0; pair < columns / 2; ++pair) {
+      Values loaded = loadKeys(stage, pair, inner);
+      for (int64_t i = 0; i < rowTiles; ++i)
+        for (int64_t j = 0; j < 2; ++j) {
+          auto sums = getSums(scores[i], pair * 2 + j);
+          llvm::copy(multiplyMatrices(
+                         b, ValueRange(queries[i]).slice(inner * 4, 4),
+                         ValueRange(loaded).slice(j * 2, 2), ValueRange(sums)),
+                     sums.begin());
+        }
+    }
+  return scores;
+}
+
+/// Scores of keys that a query does not see are less than any other.
+void TensorAttention::emitMask(Value tile, int64_t rowTile, Values &scores) {
+  Value first = b.mul(tile, tileKeys), least = b.f32(-FLT_MAX);
+  for (int64_t half = 0; half < kHalves; ++half) {
+    Value seen = head.countSeen(getRow(rowTile, half));
+    for (int64_t column = 0; column < tileKeys / kMmaColumns; ++column)
+      for (int64_t i = 0; i < 2; ++i) {
+        Value key = b.add(first, b.add(getColumn(column), b.index(i)));
+        Value &score = scores[column * kMmaSums + half * 2 + i];
+        score = b.select(b.lt(key, seen), score, least);
+      }
+  }
+}
+
+/// Makes scores powers, and the sums so far those by the new largest score.
+void TensorAttention::emitPowers(Queries &queries, Values &scores) {
+  auto larger = [&](Value x, Value y) { return b.maxf(x, y); };
+  for (int64_t half = 0; half < kHalves; ++half) {
+    SmallVector<Value *> row;
+    for (auto [i, score] : llvm::enumerate(scores))
+      if (int64_t(i) % kMmaSums / 2 == half)
+        row.push_back(&score);
+    Value largest = *row.front();
+    for (Value *score : llvm::drop_begin(row))
+      largest = larger(largest, *score);
+    largest = larger(queries.largest[half],
+                     b.reduceLanes(largest, 1, kRowLanes, larger));
+    Value correction = b.exp2(b.subf(queries.largest[half], largest));
+    queries.largest[half] = largest;
+    Value &sum = queries.sums[half];
+    sum = b.mulf(sum, correction);
+    for (Value *score : row) {
+      *score = b.exp2(b.subf(*score, largest));
+      sum = b.addf(sum, *score);
+    }
+    for (auto [i, value] : llvm::enumerate(queries.values))
+      if (int64_t(i) % kMmaSums / 2 == half)
+        value = b.mulf(value, correction);
+  }
+}
+
+/// Adds the values of a tile by their powers: sums of scores lie as rows of the
+/// next product do.
+void TensorAttention::emitSums(Value stage, SmallVector<Values> &powers) {
+  for (int64_t inner = 0; inner < tileKeys / kMmaInner; ++inner) {
+    SmallVector<Values> rows(rowTiles);
+    for (int64_t i = 0; i < rowTiles; ++i)
+      for (int64_t pair = 0; pair < 4; ++pair) {
+        Value *power = &powers[i][inner * 2 * kMmaSums + pair * 2];
+        rows[i].push_back(packPair(b, power[0], power[1]));
+      }
+    for (int64_t pair = 0; pair < width / kMmaRows; ++pair) {
+      Values loaded = loadValues(stage, inner, pair);
+      for (int64_t i = 0; i < rowTiles; ++i)
+        for (int64_t j = 0; j < 2; ++j) {
+          auto sums = getSums(state[i].values, pair * 2 + j);
+          llvm::copy(multiplyMatrices(b, rows[i],
+                                      ValueRange(loaded).slice(j * 2, 2),
+                                      ValueRange(sums)),
+                     sums.begin());
+        }
+    }
+  }
+}
+
+Values TensorAttention::getCarried() {
+  Values carried;
+  for (Queries &one : state)
+    for (Values *part : {&one.largest, &one.sums, &one.values})
+      llvm::append_range(carried, *part);
+  return carried;
+}
+
+void TensorAttention::setCarried(ValueRange carried) {
+  for (Queries &one : state)
+    for (Values *part : {&one.largest, &one.sums, &one.values}) {
+      llvm::copy(carried.take_front(part->size()), part->begin());
+      carried = carried.drop_front(part->size());
+    }
+}
+
+Values TensorAttention::emitTile(Value tile, ValueRange carried,
+                                 bool isMasked) {
+  setCarried(carried);
+  // The tile is there, and nobody reads the one before any more.
+  emitWait(b, 0);
+  b.barrier();
+  emitCopies(b.add(tile, b.index(1)));
+  Value stage = b.rem(tile, kStages);
+  SmallVector<Values> scores = emitScores(stage);
+  for (int64_t i = 0; i < rowTiles; ++i) {
+    if (isMasked)
+      emitMask(tile, i, scores[i]);
+    emitPowers(state[i], scores[i]);
+  }
+  emitSums(stage, scores);
+  return getCarried();
+}
+
+//===----------------------------------------------------------------------===//
+// All tiles
+//===----------------------------------------------------------------------===//
+
+void TensorAttention::emitResult(int64_t rowTile, int64_t half) {
+  Queries &one = state[rowTile];
+  Value sum = b.reduceLanes(one.sums[half], 1, kRowLanes,
+                            [&](Value x, Value y) { return b.addf(x, y); });
+  Value inverse = b.divf(b.f32(1.0), sum), row = getRow(rowTile, half);
+  b.ifThen(b.lt(row, head.rows), [&] {
+    for (int64_t tile = 0; tile < head.headDim / kMmaColumns; ++tile)
+      for (int64_t i = 0; i < 2; ++i) {
+        Value column = b.add(getColumn(tile), b.index(i));
+        Value x = one.values[tile * kMmaSums + half * 2 + i];
+        b.store(b.mulf(x, inverse), op.getInto(),
+                head.getRow(row, headIndex, column));
+      }
+  });
+}
+
+void TensorAttention::emitQueries() {
+  int64_t blockRows = kWarps * rowTiles * kMmaRows;
+  firstRow = b.mul(head.getTile(blockRows), blockRows);
+  Value last =
+      b.sub(b.min(b.add(firstRow, b.index(blockRows)), head.rows), b.index(1));
+  // All queries of the block see all keys of the first tiles.
+  Value whole = b.div(head.countSeen(firstRow), tileKeys);
+  tiles = b.ceilDiv(head.countSeen(last), tileKeys);
+  for (Value *tile : {&keys, &values})
+    *tile = b.shared({kStages, tileKeys, getRowElements(width)},
+                     b.getBF16Type(), /*alignment=*/128);
+  emitCopies(b.index(0));
+  loadQueries();
+  Queries none{Values(kHalves, b.f32(-FLT_MAX)), Values(kHalves, b.f32(0.0)),
+               Values(width / kMmaColumns * kMmaSums, b.f32(0.0))};
+  state.assign(rowTiles, none);
+  auto loop = [&](Value first, Value end, bool isMasked) {
+    setCarried(b.loop(first, end, 1, getCarried(),
+                      [&](Value tile, ValueRange carried) {
+                        return emitTile(tile, carried, isMasked);
+                      }));
+  };
+  loop(b.index(0), whole, /*isMasked=*/false);
+  loop(whole, tiles, /*isMasked=*/true);
+  for (int64_t i = 0; i < rowTiles; ++i)
+    for (int64_t half = 0; half < kHalves; ++half)
+      emitResult(i, half);
+}
+
+Geometry TensorAttention::emit() {
+  int64_t blockRows = kWarps * rowTiles * kMmaRows;
+  b.ifThen(b.lt(b.mul(b.rowBlock(), blockRows), head.rows),
+           [&] { emitQueries(); });
+  return {kThreads, head.rows, blockRows, int64_t(op.getHeads())};
+}
+
+bool mod::canUseTensorCores(PanelAttentionOp op) {
+  Type element = cast<MemRefType>(op.getKeys().getType()).getElementType();
+  return element.isBF16() && op->hasAttr(kAlignedAttr) &&
+         op.getHeadDim() % kChunk == 0 && op.getHeadDim() <= kWidest;
+}
+
+Geometry mod::emitTensorAttention(ThreadBuilder &b, PanelAttentionOp op) {
+  return TensorAttention(b, op).emit();
+}

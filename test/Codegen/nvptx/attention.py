@@ -1,0 +1,115 @@
+"""What kernels of attention compute, against the equations in NumPy: many queries by tensor cores or in tiles, one query
+over a cache that blocks share out; in every order of threads and copy mode, with the same bits in all.
+
+RUN: %python %s %{build}
+"""
+
+import itertools
+import pathlib
+import sys
+
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "nvemu"))
+from kernel_runner import Kernel, compile_kernel, run  # noqa: E402
+
+# Queries, keys, heads, heads of keys, their width, what caches hold, and parts that keys are shared out to.
+CASES = [
+    # Products of bf16: one block and several, with and without keys before; widths that are filled up.
+    (70, 70, 4, 2, 64, "bf16", 0), (150, 203, 2, 1, 16, "bf16", 0), (65, 65, 1, 1, 72, "bf16", 0),
+    (17, 40, 2, 2, 128, "bf16", 0), (2, 2, 3, 1, 8, "bf16", 0),
+    # Tiles in f32: of all shapes, elements by fours and alone.
+    (70, 70, 4, 2, 64, "f32", 0), (33, 150, 3, 1, 10, "f32", 0), (5, 9, 2, 2, 7, "bf16", 0), (40, 45, 1, 1, 128, "f32", 0),
+    (18, 23, 2, 1, 256, "f32", 0), (19, 19, 1, 1, 136, "bf16", 0),
+    # Heads that no tile has room for.
+    (3, 20, 1, 1, 500, "f32", 0),
+    # One query: a part alone, all parts, some of them, several blocks for the heads of a group.
+    (1, 1, 2, 1, 32, "f32", 0), (1, 200, 8, 1, 64, "bf16", 4), (1, 200, 6, 2, 10, "f32", 3), (1, 130, 4, 4, 6, "bf16", 5),
+    (1, 64, 12, 1, 32, "f32", 8), (1, 300, 3, 3, 128, "f32", 2), (1, 100, 24, 2, 96, "bf16", 2), (1, 65, 2, 2, 300, "f32", 2),
+]
+ENVIRONMENTS = [dict(NVEMU_ORDER=order, NVEMU_COPIES=copies, NVEMU_RACES="1", NVEMU_BOUNDS="1")
+                for order, copies in itertools.product(("forward", "reverse", "random"), ("lazy", "eager"))]
+TOLERANCE = {"f32": 1e-5, "bf16": 2e-2}
+
+
+def to_bf16(x):
+    """The bits of numbers rounded to the nearest."""
+    bits = x.astype(np.float32).view(np.uint32)
+    return (bits + 0x7fff + (bits >> 16 & 1) >> 16).astype(np.uint16)
+
+
+def from_bf16(bits):
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def attend(q, k, v):
+    """Of one head; the queries are the last of the tokens."""
+    scores = q.astype(float) @ k.astype(float).T / q.shape[1] ** 0.5
+    scores[np.triu_indices(len(q), len(k) - len(q) + 1, len(k))] = -np.inf
+    powers = np.exp(scores - scores.max(1, keepdims=True))
+    return powers / powers.sum(1, keepdims=True) @ v.astype(float)
+
+
+def make_kernel(queries, keys, heads, kv_heads, width, kind, splits):
+    room = keys + 5
+    types = [f"1x{queries}x{heads * width}xf32", f"{kv_heads}x{room}x{width}x1x{kind}",
+             f"{kv_heads}x1x{room}x{width}x{kind}", f"1x{queries}x{heads * width}xf32"]
+    parts, part_type = "", ""
+    if splits:
+        types.append(f"{heads}x{splits}x{width + 2}xf32")
+        parts, part_type = " partials(%e)", ", E"
+    op = (f"%n = arith.constant {keys} : index\n"
+          f"mod.panel_attention %a, %b, %c of(%n) heads({heads}){parts} into(%d) : A, B, C, D{part_type}")
+    return Kernel(types, op)
+
+
+def make_case(random, case):
+    """What the emulator is given, the place of the result among the buffers, and what is expected there."""
+    queries, keys, heads, kv_heads, width, kind, splits = case
+    kernel = make_kernel(*case)
+    q = random.standard_normal((queries, heads, width)).astype(np.float32) * 2
+    caches = []
+    for _ in range(2):
+        cache = random.standard_normal((kv_heads, keys + 5, width)).astype(np.float32)
+        # Nobody wrote what is behind the last token.
+        cache[:, keys:] = np.nan
+        caches.append(to_bf16(cache) if kind == "bf16" else cache)
+    buffers = [x.tobytes() for x in [q, *caches]]
+    if splits:
+        buffers.append(np.full((heads, splits, width + 2), np.nan, np.float32).tobytes())
+    buffers.append(np.full(q.shape, np.nan, np.float32).tobytes())
+    place = len(buffers) - 1
+    if splits:
+        buffers.append(bytes(4 * heads))
+    k, v = (from_bf16(cache) if kind == "bf16" else cache for cache in caches)
+    group = heads // kv_heads
+    expected = np.stack([attend(q[:, h], k[h // group, :keys], v[h // group, :keys]) for h in range(heads)], 1)
+    work = (compile_kernel(kernel.text), kernel.name, kernel.grid, buffers, [(0, 0)] * len(buffers))
+    return work, place, expected
+
+
+def check_result(case, results, place, expected):
+    got = np.frombuffer(results[place], np.float32).reshape(expected.shape)
+    error = np.abs(got - expected).max() / np.abs(expected).max()
+    assert error < TOLERANCE[case[5]], f"{case}: error {error}"
+    if case[6]:
+        assert not any(results[-1]), f"{case}: counters are not zero again"
+    return error
+
+
+def main(library):
+    random = np.random.default_rng(5)
+    works, places, expected = zip(*(make_case(random, case) for case in CASES))
+    first = None
+    for environment in ENVIRONMENTS:
+        results, said = run(library, list(works), **environment)
+        assert results, f"{environment}: {said}"
+        errors = [check_result(*one) for one in zip(CASES, results, places, expected)]
+        found = [one[place] for one, place in zip(results, places)]
+        first = first or found
+        for case, mine, theirs in zip(CASES, found, first):
+            assert mine == theirs, f"{case}: {environment} gives other bits"
+    print("\n".join(f"{case}: {error:.1e}" for case, error in zip(CASES, errors)))
+
+
+main(str(pathlib.Path(sys.argv[1]) / "lib/libmodrt-nvemu.so"))

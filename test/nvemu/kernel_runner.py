@@ -1,0 +1,105 @@
+"""Kernels of one op each, from the compiler to the emulator.
+
+A program with one op on buffers %a, %b, ... becomes kernels; what tests run is the last of these, in a process of its
+own, since the emulator reads its environment once.
+"""
+
+import ctypes
+import os
+import pickle
+import re
+import subprocess
+import sys
+
+BYTES = {"bf16": 2, "f32": 4, "i32": 4, "i64": 8}
+TOOLS = [
+    ["mlir-opt", "--pass-pipeline=builtin.module(gpu.module(expand-strided-metadata,lower-affine,convert-scf-to-cf,"
+     "convert-nvgpu-to-nvvm))"],
+    ["mod-opt", "--pass-pipeline=builtin.module(gpu.module(mod-expand-gpu-math))"],
+    ["mlir-opt", "--pass-pipeline=builtin.module(gpu.module(convert-gpu-to-nvvm{use-bare-ptr-memref-call-conv=1},"
+     "reconcile-unrealized-casts,canonicalize,cse))"],
+    ["mod-opt", "--mod-compile-kernels=chips=sm_80"],
+]
+
+
+def pipe(command, text):
+    done = subprocess.run(command, input=text, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]}: {done.stderr}")
+    return done.stdout
+
+
+def count_bytes(kind):
+    *sizes, element = kind.split("x")
+    count = 1
+    for size in map(int, sizes):
+        count *= size
+    return count * BYTES[element]
+
+
+def write_program(types, op):
+    """The program, in which A stands for the type of %a."""
+    views, place = "", 0
+    for name, kind in zip("abcdefgh", types):
+        op = re.sub(rf"\b{name.upper()}\b", f"memref<{kind}>", op)
+        views += (f"%o{name} = arith.constant {place} : index\n"
+                  f"%{name} = memref.view %arena[%o{name}][] : memref<SIZExi8> to memref<{kind}>\n")
+        place += -(-count_bytes(kind) // 256) * 256
+    program = f'func.func @forward(%arena: memref<SIZExi8> {{mod.role = "arena"}}) {{\n{views}{op}\nreturn\n}}'
+    return program.replace("SIZE", str(place))
+
+
+class Kernel:
+    """The module of the last kernel, its name, the types of its arguments, and its grid with its threads."""
+
+    def __init__(self, types, op):
+        text = pipe(["mod-opt", "--mod-lower-to-gpu", "--canonicalize", "--cse"], write_program(types, op))
+        launch = re.findall(r"@kernels::@(\w+) blocks in \((.*?)\) +threads in \((.*?)\) +args\((.*?)\)", text)[-1]
+        number = lambda name: int(re.search(rf"{name} = arith.constant (\d+) : index", text)[1])
+        self.name, self.grid = launch[0], [number(name) for name in launch[1].split(", ")]
+        self.grid.append(number(launch[2].split(", ")[0]))
+        self.arguments = re.findall(r"memref<(\w+)>", launch[3])
+        self.text = "module {\n" + text[text.index("gpu.module"):]
+
+
+def compile_kernel(text):
+    """The image of the kernels for the emulator."""
+    for command in TOOLS:
+        text = pipe(command, text)
+    data = re.search(r'data = "((?:[^"\\]|\\.)*)", kind = "llvm"', text)[1].encode()
+    return re.sub(rb"\\([0-9A-F]{2}|.)", lambda m: bytes([int(m[1], 16)]) if len(m[1]) == 2 else m[1], data)
+
+
+def run(library, work, **environment):
+    """What is in the buffers of each kernel that is given as (image, name, grid, buffers, places) behind it, and what
+    the emulator said. Places are what is added to the address of a buffer, and to its size."""
+    done = subprocess.run([sys.executable, __file__, library], input=pickle.dumps(work), capture_output=True,
+                          env={**os.environ, **environment})
+    return (pickle.loads(done.stdout) if done.returncode == 0 else None), done.stderr.decode()
+
+
+def run_one(driver, image, name, grid, buffers, places):
+    pointer = ctypes.c_void_p
+    addresses = []
+    for data, (shift, more) in zip(buffers, places):
+        address = pointer()
+        driver.cuMemAlloc_v2(ctypes.byref(address), ctypes.c_size_t(len(data) + shift + more))
+        addresses.append(pointer(address.value + shift))
+        driver.cuMemcpyHtoDAsync_v2(addresses[-1], data, ctypes.c_size_t(len(data) + min(more, 0)), None)
+    module, function = pointer(), pointer()
+    driver.cuModuleLoadData(ctypes.byref(module), image)
+    assert driver.cuModuleGetFunction(ctypes.byref(function), module, name.encode()) == 0
+    given = (pointer * len(addresses))(*(ctypes.cast(ctypes.byref(a), pointer) for a in addresses))
+    driver.cuLaunchKernel(function, *grid[:3], grid[3], 1, 1, 0, None, given, None)
+    results = []
+    for address, data in zip(addresses, buffers):
+        result = ctypes.create_string_buffer(len(data))
+        driver.cuMemcpyDtoHAsync_v2(result, address, ctypes.c_size_t(len(data)), None)
+        results.append(result.raw)
+    return results
+
+
+if __name__ == "__main__":
+    library = ctypes.CDLL(sys.argv[1])
+    outputs = [run_one(library, *work) for work in pickle.load(sys.stdin.buffer)]
+    sys.stdout.buffer.write(pickle.dumps(outputs))
