@@ -27,7 +27,7 @@ constexpr llvm::StringLiteral kCallFields[] = {
     role::kPool,      role::kWeights, role::kArena, role::kCaches,
     role::kLengths,   role::kTokens,  role::kCount, role::kStart,
     role::kFrom,      role::kLogits,  role::kTrace, role::kSequences,
-    role::kPositions, role::kDevice};
+    role::kPositions, role::kDevice,  role::kNext};
 
 /// Builds one wrapper.
 class Wrapper {
@@ -41,6 +41,7 @@ public:
 
 private:
   FailureOr<Value> createArgument(BlockArgument argument);
+  Value getField(StringRef role);
   Value loadField(StringRef role, Type type);
 
   OpBuilder &builder;
@@ -58,22 +59,30 @@ struct ExportProgramsPass
 
 } // namespace
 
+/// Whether a field of the call is a number, and not the address of memory.
+static bool isNumber(StringRef role) {
+  return llvm::is_contained({role::kCount, role::kStart, role::kFrom}, role);
+}
+
 static LLVM::LLVMStructType getCallType(MLIRContext *context) {
   Type pointer = LLVM::LLVMPointerType::get(context);
   Type i64 = IntegerType::get(context, 64);
   SmallVector<Type> fields(std::size(kCallFields), pointer);
   for (auto [field, role] : llvm::zip_equal(fields, kCallFields))
-    if (llvm::is_contained({role::kCount, role::kStart, role::kFrom}, role))
+    if (isNumber(role))
       field = i64;
   return LLVM::LLVMStructType::getLiteral(context, fields);
 }
 
-Value Wrapper::loadField(StringRef role, Type type) {
+Value Wrapper::getField(StringRef role) {
   int32_t index = llvm::find(kCallFields, role) - std::begin(kCallFields);
-  Value field = LLVM::GEPOp::create(builder, loc, call.getType(),
-                                    getCallType(builder.getContext()), call,
-                                    ArrayRef<LLVM::GEPArg>{0, index});
-  return LLVM::LoadOp::create(builder, loc, type, field);
+  return LLVM::GEPOp::create(builder, loc, call.getType(),
+                             getCallType(builder.getContext()), call,
+                             ArrayRef<LLVM::GEPArg>{0, index});
+}
+
+Value Wrapper::loadField(StringRef role, Type type) {
+  return LLVM::LoadOp::create(builder, loc, type, getField(role));
 }
 
 /// One argument of the program, made from the field of its role.
@@ -82,11 +91,12 @@ FailureOr<Value> Wrapper::createArgument(BlockArgument argument) {
       program.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kRoleAttr);
   Type type = argument.getType();
   Type pointer = call.getType();
-  if (role == role::kHasTrace) {
-    Value trace = loadField(role::kTrace, pointer);
+  if (role == role::kHasTrace || role == role::kHasLogits) {
+    Value memory = loadField(
+        role == role::kHasTrace ? role::kTrace : role::kLogits, pointer);
     Value null = LLVM::ZeroOp::create(builder, loc, pointer);
     return Value(LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::ne,
-                                      trace, null));
+                                      memory, null));
   }
   if (!llvm::is_contained(kCallFields, role))
     return program.emitOpError("has an argument of unknown role '")
@@ -95,7 +105,8 @@ FailureOr<Value> Wrapper::createArgument(BlockArgument argument) {
     Value field = loadField(role, builder.getI64Type());
     return Value(arith::IndexCastOp::create(builder, loc, type, field));
   }
-  Value field = loadField(role, pointer);
+  // A number that is wanted in memory is there already.
+  Value field = isNumber(role) ? getField(role) : loadField(role, pointer);
   auto memref = dyn_cast<MemRefType>(type);
   if (!memref)
     return field;

@@ -51,20 +51,28 @@ modrt_sampler::modrt_sampler(const modrt_model &model,
   candidates.reserve(model.vocab);
 }
 
-modrt_status modrt_sampler::collect(const float *logits) {
-  candidates.resize(model.vocab);
-  bool anyFinite = false;
-  for (int32_t token = 0; token < model.vocab; ++token) {
-    float logit = logits[token];
+modrt_status modrt::findLikeliest(const modrt_model &model, const float *logits,
+                                  int32_t *token) {
+  int32_t likeliest = 0;
+  for (int32_t i = 0; i < model.vocab; ++i) {
     // A model may forbid tokens by -inf; NaN and +inf mean nothing.
-    if (std::isnan(logit) || logit == INFINITY)
-      return error(MODRT_INVALID, "the logit of token %d is not a number",
-                   token);
-    anyFinite |= std::isfinite(logit);
-    candidates[token] = {logit, token, 0};
+    if (std::isnan(logits[i]) || logits[i] == INFINITY)
+      return error(MODRT_INVALID, "the logit of token %d is not a number", i);
+    if (logits[i] > logits[likeliest])
+      likeliest = i;
   }
-  if (!anyFinite)
+  if (!std::isfinite(logits[likeliest]))
     return error(MODRT_INVALID, "no token has a finite logit");
+  *token = likeliest;
+  return ok();
+}
+
+modrt_status modrt_sampler::collect(const float *logits) {
+  int32_t likeliest;
+  MODRT_TRY(findLikeliest(model, logits, &likeliest));
+  candidates.resize(model.vocab);
+  for (int32_t token = 0; token < model.vocab; ++token)
+    candidates[token] = {logits[token], token, 0};
   return ok();
 }
 
@@ -136,6 +144,8 @@ int32_t modrt_sampler::draw() {
 
 modrt_status modrt_sample(modrt_sampler *sampler, const float *logits,
                           int32_t *token) {
+  if (sampler->isGreedy())
+    return findLikeliest(sampler->model, logits, token);
   MODRT_TRY(sampler->collect(logits));
   sampler->penalize();
   if (sampler->sampling.temperature == 0) {

@@ -29,6 +29,10 @@ struct modrt_sampler {
 
   modrt_sampler(const modrt_model &model, const modrt_sampling &sampling);
 
+  /// Whether the likeliest token is chosen, whatever came before.
+  bool isGreedy() const {
+    return sampling.temperature == 0 && sampling.repetition_penalty == 1;
+  }
   modrt_status collect(const float *logits);
   void penalize();
   void keepTopK();
@@ -38,5 +42,13 @@ struct modrt_sampler {
   int32_t draw();
   double uniform();
 };
+
+namespace modrt {
+
+/// The token with the largest logit, of equal ones the first.
+modrt_status findLikeliest(const modrt_model &model, const float *logits,
+                           int32_t *token);
+
+} // namespace modrt
 
 #endif // RUNTIME_SAMPLER_H

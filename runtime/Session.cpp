@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/Session.h"
+#include "runtime/Sampler.h"
 
 #include <algorithm>
 #include <cstring>
@@ -29,15 +30,20 @@ modrt_call modrt_session::call(const int32_t *tokens, int64_t count) {
   return call;
 }
 
-/// What fails on a device is known once its work is done.
+/// What fails on a device is known once its work is done. A step of decoding
+/// asks for the same each time; where it does not, it is captured anew.
 modrt_status modrt_session::run(modrt_program program, const modrt_call &call) {
   if (!batch->device) {
     program(&call);
     return ok();
   }
   MODRT_TRY(instance.device->enter());
-  program(&call);
-  return batch->device->finish();
+  DeviceSession &device = *batch->device;
+  do {
+    device.begin(/*repeats=*/program == model.decode);
+    program(&call);
+  } while (device.end());
+  return device.finish();
 }
 
 static modrt_status openDevice(modrt_session &session, int64_t sequences) {
@@ -194,14 +200,34 @@ modrt_status modrt_prefill(modrt_session *session, const int32_t *tokens,
   return ok();
 }
 
+/// logits: null where they are not wanted.
+static modrt_status decode(modrt_session &session, int32_t token,
+                           float *logits) {
+  MODRT_TRY(checkCount(session, session.position, 1));
+  MODRT_TRY(checkTokens(session.model, &token, 1));
+  clearTrace(session, session.position, 1);
+  modrt_call call = session.call(&token, 1);
+  call.logits = logits;
+  call.next = &session.next;
+  MODRT_TRY(session.run(session.model.decode, call));
+  advance(session, 1);
+  return ok();
+}
+
 modrt_status modrt_decode(modrt_session *session, int32_t token) {
-  MODRT_TRY(checkCount(*session, session->position, 1));
-  MODRT_TRY(checkTokens(session->model, &token, 1));
-  clearTrace(*session, session->position, 1);
-  modrt_call call = session->call(&token, 1);
-  call.logits = session->logits.data();
-  MODRT_TRY(session->run(session->model.decode, call));
-  advance(*session, 1);
+  return decode(*session, token, session->logits.data());
+}
+
+modrt_status modrt_decode_greedy(modrt_session *session, int32_t token,
+                                 int32_t *next) {
+  if (!session->batch->device) {
+    MODRT_TRY(modrt_decode(session, token));
+    return findLikeliest(session->model, session->logits.data(), next);
+  }
+  MODRT_TRY(decode(*session, token, /*logits=*/nullptr));
+  if (session->next < 0)
+    return error(MODRT_INVALID, "the largest logit is not a finite number");
+  *next = session->next;
   return ok();
 }
 

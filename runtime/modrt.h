@@ -24,7 +24,7 @@ extern "C" {
  *===----------------------------------------------------------------------===*/
 
 #define MODRT_MAGIC 0x4d4f4452u /* "MODR" */
-#define MODRT_ABI_VERSION 3u
+#define MODRT_ABI_VERSION 4u
 
 /* Runs body(ctx, i) for each i in [0, n), on any threads, and returns when all
  * are done. Generated code calls it through the pool that the call carries. */
@@ -38,9 +38,10 @@ struct modrt_pool {
  * the call carries; what fails is found out behind the program. */
 typedef struct modrt_device modrt_device;
 struct modrt_device {
-  /* kernel: its place in modrt_kernels. arguments: the address of each. */
+  /* kernel: its place in modrt_kernels. arguments: the address of each, of 8
+   * bytes all. */
   void (*launch)(modrt_device *device, int64_t kernel, int64_t blocks_x,
-                 int64_t blocks_y, void **arguments);
+                 int64_t blocks_y, void **arguments, int64_t num_arguments);
   /* From the host to the device, and back. */
   void (*upload)(modrt_device *device, void *to, const void *from,
                  int64_t bytes);
@@ -100,6 +101,9 @@ typedef struct modrt_call {
   const int32_t *positions; /* [count] tokens that its caches have seen */
   modrt_device *device;     /* of models with kernels: weights, arena and caches
                                lie there */
+  int32_t *next;            /* decode of these, whose logits may be NULL: the
+                               likeliest token, of equal ones the first; -1
+                               where its logit is not finite */
 } modrt_call;
 
 typedef void (*modrt_program)(const modrt_call *call);
@@ -266,6 +270,11 @@ modrt_status modrt_prefill(modrt_session *session, const int32_t *tokens,
                            int64_t count, int64_t from, float *logits);
 /* Appends one token; its logits are modrt_logits. */
 modrt_status modrt_decode(modrt_session *session, int32_t token);
+/* Appends one token, and chooses the next as a sampler of temperature 0 without
+ * a penalty does. On a GPU nothing but that token is copied to the host:
+ * modrt_logits has no meaning until the next call of prefill or decode. */
+modrt_status modrt_decode_greedy(modrt_session *session, int32_t token,
+                                 int32_t *next);
 /* Appends one token each to `count` sessions that were opened together, no two
  * the same: what modrt_decode of each gives, but weights are read once for all.
  */
@@ -355,7 +364,7 @@ int modrt_main(const modrt_model *model, int argc, char **argv);
 #ifdef __cplusplus
 } /* extern "C" */
 
-static_assert(sizeof(modrt_call) == 112, "modrt_call is part of the ABI");
+static_assert(sizeof(modrt_call) == 120, "modrt_call is part of the ABI");
 static_assert(sizeof(modrt_block) == 64, "modrt_block is part of the ABI");
 static_assert(sizeof(modrt_cache) == 24, "modrt_cache is part of the ABI");
 static_assert(sizeof(modrt_model) == 248, "modrt_model is part of the ABI");

@@ -11,6 +11,7 @@
 #include "dialect/Programs.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "runtime/cuda/Chips.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -128,47 +129,28 @@ void KernelCost::add(const KernelCost &other) {
 // Chips
 //===----------------------------------------------------------------------===//
 
-namespace {
-/// Peaks of a chip: products of one token are made of FP32 multiply-adds. And
-/// what one of its multiprocessors has room for.
-struct ChipPeaks {
-  StringRef name, source;
-  double gigabytes, teraflops; // each second
-  int64_t warps, blocks, sharedBytes;
+using modrt::Chip;
+using modrt::chips;
 
-  /// The time in microseconds that work needs at least.
-  double getTime(const KernelCost &cost) const {
-    return std::max(double(cost.bytes) / (gigabytes * 1e3),
-                    double(cost.flops) / (teraflops * 1e6));
-  }
-
-  double getOccupancy(int64_t threads, int64_t registers, int64_t shared) const;
-};
-} // namespace
-
-// What multiprocessors have room for is from the CUDA C++ programming guide,
-// "Technical Specifications per Compute Capability".
-static constexpr ChipPeaks kChips[] = {
-    {"A100", "NVIDIA A100 data sheet, SXM 80 GB", 2039, 19.5, 64, 32,
-     164 << 10},
-    {"H100", "NVIDIA H100 data sheet, SXM", 3350, 67, 64, 32, 228 << 10},
-    {"L4", "NVIDIA L4 data sheet", 300, 30.3, 48, 24, 100 << 10},
-    {"RTX 4090", "NVIDIA Ada GPU architecture white paper, appendix A", 1008,
-     82.6, 48, 24, 100 << 10},
-};
+/// The time in microseconds that work needs at least: products of one token are
+/// made of FP32 multiply-adds.
+static double getTime(const Chip &chip, const KernelCost &cost) {
+  return std::max(double(cost.bytes) / (chip.gigabytes * 1e3),
+                  double(cost.flops) / (chip.teraflops * 1e6));
+}
 
 /// The share of a multiprocessor's warps that blocks of a kernel fill.
 /// Registers are given to warps in units of 256; the system takes 1 KiB of
 /// shared memory for each block.
-double ChipPeaks::getOccupancy(int64_t threads, int64_t registers,
-                               int64_t shared) const {
+static double getOccupancy(const Chip &chip, int64_t threads, int64_t registers,
+                           int64_t shared) {
   constexpr int64_t allRegisters = 64 << 10, unit = 256, reserved = 1 << 10;
   int64_t blockWarps = llvm::divideCeil(threads, 32);
   int64_t warpRegisters = llvm::alignTo(registers * 32, unit);
-  int64_t fit =
-      std::min({blocks, warps / blockWarps, sharedBytes / (shared + reserved),
-                allRegisters / (warpRegisters * blockWarps)});
-  return double(fit * blockWarps) / double(warps);
+  int64_t fit = std::min({chip.blocks, chip.warps / blockWarps,
+                          chip.sharedBytes / (shared + reserved),
+                          allRegisters / (warpRegisters * blockWarps)});
+  return double(fit * blockWarps) / double(chip.warps);
 }
 
 //===----------------------------------------------------------------------===//
@@ -204,26 +186,27 @@ static int64_t getSharedBytes(gpu::GPUFuncOp kernel) {
 }
 
 static llvm::json::Array reportRoofline(const Launches &launches) {
-  llvm::json::Array chips;
-  for (const ChipPeaks &chip : kChips) {
+  llvm::json::Array reported;
+  for (const Chip &chip : chips) {
     double time = 0;
     for (gpu::LaunchFuncOp launch : launches)
-      time += chip.getTime(KernelCost::get(launch));
-    chips.push_back(llvm::json::Object{{"chip", chip.name},
-                                       {"source", chip.source},
-                                       {"gigabytes_per_second", chip.gigabytes},
-                                       {"teraflops", chip.teraflops},
-                                       {"microseconds", time}});
+      time += getTime(chip, KernelCost::get(launch));
+    reported.push_back(
+        llvm::json::Object{{"chip", chip.name},
+                           {"source", chip.source},
+                           {"gigabytes_per_second", chip.gigabytes},
+                           {"teraflops", chip.teraflops},
+                           {"microseconds", time}});
   }
-  return chips;
+  return reported;
 }
 
 static llvm::json::Object reportOccupancy(int64_t threads, int64_t registers,
                                           int64_t shared) {
-  llvm::json::Object chips;
-  for (const ChipPeaks &chip : kChips)
-    chips[chip.name] = chip.getOccupancy(threads, registers, shared);
-  return chips;
+  llvm::json::Object shares;
+  for (const Chip &chip : chips)
+    shares[chip.name] = getOccupancy(chip, threads, registers, shared);
+  return shares;
 }
 
 static llvm::json::Array reportEach(const Launches &launches) {
@@ -246,8 +229,8 @@ static llvm::json::Array reportEach(const Launches &launches) {
     int64_t threads = (*kernel.getKnownBlockSize())[0];
     int64_t shared = getSharedBytes(kernel);
     llvm::json::Object times;
-    for (const ChipPeaks &chip : kChips)
-      times[chip.name] = chip.getTime(entry.cost);
+    for (const Chip &chip : chips)
+      times[chip.name] = getTime(chip, entry.cost);
     llvm::json::Object described{{"name", kernel.getName()},
                                  {"launches", entry.launches},
                                  {"threads", threads},

@@ -126,7 +126,7 @@ LogicalResult LaunchLowering::lower(gpu::LaunchFuncOp op) {
   gpu::KernelDim3 grid = op.getGridSizeOperandValues();
   call(loc, Launch,
        {i64(loc, *kernel), toI64(loc, grid.x), toI64(loc, grid.y),
-        storeArguments(op)});
+        storeArguments(op), i64(loc, op.getNumKernelOperands())});
   op.erase();
   return success();
 }

@@ -161,15 +161,20 @@ static void collectReads(Value number, SmallVectorImpl<Bytes> &reads) {
       collectReads(operand, reads);
 }
 
+/// Whether a kernel has a block in any case, and no numbers follow from it: of
+/// products with one row, and of selections whose count nobody needs.
+static bool canDoMore(Operation *op) {
+  auto product = dyn_cast<LinearOp>(op);
+  if (!product)
+    return isa<SelectOp>(op) && op->use_empty();
+  return !product.getRows() && getBound(product.getInput(), 1) == 1;
+}
+
 /// Whether a thread of a kernel can do a store while others still compute, and
-/// needs nothing that they do: only products with one row, whose blocks are
-/// there in any case, are asked to.
+/// needs nothing that they do.
 static bool canDoStore(const KernelWork &work, Operation *op) {
   auto store = dyn_cast<memref::StoreOp>(op);
-  auto product =
-      work.ops.empty() ? LinearOp() : dyn_cast<LinearOp>(work.ops.front());
-  if (!store || !product || product.getRows() ||
-      getBound(product.getInput(), 1) != 1)
+  if (!store || work.ops.empty() || !canDoMore(work.ops.front()))
     return false;
   SmallVector<Bytes> used;
   for (Operation *next : work.ops)

@@ -43,7 +43,11 @@ def StageMemoryPass : Pass<"mod-stage-memory", "::mlir::ModuleOp"> {
   let description = [{
     Tokens, logits, lengths of caches and the trace are memory of the host. Each
     gets a place behind the arena, which lies on the device as do weights and
-    caches: it is copied there before the program's work, or back behind it.
+    caches: it is copied there before the program's work, or back behind it. So
+    has the place of a token in programs that are given no number of them: these
+    ask for the same launches and copies each time, which can be captured. They
+    also choose the likeliest token, so that the logits stay where they are
+    unless the caller wants them.
 
     Example:
 
@@ -64,7 +68,7 @@ def StageMemoryPass : Pass<"mod-stage-memory", "::mlir::ModuleOp"> {
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
     "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect",
-    "::mlir::scf::SCFDialect"
+    "::mlir::mod::ModDialect", "::mlir::scf::SCFDialect"
   ];
 }
 
@@ -79,8 +83,9 @@ def LowerToGpuPass : Pass<"mod-lower-to-gpu", "::mlir::ModuleOp"> {
     in it. Grids are as large as what is static, or what the host knows, makes
     them; blocks without work end.
 
-    What `mod-group-kernels` put into a region is one kernel. A kernel takes flat buffers, and the sizes that the host knows. Scalar code
-    between ops that reads or writes memory becomes kernels of one thread.
+    What `mod-group-kernels` put into a region is one kernel. A kernel takes flat
+    buffers, and the sizes that the host knows. Scalar code between ops that
+    reads or writes memory becomes kernels of one thread.
 
     Example:
 
@@ -160,8 +165,8 @@ def LowerLaunchesPass : Pass<"mod-lower-launches", "::mlir::ModuleOp"> {
 
     ```mlir
     llvm.store %address, %slot : i64, !llvm.ptr
-    llvm.call %launch(%device, %kernel, %x, %y, %arguments)
-        : !llvm.ptr, (!llvm.ptr, i64, i64, i64, !llvm.ptr) -> ()
+    llvm.call %launch(%device, %kernel, %x, %y, %arguments, %count)
+        : !llvm.ptr, (!llvm.ptr, i64, i64, i64, !llvm.ptr, i64) -> ()
     ```
   }];
   let dependentDialects = [

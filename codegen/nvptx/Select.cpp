@@ -1,7 +1,8 @@
 //===- Select.cpp - The kernel that selects tokens ------------------------===//
 //
 // One block: the k-th largest score is found bit by bit; scans of what is
-// selected give the indices in ascending order.
+// selected give the indices in ascending order. The largest alone needs one
+// pass.
 //
 //===----------------------------------------------------------------------===//
 
@@ -14,6 +15,7 @@ using namespace mlir::mod;
 
 namespace {
 constexpr int64_t kThreads = 256;
+constexpr int64_t kThreadsOfOne = 1024; // that look for the largest
 
 /// Selects the tokens of one sequence.
 class Selector {
@@ -21,9 +23,14 @@ public:
   Selector(ThreadBuilder &b, SelectOp op)
       : b(b), op(op), tokens(b.dim(op.getScores(), 1)) {}
 
-  void emit(Value count);
+  /// Returns the threads of the block.
+  int64_t emit(Value count);
 
 private:
+  bool isLargest();
+  Value findLargest();
+  void emitLargest(Value count);
+  void emitSelection(Value count);
   Value load(Value token) {
     return b.load(op.getScores(), {b.index(0), token});
   }
@@ -35,7 +42,7 @@ private:
   Value emitRounded(Value share);
   Value emitLargestCount();
   Value emitTies(Value k, Value larger);
-  Value emitLargest(Value score, Value inside, Value &tiesBefore);
+  Value isAmongLargest(Value score, Value inside, Value &tiesBefore);
   Value emitTaken(Value token, Value &tiesBefore);
   Value compare(arith::CmpIPredicate predicate, Value x, Value y) {
     return arith::CmpIOp::create(b, predicate, x, y);
@@ -151,7 +158,7 @@ Value Selector::emitTies(Value k, Value larger) {
 
 /// Whether a score is among the largest, given how many earlier ones equal the
 /// k-th largest.
-Value Selector::emitLargest(Value score, Value inside, Value &tiesBefore) {
+Value Selector::isAmongLargest(Value score, Value inside, Value &tiesBefore) {
   Value key = emitKey(score);
   Value above = compare(arith::CmpIPredicate::sgt, key, threshold);
   Value equal = b.both(b.eq(key, threshold), inside);
@@ -170,7 +177,7 @@ Value Selector::emitTaken(Value token, Value &tiesBefore) {
   Value score = b.ifElse(inside, b.f32(0.0), [&] { return load(token); });
   Value taken;
   if (op.getCapacity())
-    taken = emitLargest(score, inside, tiesBefore);
+    taken = isAmongLargest(score, inside, tiesBefore);
   if (op.getThreshold()) {
     Value passes = createTest(b, b.getLoc(), score, *op.getThreshold());
     taken = taken ? b.both(taken, passes) : passes;
@@ -181,7 +188,7 @@ Value Selector::emitTaken(Value token, Value &tiesBefore) {
   return b.both(taken, inside);
 }
 
-void Selector::emit(Value count) {
+void Selector::emitSelection(Value count) {
   if (op.getCapacity()) {
     Value k = emitLargestCount();
     threshold = emitThreshold(k);
@@ -206,7 +213,60 @@ void Selector::emit(Value count) {
   });
 }
 
+/// Whether the first of the largest scores is selected, if any.
+bool Selector::isLargest() {
+  auto capacity = dyn_cast_or_null<IntegerAttr>(op.getCapacityAttr());
+  return capacity && capacity.getInt() == 1 && op.getTies() == Ties::first &&
+         !op.getForced() && !op.getRest();
+}
+
+/// The first token with the largest key, an i32; INT32_MAX of none.
+Value Selector::findLargest() {
+  auto larger = [&](Value x, Value y) -> Value {
+    return arith::MaxSIOp::create(b, x, y);
+  };
+  auto smaller = [&](Value x, Value y) -> Value {
+    return arith::MinSIOp::create(b, x, y);
+  };
+  Value none = b.i32(INT32_MAX);
+  Values own =
+      b.loop(b.thread(), tokens, kThreadsOfOne, {b.i32(INT32_MIN), none},
+             [&](Value token, ValueRange found) {
+               Value key = emitKey(load(token));
+               Value isMore = compare(arith::CmpIPredicate::sgt, key, found[0]);
+               return Values{b.select(isMore, key, found[0]),
+                             b.select(isMore, b.toI32(token), found[1])};
+             });
+  Value largest = b.reduceBlock(own[0], kThreadsOfOne, larger);
+  Value first = b.select(b.eq(own[0], largest), own[1], none);
+  return b.reduceBlock(first, kThreadsOfOne, smaller);
+}
+
+/// Where it does not pass the threshold, -1 stands for it.
+void Selector::emitLargest(Value count) {
+  Value token = findLargest(), zero = b.index(0);
+  b.ifThen(b.eq(b.thread(), zero), [&] {
+    Value no = arith::ConstantOp::create(b, b.getBoolAttr(false));
+    Value taken = b.ifElse(b.lt(token, b.toI32(tokens)), no, [&] {
+      if (!op.getThreshold())
+        return Value(arith::ConstantOp::create(b, b.getBoolAttr(true)));
+      return createTest(b, b.getLoc(), load(b.toIndex(token)),
+                        *op.getThreshold());
+    });
+    b.store(b.select(taken, token, b.i32(-1)), op.getInto(), {zero, zero});
+    b.store(arith::ExtUIOp::create(b, b.getI64Type(), taken), count, {zero});
+  });
+}
+
+int64_t Selector::emit(Value count) {
+  if (isLargest()) {
+    emitLargest(count);
+    return kThreadsOfOne;
+  }
+  emitSelection(count);
+  return kThreads;
+}
+
 Geometry mod::emitGpuKernel(ThreadBuilder &b, SelectOp op, Value count) {
-  Selector(b, op).emit(count);
-  return {kThreads};
+  return {Selector(b, op).emit(count)};
 }

@@ -6,8 +6,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/nvptx/Passes.h"
+#include "dialect/ModOps.h"
 #include "dialect/Programs.h"
 #include "llvm/Support/MathExtras.h"
+#include <cfloat>
 
 namespace mlir::mod {
 #define GEN_PASS_DEF_STAGEMEMORYPASS
@@ -38,10 +40,12 @@ private:
   void copyIn(Value device, Value host);
   void copyOut(Value device, Value host);
   void stageTokens();
+  void stageStart();
   void stageLogits();
+  void stageNext(Value logits);
   void stageLengths();
   void stageTrace();
-  void copyTrace(Value to, Value from, Value present);
+  void copyIf(Value isWanted, Value to, Value from);
 
   func::FuncOp program;
   BlockArgument arena;
@@ -114,15 +118,60 @@ void Staging::stageTokens() {
   copyIn(part, takeRows(host, rows));
 }
 
+/// Without a number of tokens a program asks for the same each time it is
+/// called, but for where its token is: that is read from memory, too.
+void Staging::stageStart() {
+  BlockArgument start = getArgument(program, role::kStart);
+  if (!start || getArgument(program, role::kCount))
+    return;
+  SmallVector<OpOperand *> uses;
+  for (OpOperand &use : start.getUses())
+    uses.push_back(&use);
+  start.setType(MemRefType::get({1}, builder.getI64Type()));
+  Value device = place(start);
+  copyIn(device, start);
+  Location loc = program.getLoc();
+  Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
+  Value number = memref::LoadOp::create(builder, loc, device, zero);
+  number =
+      arith::IndexCastOp::create(builder, loc, builder.getIndexType(), number);
+  for (OpOperand *use : uses)
+    use->set(number);
+}
+
 void Staging::stageLogits() {
   BlockArgument host = getArgument(program, role::kLogits);
   if (!host)
     return;
   Value device = place(host);
+  if (!getArgument(program, role::kCount)) {
+    stageNext(device);
+    return copyIf(addArgument(program, builder.getI1Type(), role::kHasLogits),
+                  host, device);
+  }
   builder.setInsertionPoint(program.getBody().front().getTerminator());
   Value rows = getRows(role::kLogits);
   Value part = takeRows(device, rows);
   copyOut(part, takeRows(host, rows));
+}
+
+/// The likeliest token, of equal ones the first: what greedy sampling chooses.
+/// Numbers that are not finite choose none.
+void Staging::stageNext(Value logits) {
+  auto type = MemRefType::get({1, 1}, builder.getI32Type());
+  BlockArgument next = addArgument(program, type, role::kNext);
+  Value device = place(next);
+  Location loc = program.getLoc();
+  builder.setInsertionPoint(program.getBody().front().getTerminator());
+  Value scores = memref::CollapseShapeOp::create(
+      builder, loc, logits, ArrayRef<ReassociationIndices>{{0}, {1, 2}});
+  auto finite =
+      ThresholdAttr::get(builder.getContext(),
+                         builder.getF64FloatAttr(-FLT_MAX), /*inclusive=*/true);
+  SelectOp::create(builder, loc, /*indices=*/Type(), builder.getIndexType(),
+                   scores, /*rest=*/false, builder.getI64IntegerAttr(1),
+                   Ties::first, /*forced=*/false, finite, device);
+  copyOut(device, next);
 }
 
 void Staging::stageLengths() {
@@ -135,9 +184,9 @@ void Staging::stageLengths() {
   copyOut(device, host);
 }
 
-void Staging::copyTrace(Value to, Value from, Value present) {
+void Staging::copyIf(Value isWanted, Value to, Value from) {
   Location loc = program.getLoc();
-  auto branch = scf::IfOp::create(builder, loc, present,
+  auto branch = scf::IfOp::create(builder, loc, isWanted,
                                   /*withElseRegion=*/false);
   OpBuilder inner = branch.getThenBodyBuilder();
   gpu::MemcpyOp::create(inner, loc, TypeRange(), ValueRange(), to, from);
@@ -150,14 +199,15 @@ void Staging::stageTrace() {
   if (!host || !present)
     return;
   Value device = place(host);
-  copyTrace(device, host, present);
+  copyIf(present, device, host);
   builder.setInsertionPoint(program.getBody().front().getTerminator());
-  copyTrace(host, device, present);
+  copyIf(present, host, device);
 }
 
 int64_t Staging::run() {
   bytes = cast<MemRefType>(arena.getType()).getNumElements();
   stageTokens();
+  stageStart();
   stageLogits();
   stageLengths();
   stageTrace();

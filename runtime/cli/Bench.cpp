@@ -9,9 +9,11 @@
 #include "runtime/cli/Command.h"
 #include "runtime/cli/Json.h"
 #include "runtime/cli/Terminal.h"
+#include "runtime/cuda/Chips.h"
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <numeric>
 
 using namespace modrt;
@@ -43,8 +45,10 @@ struct Benchmark {
   Options options;
   Running running;
   std::vector<int32_t> tokens;
-  Sample prefill, decode; // medians by time
-  double peakGflops = 0, peakGbPerS = 0;
+  Sample prefill, decode;                // medians by time
+  double peakGflops = 0, peakGbPerS = 0; // 0: not known
+  std::string gpu;                       // its name; none on a CPU
+  const Chip *chip = nullptr;            // what its data sheet says
 
   explicit Benchmark(const Options &options) : options(options) {}
   modrt_status run(const modrt_model *model);
@@ -52,6 +56,12 @@ struct Benchmark {
   int64_t decodedTokens() const { return options.batch * options.genTokens; }
 
 private:
+  DeviceSession *device() const {
+    return running.session()->batch->device.get();
+  }
+  double secondsSince(double start) const;
+  modrt_status decodeStep(const int32_t *next);
+  modrt_status chooseDevice();
   modrt_status chooseCounts();
   modrt_status measureCeilings();
   modrt_status measurePrefill(Sample &sample);
@@ -177,10 +187,23 @@ modrt_status Benchmark::measurePrefill(Sample &sample) {
   double start = now();
   MODRT_TRY(modrt_prefill(running.session(), tokens.data(),
                           options.promptTokens, 0, nullptr));
-  sample.seconds = now() - start;
+  sample.seconds = secondsSince(start);
   sample.work = prefillFlops();
   sample.routed = routedRows();
   return ok();
+}
+
+/// Of what was run since; a GPU tells it itself.
+double Benchmark::secondsSince(double start) const {
+  return device() ? device()->seconds() : now() - start;
+}
+
+/// A GPU keeps the logits.
+modrt_status Benchmark::decodeStep(const int32_t *next) {
+  int32_t likeliest;
+  if (device())
+    return modrt_decode_greedy(running.session(), *next, &likeliest);
+  return modrt_decode_batch(running.sessions.data(), next, options.batch);
 }
 
 /// Each sequence with a prompt of its own, so that each is routed otherwise.
@@ -198,8 +221,8 @@ modrt_status Benchmark::measureDecode(Sample &sample) {
     std::vector<BlockRows> rowsBefore = allRows();
     const int32_t *next = tokens.data() + prompt + step;
     double start = now();
-    MODRT_TRY(modrt_decode_batch(running.sessions.data(), next, options.batch));
-    sample.seconds += now() - start;
+    MODRT_TRY(decodeStep(next));
+    sample.seconds += secondsSince(start);
     sample.work += decodeBytes(rowsBefore);
   }
   sample.routed += routedRows();
@@ -239,8 +262,24 @@ modrt_status Benchmark::repeat(const char *work, Sample &median,
   return ok();
 }
 
+/// Events of the GPU tell the time, and its data sheet what it could do.
+modrt_status Benchmark::chooseDevice() {
+  if (!device())
+    return ok();
+  gpu = running.instance->device->getName();
+  chip = findChip(gpu.c_str());
+  if (chip) {
+    bool isNarrow = strstr(running.model().report, "\"dtype\":\"bf16\"");
+    peakGflops = 1e3 * (isNarrow ? chip->tensorTeraflops : chip->teraflops);
+    peakGbPerS = chip->gigabytes;
+  }
+  return device()->startTiming();
+}
+
 /// Before and after the measurements: the machine may have been disturbed.
 modrt_status Benchmark::measureCeilings() {
+  if (device())
+    return ok();
   ReadBuffer buffer;
   MODRT_TRY(buffer.open(running.pool()));
   peakGbPerS = std::max(peakGbPerS, buffer.measureGbPerS(running.pool()));
@@ -252,6 +291,7 @@ modrt_status Benchmark::run(const modrt_model *model) {
   MODRT_TRY(running.open(model, options.place, /*trace=*/false, options.batch));
   MODRT_TRY(chooseCounts());
   tokens = randomTokens(*model);
+  MODRT_TRY(chooseDevice());
   MODRT_TRY(measureCeilings());
   // What is read for the first time takes longer.
   MODRT_TRY(modrt_prefill(running.session(), tokens.data(),
@@ -290,17 +330,28 @@ static void printJson(const Benchmark &done) {
       .member("routed_share",
               done.routedShare(done.decode, done.decodedTokens()))
       .end()
-      .member("threads", int64_t(done.running.pool().threads()))
-      .end()
-      .print();
+      .member("threads", int64_t(done.running.pool().threads()));
+  if (!done.gpu.empty())
+    json.member("device", done.gpu)
+        .member("peaks",
+                std::string(done.chip ? done.chip->source : "unknown"));
+  json.end().print();
+}
+
+/// What was reached of what could be, where that is known.
+static void printRate(double reached, double peak, const char *unit) {
+  if (peak > 0)
+    printf(" %6.1f %s %6.1f %s %5.1f %%\n", reached, unit, peak, unit,
+           100 * reached / peak);
+  else
+    printf(" %6.1f %s           -       -\n", reached, unit);
 }
 
 static void printDecode(const Benchmark &done) {
-  double gbPerS = done.decode.rate() * 1e-9;
-  printf("decode     %9lld %11.1f %6.1f GB/s %6.1f GB/s %5.1f %%\n",
+  printf("decode     %9lld %11.1f",
          static_cast<long long>(done.decodedTokens()),
-         done.decodedTokens() / done.decode.seconds, gbPerS, done.peakGbPerS,
-         100 * gbPerS / done.peakGbPerS);
+         done.decodedTokens() / done.decode.seconds);
+  printRate(done.decode.rate() * 1e-9, done.peakGbPerS, "GB/s");
   if (done.running.model().num_blocks > 1)
     printf("routed: %.1f %% of the prompt, %.1f %% of the decoded tokens; "
            "%.1f MB read per decoded token\n",
@@ -310,13 +361,16 @@ static void printDecode(const Benchmark &done) {
 }
 
 static void printTable(const Benchmark &done) {
-  double gflops = done.prefill.rate() * 1e-9;
-  printf("%d threads     tokens    tokens/s    reached       limit   share\n",
-         done.running.pool().threads());
-  printf("prefill    %9lld %11.1f %6.1f GF/s %6.1f GF/s %5.1f %%\n",
+  if (done.gpu.empty())
+    printf("%d threads ", done.running.pool().threads());
+  else
+    printf("%s, limits: %s\n          ", done.gpu.c_str(),
+           done.chip ? done.chip->source : "not known");
+  printf("    tokens    tokens/s    reached       limit   share\n");
+  printf("prefill    %9lld %11.1f",
          static_cast<long long>(done.options.promptTokens),
-         done.options.promptTokens / done.prefill.seconds, gflops,
-         done.peakGflops, 100 * gflops / done.peakGflops);
+         done.options.promptTokens / done.prefill.seconds);
+  printRate(done.prefill.rate() * 1e-9, done.peakGflops, "GF/s");
   if (done.options.genTokens > 0)
     printDecode(done);
 }

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/cli/Continuation.h"
+#include "runtime/Sampler.h"
 #include "runtime/cli/Terminal.h"
 
 #include <algorithm>
@@ -52,15 +53,30 @@ bool Continuation::isOver() {
 modrt_status Continuation::add(const float *logits, std::string &part) {
   int32_t token;
   MODRT_TRY(modrt_sample(sampler, logits, &token));
+  add(token, part);
+  return ok();
+}
+
+modrt_status Continuation::addNext(modrt_session *session, std::string &part) {
+  if (!sampler->isGreedy()) {
+    MODRT_TRY(modrt_decode(session, tokens.back()));
+    return add(modrt_logits(session), part);
+  }
+  int32_t token;
+  MODRT_TRY(modrt_decode_greedy(session, tokens.back(), &token));
+  add(token, part);
+  return ok();
+}
+
+void Continuation::add(int32_t token, std::string &part) {
   part.clear();
   if (isEnd(token)) {
     stop = "eos";
-    return ok();
+    return;
   }
   tokens.push_back(token);
   modrt_sampler_accept(sampler, token);
   part = describe(token);
-  return ok();
 }
 
 /// What to show of a token, now that it is known.

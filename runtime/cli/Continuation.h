@@ -35,6 +35,9 @@ public:
   /// Adds the token that the logits lead to, unless it ends the text. part:
   /// what to show of it.
   modrt_status add(const float *logits, std::string &part);
+  /// The same, of a session that was given all tokens but the last that was
+  /// added.
+  modrt_status addNext(modrt_session *session, std::string &part);
   /// What is left to show at the end.
   std::string finish() { return stream ? stream->finish() : ""; }
 
@@ -46,6 +49,7 @@ public:
   const char *stop = nullptr;          // none while it goes on
 
 private:
+  void add(int32_t token, std::string &part);
   std::string describe(int32_t token);
   bool isEnd(int32_t token) const;
 

@@ -114,9 +114,10 @@ modrt_status Generation::decode() {
   double start = now();
   std::string part;
   while (!continuation.isOver()) {
-    if (!continuation.tokens.empty())
-      MODRT_TRY(modrt_decode(running.session(), continuation.tokens.back()));
-    MODRT_TRY(continuation.add(modrt_logits(running.session()), part));
+    modrt_session *session = running.session();
+    MODRT_TRY(continuation.tokens.empty()
+                  ? continuation.add(modrt_logits(session), part)
+                  : continuation.addNext(session, part));
     MODRT_TRY(write(part));
   }
   decodeSeconds = now() - start;

@@ -46,6 +46,12 @@ modrt_status Device::enter() const {
   return functions.check(functions.ctxSetCurrent(context), "cuCtxSetCurrent");
 }
 
+std::string Device::getName() const {
+  char name[256] = "";
+  functions.deviceGetName(name, sizeof(name), device);
+  return name;
+}
+
 modrt_status Device::loadImage(const modrt_image &image) {
   std::string what = std::string("loading kernels for ") + image.chip + " (" +
                      image.kind + ")";
@@ -174,6 +180,10 @@ DeviceSession::~DeviceSession() {
   if (!device || device->enter().code != MODRT_OK)
     return;
   const Driver &driver = device->driver();
+  step.reset();
+  for (Driver::Handle event : {began, ended})
+    if (event)
+      driver.eventDestroy(event);
   if (arenaAddress)
     driver.memFree(arenaAddress);
   if (cachesAddress)
@@ -191,6 +201,7 @@ modrt_status DeviceSession::open(const Device &opened, const modrt_model &model,
   MODRT_TRY(device->enter());
   MODRT_TRY(driver.check(driver.streamCreate(&stream, nonBlocking),
                          "cuStreamCreate"));
+  step.emplace(driver, stream);
   if (model.arena_bytes > 0)
     MODRT_TRY(driver.check(driver.memAlloc(&arenaAddress, model.arena_bytes),
                            "memory for the arena"));
@@ -205,8 +216,49 @@ void DeviceSession::note(int result, const char *what) {
     failure = device->driver().check(result, what);
 }
 
+modrt_status DeviceSession::startTiming() {
+  for (Driver::Handle *event : {&began, &ended})
+    MODRT_TRY(device->driver().check(device->driver().eventCreate(event, 0),
+                                     "cuEventCreate"));
+  return ok();
+}
+
+void DeviceSession::record(Driver::Handle event) {
+  if (event)
+    note(device->driver().eventRecord(event, stream), "cuEventRecord");
+}
+
+double DeviceSession::seconds() const {
+  float milliseconds = 0;
+  device->driver().eventElapsedTime(&milliseconds, began, ended);
+  return milliseconds * 1e-3;
+}
+
+void DeviceSession::begin(bool repeats) {
+  isStep = repeats;
+  if (isStep)
+    step->begin();
+  else
+    record(began);
+}
+
+bool DeviceSession::end() {
+  if (!isStep)
+    return false;
+  bool differs = false;
+  note(step->end(differs), "capturing a graph of kernels");
+  if (differs || failure.code != MODRT_OK)
+    return differs;
+  record(began);
+  note(step->run(), "launching a graph of kernels");
+  return false;
+}
+
 modrt_status DeviceSession::finish() {
+  record(ended);
   note(device->driver().streamSynchronize(stream), "running kernels");
+  if (isStep && failure.code == MODRT_OK)
+    step->deliver();
   modrt_status result = failure;
   failure = ok();
   return result;
@@ -214,9 +266,12 @@ modrt_status DeviceSession::finish() {
 
 void DeviceSession::runLaunch(modrt_device *self, int64_t kernel,
                               int64_t blocksX, int64_t blocksY,
-                              void **arguments) {
+                              void **arguments, int64_t count) {
   auto &session = *static_cast<DeviceSession *>(self);
   const Device &device = *session.device;
+  if (session.isStep)
+    return session.step->launch(device.function(kernel), blocksX, blocksY,
+                                device.threads(kernel), arguments, count);
   session.note(device.driver().launchKernel(device.function(kernel), blocksX,
                                             blocksY, 1, device.threads(kernel),
                                             1, 1, 0, session.stream, arguments,
@@ -227,17 +282,21 @@ void DeviceSession::runLaunch(modrt_device *self, int64_t kernel,
 void DeviceSession::runUpload(modrt_device *self, void *to, const void *from,
                               int64_t bytes) {
   auto &session = *static_cast<DeviceSession *>(self);
-  session.note(
-      session.device->driver().copyToDevice(
-          reinterpret_cast<Driver::Address>(to), from, bytes, session.stream),
-      "copying to the GPU");
+  auto address = reinterpret_cast<Driver::Address>(to);
+  if (session.isStep)
+    return session.step->upload(address, from, bytes);
+  session.note(session.device->driver().copyToDevice(address, from, bytes,
+                                                     session.stream),
+               "copying to the GPU");
 }
 
 void DeviceSession::runDownload(modrt_device *self, void *to, const void *from,
                                 int64_t bytes) {
   auto &session = *static_cast<DeviceSession *>(self);
+  auto address = reinterpret_cast<Driver::Address>(from);
+  if (session.isStep)
+    return session.step->download(to, address, bytes);
   session.note(
-      session.device->driver().copyToHost(
-          to, reinterpret_cast<Driver::Address>(from), bytes, session.stream),
+      session.device->driver().copyToHost(to, address, bytes, session.stream),
       "copying from the GPU");
 }

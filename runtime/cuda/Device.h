@@ -8,8 +8,9 @@
 #ifndef RUNTIME_CUDA_DEVICE_H
 #define RUNTIME_CUDA_DEVICE_H
 
-#include "runtime/cuda/Driver.h"
+#include "runtime/cuda/StepGraph.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ public:
   /// The context is one of each thread.
   modrt_status enter() const;
 
+  /// What the driver calls the GPU.
+  std::string getName() const;
   const Driver &driver() const { return functions; }
   const void *weights() const {
     return reinterpret_cast<const void *>(weightsAddress);
@@ -67,21 +70,34 @@ public:
                     int64_t sequences);
   void *arena() const { return reinterpret_cast<void *>(arenaAddress); }
   void *caches() const { return reinterpret_cast<void *>(cachesAddress); }
+  /// Before a program asks for something; `repeats` where it asks for the same
+  /// each time.
+  void begin(bool repeats);
+  /// Behind it: whether it has to be called again.
+  bool end();
   /// Waits for all that was begun; the first failure since the last time.
   modrt_status finish();
+  /// From now on the device takes the time of each program.
+  modrt_status startTiming();
+  /// That of the last.
+  double seconds() const;
 
 private:
   static void runLaunch(modrt_device *self, int64_t kernel, int64_t blocksX,
-                        int64_t blocksY, void **arguments);
+                        int64_t blocksY, void **arguments, int64_t count);
   static void runUpload(modrt_device *self, void *to, const void *from,
                         int64_t bytes);
   static void runDownload(modrt_device *self, void *to, const void *from,
                           int64_t bytes);
   void note(int result, const char *what);
+  void record(Driver::Handle event);
 
   const Device *device = nullptr;
   Driver::Handle stream = nullptr;
   Driver::Address arenaAddress = 0, cachesAddress = 0;
+  std::optional<StepGraph> step; ///< of the program that repeats
+  bool isStep = false;           ///< whether that one is called
+  Driver::Handle began = nullptr, ended = nullptr; ///< events, if any
   modrt_status failure = ok();
 };
 

@@ -65,10 +65,22 @@ modrt_status Driver::open(bool emulator) {
   finder.find(memFree, "cuMemFree_v2");
   finder.find(copyToDevice, "cuMemcpyHtoDAsync_v2");
   finder.find(copyToHost, "cuMemcpyDtoHAsync_v2");
+  finder.find(memAllocHost, "cuMemAllocHost_v2");
+  finder.find(memFreeHost, "cuMemFreeHost");
   finder.find(streamCreate, "cuStreamCreate");
   finder.find(streamDestroy, "cuStreamDestroy_v2");
   finder.find(streamSynchronize, "cuStreamSynchronize");
   finder.find(launchKernel, "cuLaunchKernel");
+  finder.find(streamBeginCapture, "cuStreamBeginCapture_v2");
+  finder.find(streamEndCapture, "cuStreamEndCapture");
+  finder.find(graphInstantiate, "cuGraphInstantiateWithFlags");
+  finder.find(graphLaunch, "cuGraphLaunch");
+  finder.find(graphDestroy, "cuGraphDestroy");
+  finder.find(graphExecDestroy, "cuGraphExecDestroy");
+  finder.find(eventCreate, "cuEventCreate");
+  finder.find(eventDestroy, "cuEventDestroy_v2");
+  finder.find(eventRecord, "cuEventRecord");
+  finder.find(eventElapsedTime, "cuEventElapsedTime");
   finder.find(getErrorName, "cuGetErrorName");
   if (finder.missing)
     return error(MODRT_UNSUPPORTED, "the NVIDIA driver has no %s",

@@ -35,6 +35,8 @@ struct Driver {
   int (*copyToDevice)(Address to, const void *from, size_t bytes,
                       Handle stream);
   int (*copyToHost)(void *to, Address from, size_t bytes, Handle stream);
+  int (*memAllocHost)(void **memory, size_t bytes);
+  int (*memFreeHost)(void *memory);
   int (*streamCreate)(Handle *stream, unsigned flags);
   int (*streamDestroy)(Handle stream);
   int (*streamSynchronize)(Handle stream);
@@ -42,6 +44,17 @@ struct Driver {
                       unsigned gridZ, unsigned blockX, unsigned blockY,
                       unsigned blockZ, unsigned sharedBytes, Handle stream,
                       void **arguments, void **extra);
+  int (*streamBeginCapture)(Handle stream, int mode);
+  int (*streamEndCapture)(Handle stream, Handle *graph);
+  int (*graphInstantiate)(Handle *executable, Handle graph,
+                          unsigned long long flags);
+  int (*graphLaunch)(Handle executable, Handle stream);
+  int (*graphDestroy)(Handle graph);
+  int (*graphExecDestroy)(Handle executable);
+  int (*eventCreate)(Handle *event, unsigned flags);
+  int (*eventDestroy)(Handle event);
+  int (*eventRecord)(Handle event, Handle stream);
+  int (*eventElapsedTime)(float *milliseconds, Handle start, Handle end);
   int (*getErrorName)(int result, const char **name);
 
   /// CUDA's own library or, for tests, one with the same functions.

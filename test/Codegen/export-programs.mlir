@@ -15,7 +15,10 @@ module attributes {
   func.func @forward(%tokens: memref<1x32xi32> {mod.role = "tokens"},
                      %count: index {mod.role = "count"}) { return }
   func.func @prefill(%tokens: memref<1x32xi32> {mod.role = "tokens"}) { return }
-  func.func @decode(%tokens: memref<1x1xi32> {mod.role = "tokens"}) { return }
+  func.func @decode(%tokens: memref<1x1xi32> {mod.role = "tokens"},
+                    %start: memref<1xi64> {mod.role = "start"},
+                    %wants: i1 {mod.role = "has_logits"},
+                    %next: memref<1x1xi32> {mod.role = "next"}) { return }
 }
 // Tokens are field 5 of modrt_call, count field 6.
 // CHECK-LABEL: llvm.func internal @mod_forward(%{{.*}}: !llvm.ptr)
@@ -23,7 +26,15 @@ module attributes {
 // CHECK: llvm.getelementptr %{{.*}}[0, 6]
 // CHECK: call @forward(
 // CHECK: llvm.func internal @mod_prefill
+// A number that is wanted in memory is the field itself; logits are wanted where
+// there is memory for them.
 // CHECK: llvm.func internal @mod_decode
+// CHECK: llvm.getelementptr %{{.*}}[0, 7]
+// CHECK-NOT: llvm.load
+// CHECK: %[[LOGITS:.*]] = llvm.getelementptr %{{.*}}[0, 9]
+// CHECK: %[[MEMORY:.*]] = llvm.load %[[LOGITS]]
+// CHECK: llvm.icmp "ne" %[[MEMORY]]
+// CHECK: llvm.getelementptr %{{.*}}[0, 14]
 // The descriptor begins with the magic number.
 // CHECK-LABEL: llvm.mlir.global internal constant @mod.descriptor()
 // CHECK: llvm.mlir.constant(1297040466 : i32)

@@ -68,7 +68,7 @@ def check_least(report, plan, config):
 
 
 def check_times(plan):
-    assert {chip["chip"] for chip in plan["roofline"]} == {"A100", "H100", "L4", "RTX 4090"}
+    assert {chip["chip"] for chip in plan["roofline"]} == {"A100", "H100", "H200", "L4", "RTX 4090"}
     for chip in plan["roofline"]:
         least = plan["bytes"] / chip["gigabytes_per_second"] / 1e3
         assert 0.9999 * least <= chip["microseconds"] <= 1.05 * least, chip

@@ -35,7 +35,7 @@ struct Faults {
 struct Kernel {
   std::string name;
   void (*entry)(void **arguments) = nullptr;
-  size_t sharedBytes = 0;
+  size_t sharedBytes = 0, numArguments = 0;
   bool isParallel = false; ///< whether threads wait for each other
 };
 

@@ -426,6 +426,7 @@ Program::Program(const void *image) : code(std::make_unique<Code>()) {
   for (Function *kernel : retargeting.kernels) {
     Kernel &entry = kernels[kernel->getName().str()];
     entry.name = kernel->getName().str();
+    entry.numArguments = kernel->arg_size();
     entry.sharedBytes = retargeting.getSharedBytes(*kernel);
     entry.isParallel = retargeting.isParallel(*kernel);
   }

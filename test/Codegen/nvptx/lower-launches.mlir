@@ -23,8 +23,9 @@ module attributes {gpu.container_module, mod.kernels = [
     gpu.memcpy %x, %tokens : memref<1x1xi32>, memref<1x1xi32>
     %y = memref.view %arena[%c64][] : memref<4096xi8> to memref<64xf32>
     // CHECK: %[[KERNEL:.*]] = llvm.mlir.constant(1 : i64)
+    // CHECK: llvm.mlir.constant(2 : i64)
     // CHECK: %[[LAUNCH:.*]] = llvm.load %{{.*}} : !llvm.ptr -> !llvm.ptr
-    // CHECK: llvm.call %[[LAUNCH]](%[[DEVICE]], %[[KERNEL]], %{{.*}}, %{{.*}}, %{{.*}}) : !llvm.ptr, (!llvm.ptr, i64, i64, i64, !llvm.ptr) -> ()
+    // CHECK: llvm.call %[[LAUNCH]](%[[DEVICE]], %[[KERNEL]], %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) : !llvm.ptr, (!llvm.ptr, i64, i64, i64, !llvm.ptr, i64) -> ()
     gpu.launch_func @kernels::@fill blocks in (%c3, %c1, %c1)
         threads in (%c64, %c1, %c1) args(%y : memref<64xf32>, %n : index)
     // CHECK: llvm.getelementptr %[[DEVICE]][2]

@@ -1,6 +1,7 @@
 // A CUDA driver that says what it is given: $STUB_CHIP is what its GPU is,
 // $STUB_OLD=1 makes it refuse machine code, as a driver does that is older than
-// the assembler.
+// the assembler. With $STUB_RUNS=1 it has the kernels, which do nothing; it
+// says what was captured, and when that is launched.
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,8 @@ int cuDeviceGet(int *device, int ordinal) {
   return 0;
 }
 int cuDeviceGetName(char *name, int bytes, int device) {
-  return snprintf(name, bytes, "stub %d", device) < 0;
+  const char *given = getenv("STUB_NAME");
+  return snprintf(name, bytes, "%s", given ? given : "stub") < 0 || device;
 }
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
   int chip = atoi(getenv("STUB_CHIP"));
@@ -42,10 +44,10 @@ int cuModuleLoadData(void **module, const void *image) {
   return 0;
 }
 int cuModuleUnload(void *module) { return !module; }
-// Nothing runs here.
 int cuModuleGetFunction(void **function, void *module, const char *name) {
-  *function = NULL;
-  return module && name ? 500 : 1;
+  int found = module && name && getenv("STUB_RUNS");
+  *function = found ? function : NULL;
+  return found ? 0 : 500;
 }
 int cuGetErrorName(int result, const char **name) {
   *name =
@@ -53,13 +55,77 @@ int cuGetErrorName(int result, const char **name) {
   return 0;
 }
 
-#define UNUSED(name)                                                           \
-  int name(void) { return 1; }
-UNUSED(cuMemAlloc_v2)
-UNUSED(cuMemFree_v2)
-UNUSED(cuMemcpyHtoDAsync_v2)
-UNUSED(cuMemcpyDtoHAsync_v2)
-UNUSED(cuStreamCreate)
-UNUSED(cuStreamDestroy_v2)
-UNUSED(cuStreamSynchronize)
-UNUSED(cuLaunchKernel)
+static int isCapturing, launches, uploads, downloads;
+
+int cuMemAlloc_v2(void **memory, size_t bytes) {
+  *memory = calloc(bytes, 1);
+  return 0;
+}
+int cuMemFree_v2(void *memory) {
+  free(memory);
+  return 0;
+}
+int cuMemAllocHost_v2(void **memory, size_t bytes) {
+  return cuMemAlloc_v2(memory, bytes);
+}
+int cuMemFreeHost(void *memory) { return cuMemFree_v2(memory); }
+int cuMemcpyHtoDAsync_v2(void *to, const void *from, size_t bytes,
+                         void *stream) {
+  uploads += isCapturing;
+  return !to || !from || !bytes || (isCapturing && !stream);
+}
+int cuMemcpyDtoHAsync_v2(void *to, const void *from, size_t bytes,
+                         void *stream) {
+  downloads += isCapturing;
+  memset(to, 0, bytes);
+  return !from || !stream;
+}
+int cuStreamCreate(void **stream, unsigned flags) {
+  *stream = stream;
+  return flags != 1;
+}
+int cuStreamDestroy_v2(void *stream) { return !stream; }
+int cuStreamSynchronize(void *stream) {
+  (void)stream; // weights come by the default stream
+  return isCapturing ? 900 : 0;
+}
+int cuLaunchKernel(void *function) {
+  launches += isCapturing;
+  return !function;
+}
+int cuStreamBeginCapture_v2(void *stream, int mode) {
+  isCapturing = 1;
+  return !stream || mode != 2;
+}
+int cuStreamEndCapture(void *stream, void **graph) {
+  isCapturing = 0;
+  *graph = graph;
+  return !stream;
+}
+int cuGraphInstantiateWithFlags(void **executable, void *graph,
+                                unsigned long long flags) {
+  fprintf(stderr, "captured %d launches, %d uploads, %d downloads\n", launches,
+          uploads, downloads);
+  *executable = executable;
+  return !graph || flags;
+}
+int cuGraphLaunch(void *executable, void *stream) {
+  fputs("launched the graph\n", stderr);
+  return !executable || !stream;
+}
+int cuGraphDestroy(void *graph) { return !graph; }
+int cuGraphExecDestroy(void *executable) { return !executable; }
+
+int cuEventCreate(void **event, unsigned flags) {
+  *event = event;
+  return flags != 0;
+}
+int cuEventDestroy_v2(void *event) { return !event; }
+int cuEventRecord(void *event, void *stream) {
+  return !event || !stream || isCapturing;
+}
+// Whatever it was took 2 ms.
+int cuEventElapsedTime(float *milliseconds, void *start, void *end) {
+  *milliseconds = 2;
+  return !start || !end;
+}

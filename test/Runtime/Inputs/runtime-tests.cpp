@@ -7,7 +7,9 @@
 #include "runtime/Instance.h"
 #include "runtime/Sampler.h"
 #include "runtime/ThreadPool.h"
+#include "runtime/cuda/StepGraph.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -148,6 +150,26 @@ static void testSessions() {
     });
   for (std::thread &user : users)
     user.join();
+  modrt_close(instance);
+}
+
+/// The likeliest token of each step is that of its logits.
+static void testGreedy() {
+  modrt_instance *instance = openModel();
+  modrt_session *session = openSession(instance, 1);
+  modrt_session *other = openSession(instance, 1);
+  int32_t token = 3, next;
+  for (int i = 0; i < 5; ++i) {
+    require(modrt_decode_greedy(session, token, &next));
+    require(modrt_decode(other, token));
+    const float *logits = modrt_logits(other);
+    CHECK(next == std::max_element(logits, logits + 256) - logits);
+    token = next;
+  }
+  CHECK(modrt_position(session) == 5);
+  expect(modrt_decode_greedy(session, 256, &next), MODRT_INVALID, "token 256");
+  modrt_session_close(session);
+  modrt_session_close(other);
   modrt_close(instance);
 }
 
@@ -402,6 +424,89 @@ static void testSamplerErrors() {
 }
 
 //===----------------------------------------------------------------------===//
+// Graphs of GPUs
+//===----------------------------------------------------------------------===//
+
+static std::string driverLog;
+static int failingCapture;
+
+/// A driver that says what it is asked for; its device is the host.
+static modrt::Driver makeDriver() {
+  using Handle = modrt::Driver::Handle;
+  modrt::Driver driver = {};
+  driver.streamBeginCapture = [](Handle, int) { return failingCapture; };
+  driver.streamEndCapture = [](Handle, Handle *graph) {
+    *graph = graph;
+    return 0;
+  };
+  driver.graphInstantiate = [](Handle *executable, Handle, unsigned long long) {
+    driverLog += "captured ";
+    *executable = executable;
+    return 0;
+  };
+  driver.graphLaunch = [](Handle, Handle) {
+    driverLog += "launched ";
+    return 0;
+  };
+  driver.graphDestroy = [](Handle) { return 0; };
+  driver.graphExecDestroy = [](Handle) { return 0; };
+  driver.memAllocHost = [](void **memory, size_t bytes) {
+    *memory = malloc(bytes);
+    return 0;
+  };
+  driver.memFreeHost = [](void *memory) {
+    free(memory);
+    return 0;
+  };
+  driver.copyToDevice = [](uintptr_t, const void *, size_t, Handle) {
+    return 0;
+  };
+  driver.copyToHost = [](void *to, uintptr_t, size_t bytes, Handle) {
+    memset(to, 7, bytes);
+    return 0;
+  };
+  driver.launchKernel = [](Handle, unsigned, unsigned, unsigned, unsigned,
+                           unsigned, unsigned, unsigned, Handle, void **,
+                           void **) { return 0; };
+  return driver;
+}
+
+/// A program with one launch, and what it leaves; the log of its calls.
+static std::string runStep(modrt::StepGraph &graph, uint64_t argument,
+                           uint8_t &result) {
+  driverLog.clear();
+  bool differs = true;
+  while (differs) {
+    void *arguments[] = {&argument};
+    graph.begin();
+    graph.upload(1, &argument, sizeof(argument));
+    graph.launch(&graph, 2, 3, 128, arguments, 1);
+    graph.download(&result, 1, 1);
+    if (int failure = graph.end(differs))
+      return "failed " + std::to_string(failure);
+  }
+  CHECK(graph.run() == 0);
+  graph.deliver();
+  return driverLog;
+}
+
+/// What is asked for again is launched, anything else captured anew.
+static void testStepGraph() {
+  modrt::Driver driver = makeDriver();
+  modrt::StepGraph graph(driver, &driver);
+  uint8_t first = 0, second = 0;
+  CHECK(runStep(graph, 1, first) == "captured launched ");
+  CHECK(runStep(graph, 1, second) == "launched ");
+  CHECK(first == 7 && second == 7);
+  CHECK(runStep(graph, 2, first) == "captured launched ");
+  modrt::StepGraph failing(driver, &driver);
+  failingCapture = 9;
+  CHECK(runStep(failing, 1, first) == "failed 9");
+  failingCapture = 0;
+  CHECK(runStep(failing, 1, first) == "captured launched ");
+}
+
+//===----------------------------------------------------------------------===//
 
 struct Test {
   const char *name;
@@ -414,6 +519,7 @@ static const Test tests[] = {
     {"pool-sleep", testPoolSleep},
     {"sessions", testSessions},
     {"forward", testForward},
+    {"greedy", testGreedy},
     {"batch", testBatch},
     {"batch-errors", testBatchErrors},
     {"session-errors", testErrors},
@@ -422,6 +528,7 @@ static const Test tests[] = {
     {"sampler-greedy", testSamplerGreedy},
     {"sampler-seed", testSamplerSeed},
     {"sampler-errors", testSamplerErrors},
+    {"step-graph", testStepGraph},
 };
 
 int main(int argc, char **argv) {
