@@ -34,6 +34,9 @@ constexpr int64_t kPageBytes = 4096;
 constexpr int64_t kKeysOfTask = 512, kTasks = 32;
 constexpr int64_t kKeysOfBlock = 64, kBlocks = 512;
 
+/// A latch is one f32.
+constexpr int64_t kLatchBytes = 4;
+
 /// Where the keys and values of one cache lie in the memory of all.
 struct CachePlace {
   Panels panels;
@@ -55,6 +58,11 @@ struct CacheBuffers {
   Value keys, values, first;
 };
 
+/// The sequence of a token, null where there is one alone, and its position.
+struct TokenPlace {
+  Value sequence, position;
+};
+
 /// Lowers the state of one program.
 class StateLowering {
 public:
@@ -62,7 +70,8 @@ public:
   StateLowering(func::FuncOp program, std::optional<CpuTarget> target)
       : program(program), target(target), builder(program.getContext()) {}
 
-  /// Returns the bytes that all caches take, 0 where there are none.
+  /// Returns the bytes that all caches and latches take, 0 where there are
+  /// none.
   int64_t lowerCaches();
   void lowerTemporaryCaches();
   void lowerTrace();
@@ -80,7 +89,12 @@ private:
   void lower(CacheAppendOp op, CacheBuffers buffers);
   void lower(CacheRoomOp op, CacheBuffers buffers);
   void lower(CachedAttentionOp op, CacheBuffers buffers, Value count);
-  SmallVector<Value> getTracePlace(TraceRoutingOp op, Value token);
+  void lowerLatch(BlockArgument handle, int64_t offset);
+  void lower(LatchOp op, int64_t offset);
+  Value viewBytes(Location loc, MemRefType type, int64_t offset,
+                  Value sequence);
+  TokenPlace getTokenPlace(Location loc, Value sequences, Value start,
+                           Value token);
   void lower(TraceRoutingOp op, Value trace, Value present);
   CacheBuffers viewPlace(Location loc, const CachePlace &place, Value sequence);
   Value getLengthIndex(Location loc, const CachePlace &place, Value sequence);
@@ -93,7 +107,7 @@ private:
   std::optional<CpuTarget> target;
   OpBuilder builder;
   SmallVector<CachePlace> places;
-  int64_t sequenceBytes = 0; // of all caches of one sequence
+  int64_t sequenceBytes = 0; // of all caches and latches of one sequence
   Value memory, lengths;
 };
 
@@ -181,9 +195,13 @@ ArrayAttr StateLowering::describeCaches() {
 }
 
 int64_t StateLowering::lowerCaches() {
-  SmallVector<BlockArgument> handles;
+  SmallVector<BlockArgument> handles, latches;
   int64_t sequences = 1;
   for (BlockArgument argument : program.getArguments()) {
+    if (auto latch = dyn_cast<LatchType>(argument.getType())) {
+      sequences = latch.getSequences();
+      latches.push_back(argument);
+    }
     auto type = dyn_cast<KVCacheType>(argument.getType());
     if (!type)
       continue;
@@ -193,20 +211,27 @@ int64_t StateLowering::lowerCaches() {
     sequences = type.getSequences();
     handles.push_back(argument);
   }
-  if (places.empty())
+  if (places.empty() && latches.empty())
     return 0;
+  int64_t firstLatch = sequenceBytes;
+  sequenceBytes += llvm::alignTo(kLatchBytes * latches.size(), kPageBytes);
   memory = addArgument(
       program,
       MemRefType::get({sequences * sequenceBytes}, builder.getI8Type()),
       role::kCaches);
-  lengths = addArgument(program,
-                        MemRefType::get({sequences * int64_t(places.size())},
-                                        builder.getI64Type()),
-                        role::kLengths);
+  if (!places.empty())
+    lengths = addArgument(program,
+                          MemRefType::get({sequences * int64_t(places.size())},
+                                          builder.getI64Type()),
+                          role::kLengths);
   llvm::BitVector dead(program.getNumArguments());
   for (auto [place, handle] : llvm::zip_equal(places, handles)) {
     lowerUsers(handle, place);
     dead.set(handle.getArgNumber());
+  }
+  for (auto [index, latch] : llvm::enumerate(latches)) {
+    lowerLatch(latch, firstLatch + index * kLatchBytes);
+    dead.set(latch.getArgNumber());
   }
   (void)program.eraseArguments(dead);
   return sequenceBytes;
@@ -240,21 +265,25 @@ void StateLowering::lowerUser(Operation *user, const CachePlace &place,
   }
 }
 
+/// What lies behind `offset` bytes of a sequence, by default of the first.
+Value StateLowering::viewBytes(Location loc, MemRefType type, int64_t offset,
+                               Value sequence) {
+  Value begin = constant(loc, offset);
+  if (sequence)
+    begin = arith::AddIOp::create(
+        builder, loc, begin,
+        arith::MulIOp::create(builder, loc, sequence,
+                              constant(loc, sequenceBytes)));
+  return memref::ViewOp::create(builder, loc, type, memory, begin,
+                                ValueRange());
+}
+
 /// The caches of a sequence, by default of the first.
 CacheBuffers StateLowering::viewPlace(Location loc, const CachePlace &place,
                                       Value sequence) {
-  auto view = [&](MemRefType type, int64_t offset) -> Value {
-    Value begin = constant(loc, offset);
-    if (sequence)
-      begin = arith::AddIOp::create(
-          builder, loc, begin,
-          arith::MulIOp::create(builder, loc, sequence,
-                                constant(loc, sequenceBytes)));
-    return memref::ViewOp::create(builder, loc, type, memory, begin,
-                                  ValueRange());
-  };
-  Value keys = view(place.panels.keys, place.keysOffset);
-  Value values = view(place.panels.values, place.getValuesOffset());
+  Value keys = viewBytes(loc, place.panels.keys, place.keysOffset, sequence);
+  Value values =
+      viewBytes(loc, place.panels.values, place.getValuesOffset(), sequence);
   Value length = memref::LoadOp::create(builder, loc, lengths,
                                         getLengthIndex(loc, place, sequence));
   return {
@@ -407,6 +436,59 @@ void StateLowering::lower(CachedAttentionOp op, CacheBuffers buffers,
 }
 
 //===----------------------------------------------------------------------===//
+// Latches
+//===----------------------------------------------------------------------===//
+
+/// Tokens of several sequences have a position each; others follow each other
+/// from `start`, which is 0 if it is not given.
+TokenPlace StateLowering::getTokenPlace(Location loc, Value sequences,
+                                        Value start, Value token) {
+  if (!sequences)
+    return {Value(),
+            start ? Value(arith::AddIOp::create(builder, loc, start, token))
+                  : token};
+  auto load = [&](Value values) -> Value {
+    Value number = memref::LoadOp::create(builder, loc, values,
+                                          ValueRange{constant(loc, 0), token});
+    return arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
+                                      number);
+  };
+  return {load(sequences), load(start)};
+}
+
+void StateLowering::lowerLatch(BlockArgument handle, int64_t offset) {
+  for (Operation *user : llvm::make_early_inc_range(handle.getUsers()))
+    lower(cast<LatchOp>(user), offset);
+}
+
+/// All tokens of a first call are at the beginning, as the call is.
+void StateLowering::lower(LatchOp op, int64_t offset) {
+  Location loc = op.getLoc();
+  builder.setInsertionPoint(op);
+  Value zero = constant(loc, 0);
+  auto loop = scf::ForOp::create(
+      builder, loc, zero,
+      memref::DimOp::create(builder, loc, op.getScores(), 1), constant(loc, 1));
+  builder.setInsertionPointToStart(loop.getBody());
+  Value token = loop.getInductionVar();
+  TokenPlace place{Value(), op.getStart()};
+  if (op.getSequences())
+    place = getTokenPlace(loc, op.getSequences(), op.getStart(), token);
+  Value kept = viewBytes(loc, MemRefType::get({1}, builder.getF32Type()),
+                         offset, place.sequence);
+  Value begins = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
+                                       place.position, zero);
+  SmallVector<Value> at = {zero, token};
+  Value score = arith::SelectOp::create(
+      builder, loc, begins,
+      memref::LoadOp::create(builder, loc, op.getScores(), at),
+      memref::LoadOp::create(builder, loc, kept, zero));
+  memref::StoreOp::create(builder, loc, score, kept, zero);
+  memref::StoreOp::create(builder, loc, score, op.getInto(), at);
+  op.erase();
+}
+
+//===----------------------------------------------------------------------===//
 // Trace
 //===----------------------------------------------------------------------===//
 
@@ -429,24 +511,6 @@ void StateLowering::lowerTrace() {
     lower(op, handle, present);
 }
 
-/// The sequence of a token, where there are several, and its position in it.
-SmallVector<Value> StateLowering::getTracePlace(TraceRoutingOp op,
-                                                Value token) {
-  Location loc = op.getLoc();
-  if (!op.getSequences()) {
-    if (!op.getStart())
-      return {token};
-    return {arith::AddIOp::create(builder, loc, op.getStart(), token)};
-  }
-  auto load = [&](Value values) -> Value {
-    Value number = memref::LoadOp::create(builder, loc, values,
-                                          ValueRange{constant(loc, 0), token});
-    return arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
-                                      number);
-  };
-  return {load(op.getSequences()), load(op.getStart())};
-}
-
 void StateLowering::lower(TraceRoutingOp op, Value trace, Value present) {
   Location loc = op.getLoc();
   builder.setInsertionPoint(op);
@@ -460,9 +524,13 @@ void StateLowering::lower(TraceRoutingOp op, Value trace, Value present) {
   Value on =
       arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(1.0));
   auto store = [&](Value value, TraceRow row, Value token) {
-    SmallVector<Value> place = getTracePlace(op, token);
-    place.insert(place.end() - 1, {block, constant(loc, int64_t(row))});
-    memref::StoreOp::create(builder, loc, value, trace, place);
+    TokenPlace place =
+        getTokenPlace(loc, op.getSequences(), op.getStart(), token);
+    SmallVector<Value> at = {block, constant(loc, int64_t(row)),
+                             place.position};
+    if (place.sequence)
+      at.insert(at.begin(), place.sequence);
+    memref::StoreOp::create(builder, loc, value, trace, at);
   };
 
   Value tokens = memref::DimOp::create(builder, loc, op.getScores(), 1);

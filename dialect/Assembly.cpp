@@ -322,6 +322,7 @@ private:
   Operand x, scores;
   /// None or one of each.
   SmallVector<Operand, 1> gateScores, logits;
+  bool hasMembers = false;
 };
 } // namespace
 
@@ -378,9 +379,11 @@ ParseResult RoutedClauses::parseCausal() {
 }
 
 ParseResult RoutedClauses::parse() {
-  return failure(parser.parseOperand(x) || parser.parseKeyword("by") ||
-                 parseValue(scores) || parseSelect() || parseGated() ||
-                 parseCausal());
+  if (parser.parseOperand(x) || parser.parseKeyword("by") ||
+      parseValue(scores) || parseSelect() || parseGated() || parseCausal())
+    return failure();
+  hasMembers = succeeded(parser.parseOptionalKeyword("members"));
+  return success();
 }
 
 /// The scores have the type that follows from the tokens'.
@@ -400,6 +403,8 @@ ParseResult RoutedClauses::resolve(Type type, OperationState &state) {
                                int32_t(logits.size())},
              properties.operandSegmentSizes.begin());
   state.addTypes(type);
+  if (hasMembers)
+    state.addTypes(perToken);
   return success();
 }
 
@@ -436,7 +441,7 @@ void RoutedOp::print(OpAsmPrinter &printer) {
     printer << ", ";
     printAssigned(printer, *getThreshold());
   }
-  printer << ")";
+  printer << (getMembers() ? ") members" : ")");
   printer.printOptionalAttrDictWithKeyword(
       (*this)->getAttrs(),
       {"selection", "capacity", "ties", "forced", "gate", "replace", "causal",

@@ -182,11 +182,12 @@ static void attachBufferModels(MLIRContext *context) {
 void mod::registerBufferizableOpInterfaceExternalModels(
     DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, ModDialect *) {
-    attachBufferModels<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp,
-                       LinearOp, RowScalesOp, QuantizeOp, RopeOp, AttentionOp,
-                       RouterOp, PredictorOp, SelectOp, GatherOp, ScatterOp,
-                       SoftmaxOp, NoiseOp, SharesOp, CacheAppendOp,
-                       CachedAttentionOp, TraceRoutingOp>(context);
+    attachBufferModels<
+        EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp, LinearOp,
+        RowScalesOp, QuantizeOp, RopeOp, AttentionOp, RouterOp, PredictorOp,
+        SelectOp, GatherOp, ScatterOp, SoftmaxOp, MembersOp, PoolOp, NoiseOp,
+        SharesOp, CacheAppendOp, CachedAttentionOp, LatchOp, TraceRoutingOp>(
+        context);
     RoutedOp::attachInterface<UnfusedModel<RoutedOp>>(*context);
     ExpertsOp::attachInterface<UnfusedModel<ExpertsOp>>(*context);
     // Bufferization creates ops of these.

@@ -65,6 +65,20 @@ def Mod_ThresholdAttr : AttrDef<Mod_Dialect, "Threshold"> {
   let hasCustomAssemblyFormat = 1;
 }
 
+def Mod_Pooling : I32Enum<"Pooling", "how the scores of a sequence become one", [
+  I32EnumCase<"mean", 0>,
+  I32EnumCase<"first", 1>,
+  I32EnumCase<"last", 2>
+]> {
+  let cppNamespace = "::mlir::mod";
+}
+def Mod_PoolingAttr : EnumAttr<Mod_Dialect, Mod_Pooling, "pooling"> {
+  let summary = "how the scores of a sequence become one";
+  let description = [{
+    `mean`: their mean. `first`, `last`: the score of this token.
+  }];
+}
+
 def Mod_Rounding : I32Enum<"Rounding", "how a share of the tokens becomes whole", [
   I32EnumCase<"ceil", 0>,
   I32EnumCase<"nearest", 1>

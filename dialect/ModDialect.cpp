@@ -109,6 +109,13 @@ LogicalResult KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+LogicalResult LatchType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                int64_t sequences) {
+  if (sequences < 1)
+    return emitError() << "a latch is of one sequence or more";
+  return success();
+}
+
 Type TraceType::parse(AsmParser &parser) {
   SmallVector<int64_t> dims;
   if (parseDims(parser, dims, nullptr))

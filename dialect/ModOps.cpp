@@ -116,6 +116,17 @@ void SoftmaxOp::build(OpBuilder &builder, OperationState &state, Value scores,
   build(builder, state, scores.getType(), scores, indices, /*into=*/Value());
 }
 
+void PoolOp::build(OpBuilder &builder, OperationState &state, Pooling pooling,
+                   Value scores) {
+  build(builder, state, scores.getType(), pooling, scores, /*into=*/Value());
+}
+
+void LatchOp::build(OpBuilder &builder, OperationState &state, Value scores,
+                    Value latch, Value sequences, Value start) {
+  build(builder, state, scores.getType(), scores, latch, sequences, start,
+        /*into=*/Value());
+}
+
 void SharesOp::build(OpBuilder &builder, OperationState &state, Value logits,
                      IntegerAttr top, GateAttr gate) {
   auto type = cast<RankedTensorType>(logits.getType());
@@ -354,6 +365,8 @@ MOD_DESTINATION_EFFECTS(PredictorOp)
 MOD_DESTINATION_EFFECTS(SelectOp)
 MOD_DESTINATION_EFFECTS(GatherOp)
 MOD_DESTINATION_EFFECTS(SoftmaxOp)
+MOD_DESTINATION_EFFECTS(MembersOp)
+MOD_DESTINATION_EFFECTS(PoolOp)
 MOD_DESTINATION_EFFECTS(NoiseOp)
 MOD_DESTINATION_EFFECTS(SharesOp)
 #undef MOD_DESTINATION_EFFECTS
@@ -362,6 +375,12 @@ void LinearOp::getEffects(Effects &effects) {
   addEffects(*this, getIntoOperand(), effects);
   if (keepsRows() && isa<MemRefType>(getInto().getType()))
     effects.emplace_back(MemoryEffects::Read::get(), getIntoOperand());
+}
+
+void LatchOp::getEffects(Effects &effects) {
+  addEffects(*this, getIntoOperand(), effects);
+  effects.emplace_back(MemoryEffects::Read::get(), &getLatchMutable());
+  effects.emplace_back(MemoryEffects::Write::get(), &getLatchMutable());
 }
 
 void ScatterOp::getEffects(Effects &effects) {

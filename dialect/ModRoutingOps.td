@@ -144,6 +144,12 @@ def Mod_RoutedOp : Mod_Op<"routed", [
     `bypass`, which is treated as the first, without the gate. Each token is by
     itself there: no attention.
 
+    With `members` there is a second result, which says who took part: 0 for
+    these tokens, -inf for the others. Added to the scores that order a later
+    block, it leaves that block these candidates and no others, as steps of a
+    recursion are nested. The later block must not ask for more tokens than
+    there are members.
+
     Example:
 
     ```mlir
@@ -166,6 +172,17 @@ def Mod_RoutedOp : Mod_Op<"routed", [
           -> tensor<?x?x768xf32>
       mod.yield %gated : tensor<?x?x768xf32>
     } : tensor<?x?x768xf32>
+    %first, %members = mod.routed %x by(%scores)
+        select(expert_choice, capacity = 0.5) gate(none) causal(router) members {
+    ^bb0(%t: tensor<?x?x768xf32>, %positions: tensor<?x?xi32>):
+      mod.yield %t : tensor<?x?x768xf32>
+    } : tensor<?x?x768xf32>
+    %order = arith.addf %scores, %members : tensor<?x?xf32>
+    %second = mod.routed %first by(%order)
+        select(expert_choice, capacity = 0.25) gate(none) causal(router) {
+    ^bb0(%t: tensor<?x?x768xf32>, %positions: tensor<?x?xi32>):
+      mod.yield %t : tensor<?x?x768xf32>
+    } : tensor<?x?x768xf32>
     ```
   }];
   let arguments = (ins TensorRankOf<[AnyFloat], [3]>:$x,
@@ -179,7 +196,8 @@ def Mod_RoutedOp : Mod_Op<"routed", [
                        Mod_GateAttr:$gate, UnitAttr:$replace,
                        Mod_CausalAttr:$causal,
                        OptionalAttr<Mod_ThresholdAttr>:$threshold);
-  let results = (outs TensorRankOf<[AnyFloat], [3]>:$result);
+  let results = (outs TensorRankOf<[AnyFloat], [3]>:$result,
+                      Optional<TensorRankOf<[F32], [2]>>:$members);
   let regions = (region SizedRegion<1>:$body, AnyRegion:$bypass);
   let hasCustomAssemblyFormat = 1;
   let extraClassDeclaration = [{
@@ -275,6 +293,55 @@ def Mod_SoftmaxOp : Mod_DestinationOp<"softmax", [AttrSizedOperandSegments]> {
   }];
   let builders = [OpBuilder<(ins "::mlir::Value":$scores,
                                  "::mlir::Value":$indices)>];
+  let hasVerifier = 1;
+}
+
+def Mod_MembersOp : Mod_DestinationOp<"members"> {
+  let summary = "which tokens of a sequence are among some";
+  let description = [{
+    `into[b, s] = 0` for the tokens that the indices name, -inf for the others.
+    It is what the second result of `mod.routed` becomes, and always has a
+    destination, which says how many tokens there are.
+
+    Example:
+
+    ```mlir
+    %m = mod.members %indices into(%init)
+        : (tensor<1x?xi32>, tensor<1x?xf32>) -> tensor<1x?xf32>
+    ```
+  }];
+  let arguments = (ins Mod_Ids:$indices, Optional<Mod_Scores>:$into);
+  let results = (outs Optional<Mod_Scores>:$result);
+  let assemblyFormat = [{
+    $indices `into` `(` $into `)` attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Mod_PoolOp : Mod_DestinationOp<"pool"> {
+  let summary = "one score for all tokens of a sequence";
+  let description = [{
+    `result[b, s]` is the mean of `scores[b, :]`, or its first or last element:
+    a routed block that is ordered by it takes all tokens of a sequence or none.
+    Where tokens arrive in order, those of the first call speak for the sequence:
+    `mod-derive-programs` keeps what they say by `mod.latch`.
+
+    Example:
+
+    ```mlir
+    %s = mod.pool mean %r : (tensor<?x?xf32>) -> tensor<?x?xf32>
+    ```
+  }];
+  let arguments = (ins Mod_PoolingAttr:$pooling, Mod_Scores:$scores,
+                       Optional<Mod_Scores>:$into);
+  let results = (outs Optional<Mod_Scores>:$result);
+  let assemblyFormat = [{
+    $pooling $scores (`into` `(` $into^ `)`)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::mod::Pooling":$pooling,
+                                 "::mlir::Value":$scores)>];
   let hasVerifier = 1;
 }
 

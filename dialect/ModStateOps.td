@@ -255,4 +255,40 @@ def Mod_TraceRoutingOp : Mod_Op<"trace_routing", [
   let hasVerifier = 1;
 }
 
+def Mod_LatchOp : Mod_Op<"latch", [
+    AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
+    DeclareOpInterfaceMethods<Mod_DestinationOpInterface>]> {
+  let summary = "the score that a sequence began with";
+  let description = [{
+    Where `start` is 0 a sequence begins: its scores are the result, and the
+    last of them is kept. Elsewhere the result is what was kept. Of several
+    sequences, token `i` is at position `start[i]` of sequence `sequences[i]`;
+    no sequence has two of them.
+
+    Example:
+
+    ```mlir
+    %s = mod.latch %pooled in %latch from %start
+        : (tensor<1x?xf32>, !mod.latch<1>, index) -> tensor<1x?xf32>
+    %t = mod.latch %r in %latches of(%sequences) from %positions
+        : (tensor<1x?xf32>, !mod.latch<8>, tensor<1x?xi32>, tensor<1x?xi32>)
+        -> tensor<1x?xf32>
+    ```
+  }];
+  let arguments = (ins Mod_Scores:$scores, Mod_LatchType:$latch,
+                       Optional<Mod_Ids>:$sequences,
+                       AnyTypeOf<[Index, Mod_Ids]>:$start,
+                       Optional<Mod_Scores>:$into);
+  let results = (outs Optional<Mod_Scores>:$result);
+  let assemblyFormat = [{
+    $scores `in` $latch (`of` `(` $sequences^ `)`)? `from` $start
+    (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$scores, "::mlir::Value":$latch,
+                                 "::mlir::Value":$sequences,
+                                 "::mlir::Value":$start)>];
+  let hasVerifier = 1;
+}
+
 #endif // MOD_STATE_OPS

@@ -1,4 +1,4 @@
-//===- ModStateVerifiers.cpp - The rules of caches, panels and traces -----===//
+//===- ModStateVerifiers.cpp - The rules of caches, latches and traces ----===//
 //
 // What ODS cannot say about ops on state that outlives a run.
 //
@@ -30,6 +30,17 @@ static LogicalResult verifySequences(Operation *op, Value sequences, Value rows,
     return op->emitOpError("needs the sequence of each token, one of ")
            << number;
   return verifySameTokens(op, "sequences", sequences, rows);
+}
+
+/// Checks where tokens are: a place for each of them where there are several
+/// sequences.
+static LogicalResult verifyStart(Operation *op, Value start, Value sequences,
+                                 Value tokens) {
+  bool isPlaced = start && isa<ShapedType>(start.getType());
+  if (isPlaced != bool(sequences))
+    return op->emitOpError("takes the position of each token if and only if it "
+                           "takes its sequence");
+  return isPlaced ? verifySameTokens(op, "start", start, tokens) : success();
 }
 
 /// Checks rows that are written to or attend to a cache.
@@ -160,14 +171,18 @@ LogicalResult TraceRoutingOp::verify() {
       failed(verifySequences(*this, getSequences(), getScores(),
                              getTrace().getType().getSequences())))
     return failure();
-  bool isPlaced = getStart() && isa<ShapedType>(getStart().getType());
-  if (isPlaced != bool(getSequences()))
-    return emitOpError("takes the position of each token if and only if it "
-                       "takes its sequence");
-  if (isPlaced &&
-      failed(verifySameTokens(*this, "start", getStart(), getScores())))
+  if (failed(verifyStart(*this, getStart(), getSequences(), getScores())))
     return failure();
   if (getSelected())
     return verifyDim(*this, "selected", getSelected(), 0, 1);
   return success();
+}
+
+LogicalResult LatchOp::verify() {
+  if (failed(verifyDim(*this, "scores", getScores(), 0, 1)) ||
+      failed(verifySequences(*this, getSequences(), getScores(),
+                             getLatch().getType().getSequences())) ||
+      failed(verifyStart(*this, getStart(), getSequences(), getScores())))
+    return failure();
+  return verifyOutputLike(*this, getScores());
 }

@@ -46,4 +46,17 @@ def Mod_TraceType : Mod_Type<"Trace", "trace"> {
   let hasCustomAssemblyFormat = 1;
 }
 
+def Mod_LatchType : Mod_Type<"Latch", "latch"> {
+  let summary = "a score that holds for the rest of a sequence";
+  let description = [{
+    A handle on one f32 of each sequence, which `mod.latch` writes where the
+    sequence begins and reads where it goes on.
+
+    Example: `!mod.latch<1>`, of 8 sequences `!mod.latch<8>`
+  }];
+  let parameters = (ins "int64_t":$sequences);
+  let assemblyFormat = "`<` $sequences `>`";
+  let genVerifyDecl = 1;
+}
+
 #endif // MOD_TYPES

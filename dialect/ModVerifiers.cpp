@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialect/Verifiers.h"
-#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -159,8 +158,11 @@ LogicalResult RoutedOp::verify() {
   if ((getCausal() == Causal::predictor) != bool(getLogits()))
     return emitOpError("takes the predictor's logits if and only if it is "
                        "causal(predictor)");
-  if (getLogits())
-    return verifySameTokens(*this, "logits", getLogits(), getX());
+  if (getLogits() &&
+      failed(verifySameTokens(*this, "logits", getLogits(), getX())))
+    return failure();
+  if (getMembers())
+    return verifySameTokens(*this, "members", getMembers(), getX());
   return success();
 }
 
@@ -171,6 +173,15 @@ static OperandRange getTokenOperands(Operation *op) {
   return op->getOperands();
 }
 
+/// Whether a value from outside of a routed block holds tokens: constants,
+/// empty tensors and the like, which regions may share, do not.
+static bool holdsTokens(Value value) {
+  Operation *op = value.getDefiningOp();
+  return !op || llvm::any_of(op->getOperands(), [](Value operand) {
+    return isa<RankedTensorType>(operand.getType()) && holdsTokens(operand);
+  });
+}
+
 /// A value of the shape of per-token values that was not made from the tokens
 /// of `routed` although `value` was made from it, or null.
 static Value findForeignTokens(RoutedOp routed, Value value,
@@ -179,7 +190,7 @@ static Value findForeignTokens(RoutedOp routed, Value value,
   if (!type || type.getRank() != 3 || !visited.insert(value).second)
     return {};
   if (!routed.getBody().isAncestor(value.getParentRegion()))
-    return matchPattern(value, m_Constant()) ? Value() : value;
+    return holdsTokens(value) ? value : Value();
   if (Operation *op = value.getDefiningOp())
     for (Value operand : getTokenOperands(op))
       if (Value foreign = findForeignTokens(routed, operand, visited))
@@ -296,6 +307,19 @@ LogicalResult SoftmaxOp::verify() {
   if (getIndices() && failed(verifyDim(*this, "indices", getIndices(), 0,
                                        getDim(getScores(), 0))))
     return failure();
+  return verifyOutputLike(*this, getScores());
+}
+
+LogicalResult MembersOp::verify() {
+  if (!getInto())
+    return emitOpError("needs a destination, whose tokens it marks");
+  return verifyDim(*this, "indices", getIndices(), 0, getDim(getInto(), 0));
+}
+
+LogicalResult PoolOp::verify() {
+  if ((*this)->getParentOfType<RoutedOp>())
+    return emitOpError("speaks for a sequence, of which a routed block has "
+                       "some tokens only");
   return verifyOutputLike(*this, getScores());
 }
 

@@ -29,6 +29,7 @@ inline constexpr llvm::StringLiteral kPositions = "positions";
 inline constexpr llvm::StringLiteral kTrace = "trace";
 inline constexpr llvm::StringLiteral kHasTrace = "has_trace";
 inline constexpr llvm::StringLiteral kCache = "cache";
+inline constexpr llvm::StringLiteral kLatch = "latch";
 inline constexpr llvm::StringLiteral kLogits = "logits";
 inline constexpr llvm::StringLiteral kHasLogits = "has_logits";
 inline constexpr llvm::StringLiteral kNext = "next";

@@ -60,6 +60,7 @@ private:
   void dropSoftmax(RoutedOp routed);
   KVCacheType getCacheType(AttentionOp op);
   void cloneAttention(AttentionOp op);
+  void clonePool(PoolOp op);
   void sliceTail(Value value);
   void cloneReturn(func::ReturnOp op);
 
@@ -72,8 +73,8 @@ private:
   Value positions;           // of the program's tokens
   Value sequences;           // decode_batch: of its tokens
   Operation *tail = nullptr; // first of the ops that only the last tokens need
-  SmallVector<BlockArgument> caches;
-  unsigned nextCache = 0;
+  SmallVector<BlockArgument> caches, latches;
+  unsigned nextCache = 0, nextLatch = 0;
 };
 
 struct DeriveProgramsPass
@@ -99,9 +100,11 @@ BlockArgument ProgramCloner::addArgument(Type type, StringRef role) {
   return mod::addArgument(program, type, role);
 }
 
-static SmallVector<AttentionOp> getAttentionOps(func::FuncOp model) {
-  SmallVector<AttentionOp> ops;
-  model.walk<WalkOrder::PreOrder>([&](AttentionOp op) { ops.push_back(op); });
+/// All ops of a kind, in program order.
+template <typename OpTy>
+static SmallVector<OpTy> collect(func::FuncOp model) {
+  SmallVector<OpTy> ops;
+  model.walk<WalkOrder::PreOrder>([&](OpTy op) { ops.push_back(op); });
   return ops;
 }
 
@@ -136,8 +139,13 @@ void ProgramCloner::addArguments() {
                                getContext()),
                 role::kTrace);
   if (isCausal())
-    for (AttentionOp op : getAttentionOps(model))
+    for (AttentionOp op : collect<AttentionOp>(model))
       caches.push_back(addArgument(getCacheType(op), role::kCache));
+  if (isCausal())
+    for ([[maybe_unused]] PoolOp op : collect<PoolOp>(model))
+      latches.push_back(
+          addArgument(LatchType::get(builder.getContext(), getNumSequences()),
+                      role::kLatch));
   auto logits = cast<RankedTensorType>(model.getResultTypes()[0]);
   BlockArgument place = addArgument(
       logits.clone({1, tokens, logits.getDimSize(2)}), role::kLogits);
@@ -287,6 +295,8 @@ LogicalResult ProgramCloner::clone(Operation *op) {
     return old.emitOpError("must be those of the model's tokens");
   if (auto attention = dyn_cast<AttentionOp>(op))
     return cloneAttention(attention), success();
+  if (auto pool = dyn_cast<PoolOp>(op))
+    return clonePool(pool), success();
   return ShapeCloner::clone(op);
 }
 
@@ -324,6 +334,21 @@ void ProgramCloner::cloneAttention(AttentionOp op) {
                   builder, op.getLoc(), mapping.lookup(op.getQuery()), cache,
                   op.getHeads(), op.getKvHeads(), rows, op.getWindow())
                   .getResult());
+}
+
+/// Where tokens arrive in order, those of the first call speak for all that
+/// follow. One that comes alone speaks for itself.
+void ProgramCloner::clonePool(PoolOp op) {
+  Value scores = mapping.lookup(op.getScores());
+  if (kind == Program::forward || kind == Program::prefill)
+    scores = PoolOp::create(builder, op.getLoc(), op.getPooling(), scores)
+                 .getResult();
+  if (isCausal())
+    scores = LatchOp::create(
+                 builder, op.getLoc(), scores, latches[nextLatch++], sequences,
+                 isBatch() ? positions : getArgument(program, role::kStart))
+                 .getResult();
+  mapping.map(op.getResult(), scores);
 }
 
 int64_t ProgramCloner::getRoutedTokens(RoutedOp) {

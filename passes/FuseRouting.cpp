@@ -14,6 +14,7 @@
 #include "passes/Model.h"
 #include "passes/Passes.h"
 #include "passes/Sizes.h"
+#include <cmath>
 
 namespace mlir::mod {
 #define GEN_PASS_DEF_FUSEROUTINGPASS
@@ -57,6 +58,7 @@ private:
   Value inlineRegion(Region &region, Value tokens, Value indices);
   Value scatter(Value update, Value indices);
   void trace(Value indices);
+  void setMembers(Value indices);
 
   RewriterBase &rewriter;
   func::FuncOp program;
@@ -64,6 +66,7 @@ private:
   Location loc;
   int64_t ordinal;
   int64_t bound = 1;
+  Value members;
   /// A cache that is too short for all tokens of a sequence, if there is one.
   TypedValue<KVCacheType> limit;
 };
@@ -254,12 +257,43 @@ void RoutingFuser::trace(Value indices) {
                          start ? start : getGiven(role::kPositions), trace);
 }
 
+/// Says who took part, if a later block asks: the tokens that the indices name,
+/// by default those that pass the test.
+void RoutingFuser::setMembers(Value indices) {
+  if (!routed.getMembers() || routed.getMembers().use_empty())
+    return;
+  Value init = tensor::EmptyOp::create(
+      rewriter, loc, getSizes(rewriter, loc, routed.getScores()),
+      rewriter.getF32Type());
+  if (indices) {
+    members = MembersOp::create(rewriter, loc, init.getType(), indices, init)
+                  .getResult();
+    return;
+  }
+  auto number = [&](double value) -> Value {
+    return arith::ConstantOp::create(rewriter, loc,
+                                     rewriter.getF32FloatAttr(value));
+  };
+  Value in = number(0.0), out = number(-INFINITY);
+  members = linalg::MapOp::create(
+                rewriter, loc, getTested(), init,
+                [&](OpBuilder &b, Location loc, ValueRange args) {
+                  Value passes =
+                      createTest(b, loc, args[0], routed.getThresholdAttr());
+                  Value member =
+                      arith::SelectOp::create(b, loc, passes, in, out);
+                  linalg::YieldOp::create(b, loc, member);
+                })
+                ->getResult(0);
+}
+
 //===----------------------------------------------------------------------===//
 // Forms
 //===----------------------------------------------------------------------===//
 
 Value RoutingFuser::fuseAlways() {
   trace(/*indices=*/{});
+  setMembers(/*indices=*/{});
   bound = getContext();
   Value update = inlineRegion(routed.getBody(), routed.getX(), /*indices=*/{});
   return scatter(update, /*indices=*/{});
@@ -283,8 +317,10 @@ Value RoutingFuser::markIf(Value takesPart) {
 }
 
 Value RoutingFuser::fuseBranch() {
-  if (!limit)
+  if (!limit) {
     trace(/*indices=*/{});
+    setMembers(/*indices=*/{});
+  }
   Value zero = arith::ConstantIndexOp::create(rewriter, loc, 0);
   Value tested = tensor::ExtractOp::create(rewriter, loc, getTested(),
                                            ValueRange{zero, zero});
@@ -294,7 +330,9 @@ Value RoutingFuser::fuseBranch() {
     Value fits = arith::CmpIOp::create(rewriter, loc, arith::CmpIPredicate::sgt,
                                        getRoom(), zero);
     takesPart = arith::AndIOp::create(rewriter, loc, takesPart, fits);
-    trace(markIf(takesPart));
+    Value itself = markIf(takesPart);
+    trace(itself);
+    setMembers(itself);
   }
   auto branch = scf::IfOp::create(rewriter, loc, routed.getX().getType(),
                                   takesPart, /*withElseRegion=*/true);
@@ -324,6 +362,7 @@ Value RoutingFuser::fuseBypass(Value result) {
 Value RoutingFuser::fuseSelection() {
   Value indices = select(/*rest=*/false);
   trace(indices);
+  setMembers(indices);
   Value tokens =
       GatherOp::create(rewriter, loc, routed.getX(), indices).getResult();
   Value result =
@@ -359,7 +398,9 @@ void RoutingFuser::run() {
     remark::missed(loc, opts)
         << remark::metric("kv_tokens", limit.getType().getLength())
         << remark::reason("tokens that find the cache full bypass the block");
-  rewriter.replaceOp(routed, result);
+  SmallVector<Value> results(routed->getNumResults(), members);
+  results.front() = result;
+  rewriter.replaceOp(routed, results);
 }
 
 //===----------------------------------------------------------------------===//

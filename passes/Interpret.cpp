@@ -25,7 +25,7 @@ struct InterpretPass : mod::impl::InterpretPassBase<InterpretPass> {
   void runOnOperation() override;
 };
 
-/// Calls a program; its caches last from one call to the next.
+/// Calls a program; its caches and latches last from one call to the next.
 class Caller {
 public:
   Caller(func::FuncOp program) : program(program) {
@@ -33,6 +33,8 @@ public:
       caches.push_back(std::make_shared<InterpreterCache>());
       if (auto cache = dyn_cast<KVCacheType>(type))
         caches.back()->sequences.resize(cache.getSequences());
+      if (auto latch = dyn_cast<LatchType>(type))
+        caches.back()->sequences.resize(latch.getSequences());
     }
   }
 
@@ -71,7 +73,7 @@ Caller::getArgument(unsigned index, ArrayRef<int64_t> tokens, int64_t start) {
   Type type = program.getArgumentTypes()[index];
   StringRef role = getRole(program, index);
   InterpreterValue value;
-  if (isa<KVCacheType>(type)) {
+  if (isa<KVCacheType, LatchType>(type)) {
     value.cache = caches[index];
     return value;
   }

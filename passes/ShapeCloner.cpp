@@ -164,7 +164,7 @@ LogicalResult ShapeCloner::cloneModOp(Operation *op) {
     return cloneAs(
         op, getTensorType(mapping.lookupOrDefault(scatter.getX())).getShape());
   if (!isa<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp, LinearOp, RopeOp,
-           AttentionOp, RouterOp, PredictorOp, NoiseOp>(op) ||
+           AttentionOp, RouterOp, PredictorOp, PoolOp, NoiseOp>(op) ||
       cast<DestinationOpInterface>(op).getInto() || readsPlaces(op))
     return op->emitOpError("is not part of the functional form of a model");
   auto input = getTensorType(mapping.lookupOrDefault(op->getOperand(0)));
@@ -194,6 +194,8 @@ LogicalResult ShapeCloner::cloneRouted(RoutedOp routed) {
       cast<RoutedOp>(builder.insert(routed->cloneWithoutRegions(mapping)));
   auto type = getTensorType(clone.getX());
   clone.getResult().setType(type);
+  if (Value members = clone.getMembers())
+    members.setType(clone.getScores().getType());
 
   SmallVector<int64_t> shape(type.getShape());
   int64_t tokens = shape[1];

@@ -25,7 +25,7 @@ static Value getOrigin(OpResult result, int64_t dim) {
   Operation *op = result.getOwner();
   if (isa<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp, LinearOp, RopeOp,
           AttentionOp, CachedAttentionOp, RouterOp, PredictorOp, SoftmaxOp,
-          NoiseOp>(op)) {
+          MembersOp, PoolOp, LatchOp, NoiseOp>(op)) {
     auto destination = cast<DestinationOpInterface>(op);
     if (Value into = destination.getInto())
       return into;

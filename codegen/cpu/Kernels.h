@@ -29,6 +29,8 @@ void emitKernel(KernelBuilder &builder, PredictorOp op);
 void emitKernel(KernelBuilder &builder, GatherOp op);
 void emitKernel(KernelBuilder &builder, ScatterOp op);
 void emitKernel(KernelBuilder &builder, SoftmaxOp op);
+void emitKernel(KernelBuilder &builder, MembersOp op);
+void emitKernel(KernelBuilder &builder, PoolOp op);
 void emitKernel(KernelBuilder &builder, NoiseOp op);
 void emitKernel(KernelBuilder &builder, SharesOp op);
 /// Replaces the count.

@@ -58,8 +58,8 @@ static bool emitOp(KernelBuilder &builder, Operation *op) {
   return TypeSwitch<Operation *, bool>(op)
       .Case<LinearOp, RowScalesOp, QuantizeOp, AppendPanelsOp, PanelAttentionOp,
             RMSNormOp, InverseRMSOp, RopeOp, EmbeddingOp, PositionsOp, RouterOp,
-            PredictorOp, GatherOp, ScatterOp, SoftmaxOp, NoiseOp, SharesOp,
-            SelectOp>([&](auto op) {
+            PredictorOp, GatherOp, ScatterOp, SoftmaxOp, MembersOp, PoolOp,
+            NoiseOp, SharesOp, SelectOp>([&](auto op) {
         emitKernel(builder, op);
         return true;
       })
@@ -70,7 +70,7 @@ static bool hasKernel(Operation *op) {
   return isa<LinearOp, RowScalesOp, QuantizeOp, AppendPanelsOp,
              PanelAttentionOp, RMSNormOp, InverseRMSOp, RopeOp, EmbeddingOp,
              PositionsOp, RouterOp, PredictorOp, GatherOp, ScatterOp, SoftmaxOp,
-             NoiseOp, SharesOp, SelectOp>(op);
+             MembersOp, PoolOp, NoiseOp, SharesOp, SelectOp>(op);
 }
 
 /// What a person would call the kernel: the op and its widths.

@@ -7,6 +7,7 @@
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/VectorMath.h"
 #include <cfloat>
+#include <cmath>
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -148,6 +149,40 @@ void mod::emitKernel(KernelBuilder &b, NoiseOp op) {
   });
 }
 
+/// Gives all tokens one score.
+static void emitFill(KernelBuilder &b, Value score, Value scores) {
+  b.loop(b.index(0), b.dim(scores, 1), 1,
+         [&](Value token) { b.store(score, scores, {b.index(0), token}); });
+}
+
+void mod::emitKernel(KernelBuilder &b, MembersOp op) {
+  emitFill(b, b.f32(-INFINITY), op.getInto());
+  Value zero = b.index(0);
+  b.loop(zero, b.dim(op.getIndices(), 1), 1, [&](Value i) {
+    Value token = b.toIndex(b.load(op.getIndices(), {zero, i}));
+    b.store(b.f32(0.0), op.getInto(), {zero, token});
+  });
+}
+
+static Value emitMean(KernelBuilder &b, Value scores) {
+  Value zero = b.index(0), tokens = b.dim(scores, 1);
+  Value sum =
+      b.loop(zero, tokens, 1, {b.f32(0.0)}, [&](Value token, ValueRange sums) {
+        return Values{b.addf(sums[0], b.load(scores, {zero, token}))};
+      })[0];
+  Value count = arith::SIToFPOp::create(b, b.getF32Type(), b.toI32(tokens));
+  return b.divf(sum, count);
+}
+
+void mod::emitKernel(KernelBuilder &b, PoolOp op) {
+  Value scores = op.getScores(), zero = b.index(0), token = zero;
+  if (op.getPooling() == Pooling::last)
+    token = b.sub(b.dim(scores, 1), b.index(1));
+  bool isMean = op.getPooling() == Pooling::mean;
+  emitFill(b, isMean ? emitMean(b, scores) : b.load(scores, {zero, token}),
+           op.getInto());
+}
+
 /// The place of the i-th token of a softmax.
 static Values getMember(KernelBuilder &b, SoftmaxOp op, Value i) {
   Values at{b.index(0), i};
@@ -162,7 +197,7 @@ void mod::emitKernel(KernelBuilder &b, SoftmaxOp op) {
   auto load = [&](Value i) {
     return b.broadcast(b.load(op.getScores(), getMember(b, op, i)));
   };
-  Value zero = b.index(0), tokens = b.dim(op.getScores(), 1);
+  Value zero = b.index(0);
   Value largest = b.loop(zero, count, 1, {b.splat(-FLT_MAX)},
                          [&](Value i, ValueRange most) {
                            return Values{b.maxf(load(i), most[0])};
@@ -174,9 +209,7 @@ void mod::emitKernel(KernelBuilder &b, SoftmaxOp op) {
       b.loop(zero, count, 1, {b.splat(0.0)}, [&](Value i, ValueRange sums) {
         return Values{b.addf(emitPower(i), sums[0])};
       })[0];
-  b.loop(zero, tokens, 1, [&](Value token) {
-    b.store(b.f32(0.0), op.getInto(), {zero, token});
-  });
+  emitFill(b, b.f32(0.0), op.getInto());
   b.loop(zero, count, 1, [&](Value i) {
     Value share = b.divf(emitPower(i), sum);
     b.store(vector::ExtractOp::create(b, share, 0), op.getInto(),

@@ -179,7 +179,8 @@ FailureOr<Value> KernelOutliner::Body::mapNumber(Value number) {
   Operation *op = number.getDefiningOp();
   if (op && op->hasTrait<OpTrait::ConstantLike>())
     return builder.clone(*op, mapping)->getResult(0);
-  if (isKnownToHost(number)) {
+  // What kernels are launched with are sizes and the like; the rest follows.
+  if (isKnownToHost(number) && (!op || number.getType().isIndex())) {
     Value argument = addArgument(number);
     mapping.map(number, argument);
     return argument;

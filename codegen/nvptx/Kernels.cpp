@@ -15,7 +15,7 @@ FailureOr<Geometry> mod::emitGpuKernel(ThreadBuilder &b, Operation *op,
   return TypeSwitch<Operation *, FailureOr<Geometry>>(op)
       .Case<EmbeddingOp, PositionsOp, GatherOp, ScatterOp, NoiseOp, QuantizeOp,
             RopeOp, AppendPanelsOp, RMSNormOp, InverseRMSOp, RouterOp,
-            SoftmaxOp, LinearOp, linalg::LinalgOp>(
+            SoftmaxOp, MembersOp, PoolOp, LinearOp, linalg::LinalgOp>(
           [&](auto op) { return emitGpuKernel(b, op); })
       .Case<SelectOp, PanelAttentionOp>(
           [&](auto op) { return emitGpuKernel(b, op, counts); })
@@ -102,7 +102,7 @@ LogicalResult mod::verifyGpuKernel(Operation *op) {
   bool isKnown =
       isa<EmbeddingOp, PositionsOp, GatherOp, ScatterOp, NoiseOp, QuantizeOp,
           RopeOp, AppendPanelsOp, RMSNormOp, InverseRMSOp, RouterOp, SoftmaxOp,
-          PanelAttentionOp, SelectOp>(op);
+          MembersOp, PoolOp, PanelAttentionOp, SelectOp>(op);
   if (!isKnown)
     return op->emitOpError("has no kernel for nvptx");
   if (getBound(op->getOperand(0), 0) != 1)

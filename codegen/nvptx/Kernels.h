@@ -50,6 +50,8 @@ Geometry emitGpuKernel(ThreadBuilder &b, RMSNormOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, InverseRMSOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, RouterOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, SoftmaxOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, MembersOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, PoolOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, SelectOp op, Value count);
 Geometry emitGpuKernel(ThreadBuilder &b, LinearOp op,
                        ArrayRef<linalg::LinalgOp> followers = {});

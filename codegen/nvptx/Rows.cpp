@@ -89,6 +89,49 @@ Geometry mod::emitGpuKernel(ThreadBuilder &b, RouterOp op) {
   });
 }
 
+/// Threads of what one block does for all tokens.
+static constexpr int64_t tokenThreads = 256;
+
+/// The threads give all tokens one score.
+static void emitFill(ThreadBuilder &b, Value score, Value scores) {
+  b.loop(b.thread(), b.dim(scores, 1), tokenThreads,
+         [&](Value token) { b.store(score, scores, {b.index(0), token}); });
+}
+
+Geometry mod::emitGpuKernel(ThreadBuilder &b, MembersOp op) {
+  emitFill(b, b.f32(-INFINITY), op.getInto());
+  b.barrier();
+  Value zero = b.index(0);
+  b.loop(b.thread(), b.dim(op.getIndices(), 1), tokenThreads, [&](Value i) {
+    Value token = b.toIndex(b.load(op.getIndices(), {zero, i}));
+    b.store(b.f32(0.0), op.getInto(), {zero, token});
+  });
+  return {tokenThreads};
+}
+
+static Value emitMean(ThreadBuilder &b, Value scores) {
+  Value tokens = b.dim(scores, 1);
+  Value own = b.loop(b.thread(), tokens, tokenThreads, {b.f32(0.0)},
+                     [&](Value token, ValueRange sums) {
+                       Value score = b.load(scores, {b.index(0), token});
+                       return Values{b.addf(sums[0], score)};
+                     })[0];
+  Value sum = b.reduceBlock(own, tokenThreads,
+                            [&](Value x, Value y) { return b.addf(x, y); });
+  Value count = arith::SIToFPOp::create(b, b.getF32Type(), b.toI32(tokens));
+  return b.divf(sum, count);
+}
+
+Geometry mod::emitGpuKernel(ThreadBuilder &b, PoolOp op) {
+  Value scores = op.getScores(), zero = b.index(0), token = zero;
+  if (op.getPooling() == Pooling::last)
+    token = b.sub(b.dim(scores, 1), b.index(1));
+  bool isMean = op.getPooling() == Pooling::mean;
+  emitFill(b, isMean ? emitMean(b, scores) : b.load(scores, {zero, token}),
+           op.getInto());
+  return {tokenThreads};
+}
+
 /// The place of the i-th token of a softmax.
 static Values getMember(ThreadBuilder &b, SoftmaxOp op, Value i) {
   Values at{b.index(0), i};
@@ -98,18 +141,17 @@ static Values getMember(ThreadBuilder &b, SoftmaxOp op, Value i) {
 }
 
 Geometry mod::emitGpuKernel(ThreadBuilder &b, SoftmaxOp op) {
-  constexpr int64_t threads = 256;
   Value count = b.dim(op.getIndices() ? op.getIndices() : op.getScores(), 1);
   auto load = [&](Value i) {
     return b.load(op.getScores(), getMember(b, op, i));
   };
   auto fold = [&](Value init, function_ref<Value(Value, Value)> next,
                   ThreadBuilder::Combine combine) {
-    Value own = b.loop(b.thread(), count, threads, {init},
+    Value own = b.loop(b.thread(), count, tokenThreads, {init},
                        [&](Value i, ValueRange carried) {
                          return Values{next(carried[0], i)};
                        })[0];
-    return b.reduceBlock(own, threads, combine);
+    return b.reduceBlock(own, tokenThreads, combine);
   };
   auto larger = [&](Value x, Value y) { return b.maxf(x, y); };
   auto plus = [&](Value x, Value y) { return b.addf(x, y); };
@@ -121,13 +163,11 @@ Geometry mod::emitGpuKernel(ThreadBuilder &b, SoftmaxOp op) {
       b.f32(0.0), [&](Value x, Value i) { return plus(x, power(i)); }, plus);
   // Tokens that take no part have no weight.
   if (op.getIndices()) {
-    b.loop(b.thread(), b.dim(op.getScores(), 1), threads, [&](Value token) {
-      b.store(b.f32(0.0), op.getInto(), {b.index(0), token});
-    });
+    emitFill(b, b.f32(0.0), op.getInto());
     b.barrier();
   }
-  b.loop(b.thread(), count, threads, [&](Value i) {
+  b.loop(b.thread(), count, tokenThreads, [&](Value i) {
     b.store(b.divf(power(i), sum), op.getInto(), getMember(b, op, i));
   });
-  return {threads};
+  return {tokenThreads};
 }

@@ -15,7 +15,7 @@
 namespace mlir::mod {
 
 /// What a `!mod.kv_cache` is a handle on: of each sequence the rows in use, one
-/// behind the other.
+/// behind the other. A `!mod.latch` keeps its score as the one key.
 struct InterpreterCache {
   struct Rows {
     std::vector<double> keys, values;

@@ -334,12 +334,28 @@ static LogicalResult evaluateOp(Evaluator &evaluator, CachedAttentionOp op) {
   return success();
 }
 
+static LogicalResult evaluateOp(Evaluator &evaluator, LatchOp op) {
+  InterpreterValue result = evaluator.get(op.getScores());
+  const InterpreterValue &start = evaluator.get(op.getStart());
+  for (auto [i, score] : llvm::enumerate(result.data)) {
+    std::vector<double> &kept =
+        getSequence(evaluator, op.getLatch(), op.getSequences(), i).keys;
+    if (start.data[op.getSequences() ? i : 0] == 0)
+      kept = {score};
+    if (kept.empty())
+      return op.emitError("the sequence did not begin here");
+    score = kept.front();
+  }
+  evaluator.set(op.getResult(), result);
+  return success();
+}
+
 std::optional<LogicalResult> mod::evaluateModOp(Evaluator &evaluator,
                                                 Operation *op) {
   return llvm::TypeSwitch<Operation *, std::optional<LogicalResult>>(op)
       .Case<EmbeddingOp, PositionsOp, RMSNormOp, InverseRMSOp, LinearOp, RopeOp,
             AttentionOp, TemporaryCacheOp, CacheAppendOp, CacheRoomOp,
-            CachedAttentionOp>(
+            CachedAttentionOp, LatchOp>(
           [&](auto op) { return evaluateOp(evaluator, op); })
       .Default(std::nullopt);
 }

@@ -231,6 +231,47 @@ static FailureOr<InterpreterValue> runRegion(Evaluator &evaluator, RoutedOp op,
   return results->front();
 }
 
+/// 0 for the tokens that the indices name, -inf for the others.
+static void mark(InterpreterValue &members, const InterpreterValue &indices) {
+  llvm::fill(members.data, -INFINITY);
+  for (int64_t b = 0; b < indices.shape[0]; ++b)
+    for (double i : ArrayRef(indices.getRow(b), indices.shape[1]))
+      members.getRow(b)[int64_t(i)] = 0;
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, MembersOp op) {
+  InterpreterValue members = evaluator.get(op.getInto());
+  mark(members, evaluator.get(op.getIndices()));
+  evaluator.set(op.getResult(), members);
+  return success();
+}
+
+static double pool(Pooling pooling, ArrayRef<double> scores) {
+  switch (pooling) {
+  case Pooling::first:
+    return scores.front();
+  case Pooling::last:
+    return scores.back();
+  case Pooling::mean:
+    break;
+  }
+  float sum = 0;
+  for (double score : scores)
+    sum += float(score);
+  return sum / float(scores.size());
+}
+
+static LogicalResult evaluateOp(Evaluator &evaluator, PoolOp op) {
+  InterpreterValue result = evaluator.get(op.getScores());
+  int64_t tokens = result.shape[1];
+  for (int64_t b = 0; b < result.shape[0]; ++b) {
+    double *row = result.getRow(b);
+    std::fill_n(row, tokens, pool(op.getPooling(), ArrayRef(row, tokens)));
+  }
+  evaluator.set(op.getResult(), result);
+  return success();
+}
+
 static LogicalResult evaluateOp(Evaluator &evaluator, RoutedOp op) {
   InterpreterValue x = evaluator.get(op.getX());
   auto indices = getRouted(evaluator, op, /*selected=*/true);
@@ -239,6 +280,11 @@ static LogicalResult evaluateOp(Evaluator &evaluator, RoutedOp op) {
   auto update = runRegion(evaluator, op, op.getBody(), *indices);
   if (failed(update))
     return failure();
+  if (op.getMembers()) {
+    InterpreterValue members = evaluator.get(op.getScores());
+    mark(members, *indices);
+    evaluator.set(op.getMembers(), members);
+  }
   InterpreterValue scores = getGateScores(evaluator, op, *indices);
   scatterRows(x, *update, {*indices, &scores, op.getGate(), !op.getReplace()});
   if (!op.getBypass().empty()) {
@@ -289,7 +335,7 @@ std::optional<LogicalResult> mod::evaluateRoutingOp(Evaluator &evaluator,
                                                     Operation *op) {
   return llvm::TypeSwitch<Operation *, std::optional<LogicalResult>>(op)
       .Case<RouterOp, PredictorOp, NoiseOp, RoutedOp, SelectOp, GatherOp,
-            ScatterOp, SoftmaxOp, TraceRoutingOp>(
+            ScatterOp, SoftmaxOp, MembersOp, PoolOp, TraceRoutingOp>(
           [&](auto op) { return evaluateOp(evaluator, op); })
       .Default(std::nullopt);
 }

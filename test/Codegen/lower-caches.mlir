@@ -135,3 +135,55 @@ func.func @decode_batch(%tokens: memref<1x3xi32> {mod.role = "tokens"},
       : memref<1x?xf32>, memref<1x?xf32>, memref<1x?xi32>, memref<1x?xi32>, !mod.trace<3x1x32>
   return
 }
+
+// -----
+
+// Latches lie behind the caches of a sequence, which end at 8192, on a page of
+// their own.
+// CHECK: mod.caches_bytes = 12288 : i64
+// CHECK-LABEL: func.func @decode(
+// CHECK-SAME: %[[START:[a-z0-9]+]]: index {mod.role = "start"}
+// CHECK-SAME: %[[R:[a-z0-9]+]]: memref<1x?xf32>, %[[OUT:[a-z0-9]+]]: memref<1x?xf32>
+// CHECK-SAME: %[[ALL:[a-z0-9]+]]: memref<12288xi8>
+func.func @decode(%tokens: memref<1x1xi32> {mod.role = "tokens"}, %start: index {mod.role = "start"},
+                  %cache: !mod.kv_cache<32x8xf32> {mod.role = "cache"},
+                  %first: !mod.latch<1> {mod.role = "latch"}, %second: !mod.latch<1> {mod.role = "latch"},
+                  %r: memref<1x?xf32>, %out: memref<1x?xf32>) {
+  // CHECK-DAG: %[[AT:.*]] = arith.constant 8196 : index
+  // CHECK-DAG: %[[ZERO:.*]] = arith.constant 0 : index
+  // CHECK: scf.for %[[I:.*]] = %[[ZERO]]
+  // CHECK: %[[KEPT:.*]] = memref.view %[[ALL]][%[[AT]]][] : memref<12288xi8> to memref<1xf32>
+  // CHECK: %[[BEGINS:.*]] = arith.cmpi eq, %[[START]], %[[ZERO]]
+  // CHECK: %[[OWN:.*]] = memref.load %[[R]][%[[ZERO]], %[[I]]]
+  // CHECK: %[[BEFORE:.*]] = memref.load %[[KEPT]][%[[ZERO]]]
+  // CHECK: %[[S:.*]] = arith.select %[[BEGINS]], %[[OWN]], %[[BEFORE]]
+  // CHECK: memref.store %[[S]], %[[KEPT]][%[[ZERO]]]
+  // CHECK: memref.store %[[S]], %[[OUT]][%[[ZERO]], %[[I]]]
+  mod.latch %r in %second from %start into(%out) : (memref<1x?xf32>, !mod.latch<1>, index, memref<1x?xf32>) -> ()
+  return
+}
+
+// -----
+
+// Of several sequences each has its own, without caches too.
+// CHECK: mod.caches_bytes = 4096 : i64
+// CHECK-LABEL: func.func @decode_batch(
+// CHECK-SAME: %[[SEQUENCES:[a-z0-9]+]]: memref<1x?xi32>, %[[POSITIONS:[a-z0-9]+]]: memref<1x?xi32>
+// CHECK-SAME: %[[ALL:[a-z0-9]+]]: memref<12288xi8> {mod.role = "caches"}) {
+func.func @decode_batch(%tokens: memref<1x3xi32> {mod.role = "tokens"},
+                        %sequences: memref<1x?xi32>, %positions: memref<1x?xi32>,
+                        %latch: !mod.latch<3> {mod.role = "latch"},
+                        %r: memref<1x?xf32>, %out: memref<1x?xf32>) {
+  // CHECK-DAG: %[[BYTES:.*]] = arith.constant 4096 : index
+  // CHECK: scf.for
+  // CHECK: memref.load %[[SEQUENCES]]
+  // CHECK: %[[S:.*]] = arith.index_cast
+  // CHECK: memref.load %[[POSITIONS]]
+  // CHECK: %[[P:.*]] = arith.index_cast
+  // CHECK: %[[BEGIN:.*]] = arith.muli %[[S]], %[[BYTES]]
+  // CHECK: memref.view %[[ALL]][%[[BEGIN]]][] : memref<12288xi8> to memref<1xf32>
+  // CHECK: arith.cmpi eq, %[[P]], %{{.*}} : index
+  mod.latch %r in %latch of(%sequences) from %positions into(%out)
+      : (memref<1x?xf32>, !mod.latch<3>, memref<1x?xi32>, memref<1x?xi32>, memref<1x?xf32>) -> ()
+  return
+}

@@ -218,3 +218,23 @@ func.func @predictor(%x: tensor<1x8x16xf32>, %w0: tensor<4x16xf32>, %b0: tensor<
   %l = mod.predictor %x, %w0, %b0, %w2, %b2 : (tensor<1x8x16xf32>, tensor<4x16xf32>, tensor<4xf32>, tensor<1x4xf32>, tensor<1xf32>) -> tensor<1x8xf32>
   return %l : tensor<1x8xf32>
 }
+
+// -----
+
+// Members are marked in the destination; a latch gives scores of its own.
+
+// CHECK-LABEL: func @members(
+// CHECK: %[[M:.*]] = memref.alloc{{.*}} : memref<1x8xf32>
+// CHECK: mod.members %{{.*}} into(%[[M]]) : (memref<1x?xi32>, memref<1x8xf32>) -> ()
+// CHECK: %[[P:.*]] = memref.alloc{{.*}} : memref<1x8xf32>
+// CHECK: mod.pool mean %{{.*}} into(%[[P]])
+// CHECK: %[[L:.*]] = memref.alloc{{.*}} : memref<1x8xf32>
+// CHECK: mod.latch %[[P]] in %{{.*}} from %{{.*}} into(%[[L]]) : (memref<1x8xf32>, !mod.latch<1>, index, memref<1x8xf32>) -> ()
+// CHECK: return %[[M]], %[[L]]
+func.func @members(%i: tensor<1x?xi32>, %r: tensor<1x8xf32>, %latch: !mod.latch<1>, %start: index) -> (tensor<1x8xf32>, tensor<1x8xf32>) {
+  %init = tensor.empty() : tensor<1x8xf32>
+  %m = mod.members %i into(%init) : (tensor<1x?xi32>, tensor<1x8xf32>) -> tensor<1x8xf32>
+  %p = mod.pool mean %r : (tensor<1x8xf32>) -> tensor<1x8xf32>
+  %l = mod.latch %p in %latch from %start : (tensor<1x8xf32>, !mod.latch<1>, index) -> tensor<1x8xf32>
+  return %m, %l : tensor<1x8xf32>, tensor<1x8xf32>
+}

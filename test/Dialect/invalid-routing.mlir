@@ -604,3 +604,50 @@ func.func @yield(%x: tensor<1x8x16xf32>) {
   // expected-error @below {{expects parent op to be one of 'mod.routed, mod.experts'}}
   mod.yield %x : tensor<1x8x16xf32>
 }
+
+// -----
+
+func.func @members(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{members has 4 in dimension 1, expected 8}}
+  %0, %1 = "mod.routed"(%x, %r) <{capacity = 4 : i64, causal = #mod<causal router>, gate = #mod.gate<raw>, operandSegmentSizes = array<i32: 1, 1, 0, 0>, selection = #mod<selection expert_choice>}> ({
+  ^bb0(%t: tensor<1x4x16xf32>, %p: tensor<1x4xi32>):
+    mod.yield %t : tensor<1x4x16xf32>
+  }, {}) : (tensor<1x8x16xf32>, tensor<1x8xf32>) -> (tensor<1x8x16xf32>, tensor<1x4xf32>)
+  return
+}
+
+// -----
+
+func.func @members(%i: tensor<1x4xi32>) {
+  // expected-error @below {{needs a destination, whose tokens it marks}}
+  %0 = "mod.members"(%i) : (tensor<1x4xi32>) -> tensor<1x8xf32>
+  return
+}
+
+// -----
+
+func.func @members(%i: tensor<2x4xi32>, %m: tensor<1x8xf32>) {
+  // expected-error @below {{indices has 2 in dimension 0, expected 1}}
+  %0 = mod.members %i into(%m) : (tensor<2x4xi32>, tensor<1x8xf32>) -> tensor<1x8xf32>
+  return
+}
+
+// -----
+
+func.func @pool(%r: tensor<1x8xf32>) {
+  // expected-error @below {{gives values like 'tensor<1x8xf32>', not 'tensor<1x4xf32>'}}
+  %0 = mod.pool mean %r : (tensor<1x8xf32>) -> tensor<1x4xf32>
+  return
+}
+
+// -----
+
+func.func @pool(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 4) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x4x16xf32>, %p: tensor<1x4xi32>, %s: tensor<1x4xf32>):
+    // expected-error @below {{speaks for a sequence, of which a routed block has some tokens only}}
+    %1 = mod.pool mean %s : (tensor<1x4xf32>) -> tensor<1x4xf32>
+    mod.yield %t : tensor<1x4x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}

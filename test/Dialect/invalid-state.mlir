@@ -400,3 +400,48 @@ func.func @trace_routing(%r: tensor<1x2xf32>, %start: index, %trace: !mod.trace<
   mod.trace_routing 0 scores(%r) tested(%r) from %start to %trace : tensor<1x2xf32>, tensor<1x2xf32>, index, !mod.trace<3x4x32>
   return
 }
+
+// -----
+
+// expected-error @below {{a latch is of one sequence or more}}
+func.func private @latch(!mod.latch<0>)
+
+// -----
+
+func.func @latch(%r: tensor<2x4xf32>, %latch: !mod.latch<1>, %start: index) {
+  // expected-error @below {{scores has 2 in dimension 0, expected 1}}
+  %0 = mod.latch %r in %latch from %start : (tensor<2x4xf32>, !mod.latch<1>, index) -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @latch(%r: tensor<1x4xf32>, %latch: !mod.latch<3>, %start: index) {
+  // expected-error @below {{needs the sequence of each token, one of 3}}
+  %0 = mod.latch %r in %latch from %start : (tensor<1x4xf32>, !mod.latch<3>, index) -> tensor<1x4xf32>
+  return
+}
+
+// -----
+
+func.func @latch(%r: tensor<1x4xf32>, %latch: !mod.latch<3>, %s: tensor<1x4xi32>, %start: index) {
+  // expected-error @below {{takes the position of each token if and only if it takes its sequence}}
+  %0 = mod.latch %r in %latch of(%s) from %start : (tensor<1x4xf32>, !mod.latch<3>, tensor<1x4xi32>, index) -> tensor<1x4xf32>
+  return
+}
+
+// -----
+
+func.func @latch(%r: tensor<1x4xf32>, %latch: !mod.latch<3>, %s: tensor<1x4xi32>, %p: tensor<1x5xi32>) {
+  // expected-error @below {{start has 5 in dimension 1, expected 4}}
+  %0 = mod.latch %r in %latch of(%s) from %p : (tensor<1x4xf32>, !mod.latch<3>, tensor<1x4xi32>, tensor<1x5xi32>) -> tensor<1x4xf32>
+  return
+}
+
+// -----
+
+func.func @latch(%r: tensor<1x4xf32>, %latch: !mod.latch<1>, %start: index) {
+  // expected-error @below {{gives values like 'tensor<1x4xf32>', not 'tensor<1x5xf32>'}}
+  %0 = mod.latch %r in %latch from %start : (tensor<1x4xf32>, !mod.latch<1>, index) -> tensor<1x5xf32>
+  return
+}

@@ -360,3 +360,58 @@ func.func @narrow(%x: tensor<1x?x33xf32>, %i: tensor<1x?xi32>, %w: tensor<20x33x
   %5 = mod.linear %q8, %v scales(%s) : (tensor<1x?x36xi8>, tensor<2x10x16x4xi8>, tensor<20xf32>) -> tensor<1x?x20xf32>
   return
 }
+
+// Blocks say who took part in them.
+
+// CHECK-LABEL: func @members
+func.func @members(%x: tensor<?x?x16xf32>, %r: tensor<?x?xf32>, %i: tensor<1x?xi32>, %m: tensor<1x?xf32>, %i_m: memref<1x?xi32>, %into: memref<1x?xf32>) -> tensor<?x?xf32> {
+  // CHECK: %{{.*}}, %[[M:.*]] = mod.routed %{{.*}} by(%{{.*}}) select(expert_choice, capacity = 5.000000e-01) gate(none) causal(router, above = 1.000000e+00) members {
+  // CHECK: } : tensor<?x?x16xf32>
+  %y, %members = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(none) causal(router, above = 1.0) members {
+  ^bb0(%t: tensor<?x?x16xf32>, %p: tensor<?x?xi32>):
+    mod.yield %t : tensor<?x?x16xf32>
+  } : tensor<?x?x16xf32>
+  // CHECK: mod.members %{{.*}} into(%{{.*}}) : (tensor<1x?xi32>, tensor<1x?xf32>) -> tensor<1x?xf32>
+  %0 = mod.members %i into(%m) : (tensor<1x?xi32>, tensor<1x?xf32>) -> tensor<1x?xf32>
+  // CHECK: mod.members %{{.*}} into(%{{.*}}) : (memref<1x?xi32>, memref<1x?xf32>) -> ()
+  mod.members %i_m into(%into) : (memref<1x?xi32>, memref<1x?xf32>) -> ()
+  // CHECK: return %[[M]]
+  return %members : tensor<?x?xf32>
+}
+
+// CHECK-LABEL: func @pool
+func.func @pool(%r: tensor<?x?xf32>, %rm: memref<1x?xf32>) -> tensor<?x?xf32> {
+  // CHECK: mod.pool mean %{{.*}} : (tensor<?x?xf32>) -> tensor<?x?xf32>
+  %0 = mod.pool mean %r : (tensor<?x?xf32>) -> tensor<?x?xf32>
+  // CHECK: mod.pool first %{{.*}} into(%{{.*}}) : (tensor<?x?xf32>, tensor<?x?xf32>) -> tensor<?x?xf32>
+  %1 = mod.pool first %0 into(%r) : (tensor<?x?xf32>, tensor<?x?xf32>) -> tensor<?x?xf32>
+  // CHECK: mod.pool last %{{.*}} into(%{{.*}}) : (memref<1x?xf32>, memref<1x?xf32>) -> ()
+  mod.pool last %rm into(%rm) : (memref<1x?xf32>, memref<1x?xf32>) -> ()
+  return %1 : tensor<?x?xf32>
+}
+
+// CHECK-LABEL: func @latch
+func.func @latch(%r: tensor<1x?xf32>, %one: !mod.latch<1>, %all: !mod.latch<3>, %start: index, %s: tensor<1x?xi32>, %p: tensor<1x?xi32>, %rm: memref<1x?xf32>) {
+  // CHECK: mod.latch %{{.*}} in %{{.*}} from %{{.*}} : (tensor<1x?xf32>, !mod.latch<1>, index) -> tensor<1x?xf32>
+  %0 = mod.latch %r in %one from %start : (tensor<1x?xf32>, !mod.latch<1>, index) -> tensor<1x?xf32>
+  // CHECK: mod.latch %{{.*}} in %{{.*}} of(%{{.*}}) from %{{.*}} : (tensor<1x?xf32>, !mod.latch<3>, tensor<1x?xi32>, tensor<1x?xi32>) -> tensor<1x?xf32>
+  %1 = mod.latch %r in %all of(%s) from %p : (tensor<1x?xf32>, !mod.latch<3>, tensor<1x?xi32>, tensor<1x?xi32>) -> tensor<1x?xf32>
+  // CHECK: mod.latch %{{.*}} in %{{.*}} from %{{.*}} into(%{{.*}}) : (memref<1x?xf32>, !mod.latch<1>, index, memref<1x?xf32>) -> ()
+  mod.latch %rm in %one from %start into(%rm) : (memref<1x?xf32>, !mod.latch<1>, index, memref<1x?xf32>) -> ()
+  return
+}
+
+// Regions may share what holds no tokens, such as what CSE takes out of them.
+
+// CHECK-LABEL: func @shared_init
+func.func @shared_init(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) -> tensor<1x8x16xf32> {
+  %init = tensor.empty() : tensor<1x8x16xf32>
+  %y = mod.routed %x by(%r) select(expert_choice, capacity = 8) gate(none) causal(always) {
+  ^bb0(%t: tensor<1x8x16xf32>, %p: tensor<1x8xi32>):
+    %q = linalg.map { math.tanh } ins(%t : tensor<1x8x16xf32>) outs(%init : tensor<1x8x16xf32>)
+    // CHECK: mod.attention
+    %a = mod.attention %q, %q, %q heads(2) kv_heads(2) : (tensor<1x8x16xf32>, tensor<1x8x16xf32>, tensor<1x8x16xf32>) -> tensor<1x8x16xf32>
+    mod.yield %a : tensor<1x8x16xf32>
+  } : tensor<1x8x16xf32>
+  return %y : tensor<1x8x16xf32>
+}

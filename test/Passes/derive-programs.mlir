@@ -215,3 +215,47 @@ module attributes {mod.model = {context = 8 : i64}} {
     return %y : tensor<?x?x2xf32>
   }
 }
+
+// -----
+
+// The first tokens of a sequence speak for it: what they say is kept where
+// tokens arrive in order. One alone, of one sequence or of several, is all.
+
+// RUN: mod-opt %s --mod-specialize --mod-derive-programs=batch=3 --split-input-file \
+// RUN:   | FileCheck %s --check-prefix=POOL
+
+// POOL-LABEL: @forward({{.*}}!mod.trace<1x8>
+// POOL-NOT: mod.latch
+// POOL: %[[S:.*]] = mod.pool first %{{.*}} : (tensor<1x?xf32>) -> tensor<1x?xf32>
+// POOL: mod.routed %{{.*}} by(%[[S]]) select(causal,
+// POOL-LABEL: @prefill(
+// POOL-SAME: %[[START:[a-z0-9]+]]: index {mod.role = "start"}
+// POOL-SAME: %[[LATCH:[a-z0-9]+]]: !mod.latch<1> {mod.role = "latch"}
+// POOL: %[[S:.*]] = mod.pool first
+// POOL: %[[L:.*]] = mod.latch %[[S]] in %[[LATCH]] from %[[START]] : (tensor<1x?xf32>, !mod.latch<1>, index) -> tensor<1x?xf32>
+// POOL: mod.routed %{{.*}} by(%[[L]])
+// POOL-LABEL: @decode(
+// POOL-NOT: mod.pool
+// POOL: %[[R:.*]] = mod.router
+// POOL: mod.latch %[[R]] in %{{.*}} from %{{.*}} : (tensor<1x1xf32>, !mod.latch<1>, index) -> tensor<1x1xf32>
+// POOL-LABEL: @decode_batch(
+// POOL-SAME: %[[S:[a-z0-9]+]]: tensor<1x3xi32> {mod.role = "sequences"}, %[[P:[a-z0-9]+]]: tensor<1x3xi32> {mod.role = "positions"}
+// POOL: %[[SEQUENCES:.*]] = tensor.extract_slice %[[S]]
+// POOL: %[[POSITIONS:.*]] = tensor.extract_slice %[[P]]
+// POOL-NOT: mod.pool
+// POOL: mod.latch %{{.*}} in %{{.*}} of(%[[SEQUENCES]]) from %[[POSITIONS]] : (tensor<1x?xf32>, !mod.latch<3>,
+
+module attributes {mod.model = {context = 8 : i64}} {
+  func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x2xf32> {
+    %table = arith.constant dense<1.0> : tensor<2x2xf32>
+    %w = arith.constant dense<0.5> : tensor<1x2xf32>
+    %x = mod.embedding %tokens, %table : (tensor<?x?xi32>, tensor<2x2xf32>) -> tensor<?x?x2xf32>
+    %r = mod.router %x, %w : (tensor<?x?x2xf32>, tensor<1x2xf32>) -> tensor<?x?xf32>
+    %s = mod.pool first %r : (tensor<?x?xf32>) -> tensor<?x?xf32>
+    %y = mod.routed %x by(%s) select(causal, capacity = 1.0) gate(none) causal(router) {
+    ^bb0(%t: tensor<?x?x2xf32>, %positions: tensor<?x?xi32>):
+      mod.yield %t : tensor<?x?x2xf32>
+    } : tensor<?x?x2xf32>
+    return %y : tensor<?x?x2xf32>
+  }
+}

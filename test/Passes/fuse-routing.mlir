@@ -226,3 +226,45 @@ func.func @one(%tokens: tensor<1x1xi32> {mod.role = "tokens"}, %trace: !mod.trac
   } : tensor<1x1x6xf32>
   return %d : tensor<1x1x6xf32>
 }
+
+// Those who took part in one block are the candidates of the next.
+
+// FORMS-LABEL: @nested
+// FORMS: %[[ALL:.*]], %[[N:.*]] = mod.select top_k(5.000000e-01) %[[R:.*]] :
+// FORMS: %[[I:.*]] = tensor.extract_slice %[[ALL]][0, 0] [1, %[[N]]]
+// FORMS: %[[INIT:.*]] = tensor.empty(%{{.*}}) : tensor<1x?xf32>
+// FORMS: %[[M:.*]] = mod.members %[[I]] into(%[[INIT]])
+// FORMS: %[[ORDER:.*]] = arith.addf %[[R]], %[[M]]
+// FORMS: mod.select above(1.000000e+00) %[[ORDER]]
+// FORMS-NOT: mod.members
+// FORMS: return
+func.func @nested(%tokens: tensor<1x9xi32> {mod.role = "tokens"}, %x: tensor<1x?x6xf32>, %r: tensor<1x?xf32>) -> tensor<1x?x6xf32> {
+  %y, %first = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(none) causal(router) members {
+  ^bb0(%t: tensor<1x?x6xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x6xf32>
+  } : tensor<1x?x6xf32>
+  %order = arith.addf %r, %first : tensor<1x?xf32>
+  %z, %second = mod.routed %y by(%order) select(causal, capacity = 0.5) gate(none) causal(router, above = 1.0) members {
+  ^bb0(%t: tensor<1x?x6xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x6xf32>
+  } : tensor<1x?x6xf32>
+  return %z : tensor<1x?x6xf32>
+}
+
+// A token by itself is a candidate where it passes.
+
+// FORMS-LABEL: @nested_one
+// FORMS-DAG: %[[IN:.*]] = arith.constant 0.000000e+00 : f32
+// FORMS-DAG: %[[OUT:.*]] = arith.constant 0xFF800000 : f32
+// FORMS: %[[P:.*]] = linalg.map ins(%[[R:.*]] : tensor<1x1xf32>)
+// FORMS: %[[PASSES:.*]] = arith.cmpf ogt
+// FORMS: arith.select %[[PASSES]], %[[IN]], %[[OUT]] : f32
+// FORMS: scf.if
+// FORMS: return %{{.*}}, %[[P]]
+func.func @nested_one(%tokens: tensor<1x1xi32> {mod.role = "tokens"}, %x: tensor<1x1x6xf32>, %r: tensor<1x1xf32>) -> (tensor<1x1x6xf32>, tensor<1x1xf32>) {
+  %y, %members = mod.routed %x by(%r) select(causal, capacity = 0.5) gate(none) causal(router) members {
+  ^bb0(%t: tensor<1x1x6xf32>, %p: tensor<1x1xi32>):
+    mod.yield %t : tensor<1x1x6xf32>
+  } : tensor<1x1x6xf32>
+  return %y, %members : tensor<1x1x6xf32>, tensor<1x1xf32>
+}

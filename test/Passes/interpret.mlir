@@ -6,6 +6,8 @@
 // RUN: mod-opt %s --mod-interpret="function=tensors" -o /dev/null | FileCheck %s --check-prefix=TENSORS
 // RUN: mod-opt %s --mod-interpret="function=block tokens=0,1,2,3" -o /dev/null | FileCheck %s --check-prefix=BLOCK
 // RUN: mod-opt %s --mod-interpret="function=decode tokens=0,2,1" -o /dev/null | FileCheck %s --check-prefix=DECODE
+// RUN: mod-opt %s --mod-interpret="function=nested tokens=0,1,2,3" -o /dev/null | FileCheck %s --check-prefix=NESTED
+// RUN: mod-opt %s --mod-interpret="function=latched tokens=0,3,2" -o /dev/null | FileCheck %s --check-prefix=LATCHED
 // RUN: mod-opt %s --mod-interpret="function=causal tokens=0,1,2,3" -o /dev/null | FileCheck %s --check-prefix=CAUSAL
 
 // x = (3, 4) has mean(x^2) = 12.5, so x / sqrt(12.5) = (0.848528, 1.13137).
@@ -259,6 +261,61 @@ func.func @causal(%tokens: tensor<?x?xi32>) -> tensor<?x?x2xf32> {
   } : tensor<?x?x2xf32>
   return %y : tensor<?x?x2xf32>
 }
+
+// The scores are 0.5, 0.5, 1.25 and -0.75. The first three take part, then the
+// one of these with the least score and the lowest index: token 3, whose score
+// is less, is no candidate.
+// NESTED:      result 0: [1, 4, 2]
+// NESTED-NEXT:   4 0
+// NESTED-NEXT:   0 4
+// NESTED-NEXT:   6 -2
+// NESTED-NEXT:   -2 1
+// NESTED-NEXT: result 1: [1, 4]
+// NESTED-NEXT:   0 -inf -inf -inf
+// The mean of all four scores, and what the first and the last say.
+// NESTED-NEXT: result 2: [1, 4]
+// NESTED-NEXT:   0.375 0.375 0.375 0.375
+// NESTED-NEXT: result 3: [1, 4]
+// NESTED-NEXT:   0.5 0.5 0.5 0.5
+// NESTED-NEXT: result 4: [1, 4]
+// NESTED-NEXT:   -0.75 -0.75 -0.75 -0.75
+func.func @nested(%tokens: tensor<?x?xi32>) -> (tensor<?x?x2xf32>, tensor<?x?xf32>, tensor<?x?xf32>, tensor<?x?xf32>, tensor<?x?xf32>) {
+  %table = ml_program.global_load_const @table : tensor<4x2xf32>
+  %w = arith.constant dense<[[0.5, 0.25]]> : tensor<1x2xf32>
+  %x = mod.embedding %tokens, %table : (tensor<?x?xi32>, tensor<4x2xf32>) -> tensor<?x?x2xf32>
+  %r = mod.router %x, %w : (tensor<?x?x2xf32>, tensor<1x2xf32>) -> tensor<?x?xf32>
+  %y, %first = mod.routed %x by(%r) select(expert_choice, capacity = 3) gate(none) causal(router) members {
+  ^bb0(%t: tensor<?x?x2xf32>, %p: tensor<?x?xi32>):
+    mod.yield %t : tensor<?x?x2xf32>
+  } : tensor<?x?x2xf32>
+  %least = arith.negf %r : tensor<?x?xf32>
+  %order = arith.addf %least, %first : tensor<?x?xf32>
+  %z, %second = mod.routed %y by(%order) select(expert_choice, capacity = 1) gate(none) causal(router) members {
+  ^bb0(%t: tensor<?x?x2xf32>, %p: tensor<?x?xi32>):
+    mod.yield %t : tensor<?x?x2xf32>
+  } : tensor<?x?x2xf32>
+  %mean = mod.pool mean %r : (tensor<?x?xf32>) -> tensor<?x?xf32>
+  %from = mod.pool first %r : (tensor<?x?xf32>) -> tensor<?x?xf32>
+  %to = mod.pool last %r : (tensor<?x?xf32>) -> tensor<?x?xf32>
+  return %z, %second, %mean, %from, %to : tensor<?x?x2xf32>, tensor<?x?xf32>, tensor<?x?xf32>, tensor<?x?xf32>, tensor<?x?xf32>
+}
+
+// The score of the first token holds for those that follow.
+// LATCHED:      result 0: [1, 1]
+// LATCHED-NEXT:   0.5
+// LATCHED-NEXT: result 0: [1, 1]
+// LATCHED-NEXT:   0.5
+// LATCHED-NEXT: result 0: [1, 1]
+// LATCHED-NEXT:   0.5
+func.func @latched(%tokens: tensor<1x1xi32> {mod.role = "tokens"}, %start: index {mod.role = "start"}, %latch: !mod.latch<1> {mod.role = "latch"}) -> tensor<1x1xf32> {
+  %table = ml_program.global_load_const @table : tensor<4x2xf32>
+  %w = arith.constant dense<[[0.5, 0.25]]> : tensor<1x2xf32>
+  %x = mod.embedding %tokens, %table : (tensor<1x1xi32>, tensor<4x2xf32>) -> tensor<1x1x2xf32>
+  %r = mod.router %x, %w : (tensor<1x1x2xf32>, tensor<1x2xf32>) -> tensor<1x1xf32>
+  %l = mod.latch %r in %latch from %start : (tensor<1x1xf32>, !mod.latch<1>, index) -> tensor<1x1xf32>
+  return %l : tensor<1x1xf32>
+}
+
 // One run for each token, in one cache: the mean of the tokens' embeddings so
 // far, and where the token stands.
 // DECODE:      result 0: [1, 1, 2]

@@ -249,7 +249,7 @@ BAD_LLAMA = {
 }
 
 BAD_ROUTING = {
-    "mod-unknown-keys": (mod(zeal=1, aim=2), "'mod' has unknown keys: aim, zeal; known are: routed_layers, ranges, capacity,"),
+    "mod-unknown-keys": (mod(zeal=1, aim=2), "'mod' has unknown keys: aim, zeal; known are: routed_layers, ranges, recursions,"),
     "mod-newline-in-value": (mod(gate="a\nb\rc"), "'mod.gate' is 'a b c', expected one of: "),
     "mod-newline-in-key": (mod(**{"a\nb": 1}), "has unknown keys: a b;"),
     "mod-is-a-list": (config(mod=[]), "'mod' must be an object, not a list"),
@@ -311,6 +311,30 @@ BAD_ROUTING = {
     "ranges-overlap": (ranged([[0, 0], [0, 1]]), "'mod.ranges[1]' must begin behind layer 0, where the one before ends"),
     "ranges-capacity": (ranged([[0, 1]], capacity=[1, 2]), "'mod.capacity' lists 2 values for 1 ranges of layers"),
     "ranges-scope": (ranged([[0, 1]], scope="mlp"), "'mod.scope' is a part of a layer: expected 'block' with ranges"),
+    "pooling-unknown": (mod(routing="sequence", decode="router", pooling="max"),
+                        "'mod.pooling' is 'max', expected one of: mean, first, last"),
+    "pooling-of-tokens": (mod(pooling="mean"), "'mod.pooling' is of routing 'sequence'"),
+    "sequence-decode": (mod(routing="sequence"),
+                        "'mod.decode' must be 'router' where the prompt decides for its sequence"),
+    "sequence-predictor": (mod(routing="sequence", decode="router"),
+                           "'mod.predictor' is of tokens, but 'sequence' routes all or none of them"),
+    "sequence-forced": (mod(routing="sequence", decode="router", predictor=None, forced_tokens=1),
+                        "'mod.forced_tokens' is of tokens, but 'sequence' routes all or none of them"),
+    "recursions-one": (mod(recursions=1), "'mod.recursions' must be an integer from 2 to 1024, not 1"),
+    "recursions-routing": (mod(recursions=2, routing="sequence", decode="router", predictor=None),
+                           "'mod.routing' must be by each token's own score where recursions choose among the tokens"),
+    "recursions-eligible": (mod(recursions=2, eligible_tokens=[0, 9]),
+                            "'mod.eligible_tokens' would take part in all recursions, which is not supported"),
+    "recursions-ties": (mod(recursions=2, ties="none"), "'mod.ties' must not be 'none' where recursions choose"),
+    "recursions-skipped": (mod(recursions=2, skipped="g*x"),
+                           "'mod.skipped' must be 'x' where skipped tokens leave a recursion"),
+    "recursions-scope": (mod(recursions=2, scope="mlp"), "'mod.scope' must be 'block' where layers are repeated"),
+    "recursions-middle": (mod(recursions=2, routed_layers=None), "'mod.recursions' repeat the layers between the first and the "
+                          "last, but there are 2 layers: expected 'ranges'"),
+    "recursions-capacity": (mod(recursions=3, capacity=[0.5, 0.25]), "'mod.capacity' lists 2 values for 3 recursions"),
+    "recursions-grow": (mod(recursions=2, capacity=[0.25, 0.5]), "'mod.capacity' must not grow from recursion to recursion: "
+                        "expected ratios or counts, the largest first"),
+    "recursions-mixed": (mod(recursions=2, capacity=[16, 0.5]), "'mod.capacity' must not grow from recursion to recursion"),
     "ranges-selected": (ranged([[0, 1]], selected="x + attn + g*mlp"), "'mod.selected' gates the MLP of a layer, and ranges have several"),
 }
 
@@ -326,6 +350,7 @@ BAD_TENSORS = {
     "bias-surplus": (reshaped("model.layers.0.mlp.up_proj.bias", [24]), "'model.layers.0.mlp.up_proj.bias' is surplus"),
     "router-in-dense-model": (config(mod=None), "is surplus: the model of config.json has no such tensor"),
     "routed-layer-without-router": (mod(routed_layers=[0]), "'model.layers.0.router.weight' is missing"),
+    "recursion-without-router": (mod(recursions=2, capacity=0.5), "'model.layers.1.router.0.weight' is missing"),
     "fewer-layers-than-stored": (both(config(num_hidden_layers=1), mod(routed_layers="even")), "layers.0.router"),
     "shape-transposed": (reshaped("model.layers.0.mlp.up_proj.weight", [16, 24]), "has shape [16, 24], expected [24, 16]"),
     "shape-rank": (reshaped(NORM, [1, 16]), f"tensor '{NORM}' has shape [1, 16], expected [16]"),

@@ -70,8 +70,8 @@ Value ForwardBuilder::buildPredictor(const Twine &name, Value x) {
       .getResult();
 }
 
-Attribute ForwardBuilder::getCapacity(int64_t layer) {
-  const Capacity &capacity = config.routing.layers.at(layer).capacity;
+Attribute ForwardBuilder::getCapacity(int64_t layer, int64_t step) {
+  const Capacity &capacity = config.routing.layers.at(layer).capacities[step];
   if (const int64_t *count = std::get_if<int64_t>(&capacity))
     return builder.getI64IntegerAttr(*count);
   FloatAttr ratio = builder.getF64FloatAttr(std::get<double>(capacity));
@@ -93,11 +93,11 @@ static double getQuantile(double share) {
 }
 
 /// What tested values must pass; null for what is said by saying nothing.
-ThresholdAttr ForwardBuilder::getThreshold(int64_t layer) {
+ThresholdAttr ForwardBuilder::getThreshold(int64_t layer, int64_t step) {
   const RoutingConfig &routing = config.routing;
   double least = routing.least;
   if (routing.scheme == Scheme::stochastic) {
-    const Capacity &capacity = routing.layers.at(layer).capacity;
+    const Capacity &capacity = routing.layers.at(layer).capacities[step];
     const int64_t *count = std::get_if<int64_t>(&capacity);
     least = getQuantile(count ? double(*count) / config.context
                               : std::get<double>(capacity));
@@ -159,6 +159,8 @@ Value ForwardBuilder::buildOrder(int64_t layer, Location loc, Value scores,
   if (routing.scheme == Scheme::stochastic)
     scores = NoiseOp::create(builder, loc, positions, routing.seed + layer)
                  .getResult();
+  if (routing.scheme == Scheme::sequence)
+    scores = PoolOp::create(builder, loc, routing.pooling, scores).getResult();
   return force(loc, scores, positions);
 }
 
@@ -303,6 +305,7 @@ static Selection getSelection(Scheme scheme) {
     return Selection::token_choice;
   case Scheme::threshold:
   case Scheme::argmax:
+  case Scheme::sequence:
     return Selection::causal;
   }
   llvm_unreachable("all schemes are listed");
@@ -319,38 +322,69 @@ Value ForwardBuilder::buildRouterInput(StringRef name, Value x) {
                    x);
 }
 
-Value ForwardBuilder::buildRouted(int64_t layer, StringRef name, Value x,
-                                  Value positions) {
+/// Only candidates have a finite score. A recursion has a router for each step.
+RoutingScores ForwardBuilder::buildScores(int64_t layer, int64_t step, Value x,
+                                          Value positions, Value candidates) {
+  std::string name = getLayerName(layer);
   Location loc = getLoc(name);
-  MLIRContext *context = builder.getContext();
-  const RoutingConfig &routing = config.routing;
   bool isWrapped = parameters.contains(name + kWrappedRouter + ".weight");
   StringRef router = isWrapped ? StringRef(kWrappedRouter) : ".router";
+  std::string part =
+      config.routing.recursions > 1 ? ("." + Twine(step)).str() : "";
   Value read = buildRouterInput(name, x);
-  Value scores = buildRouter(name + router, read), logits;
-  if (routing.predictorHidden)
-    logits = buildPredictor(name + ".predictor", read);
-  if (logits)
-    logits = force(loc, logits, positions);
-  Value order = buildOrder(layer, loc, scores, positions);
+  RoutingScores scores;
+  scores.router = buildRouter(name + router + part, read);
+  scores.order = buildOrder(layer, loc, scores.router, positions);
+  if (config.routing.predictorHidden)
+    scores.logits = buildPredictor(name + ".predictor" + part, read);
+  if (scores.logits)
+    scores.logits = force(loc, scores.logits, positions);
+  if (candidates)
+    scores.order = add(loc, scores.order, candidates);
+  if (candidates && scores.logits)
+    scores.logits = add(loc, scores.logits, candidates);
+  return scores;
+}
+
+/// A routed block, or one step of a recursion.
+RoutedOp ForwardBuilder::buildStep(int64_t layer, int64_t step, Value x,
+                                   Value positions, Value candidates) {
+  std::string name = getLayerName(layer);
+  MLIRContext *context = builder.getContext();
+  const RoutingConfig &routing = config.routing;
+  auto [scores, order, logits] =
+      buildScores(layer, step, x, positions, candidates);
   Selection selection = getSelection(routing.scheme);
   bool isForced = (routing.forcedTokens || routing.eligible) &&
                   selection != Selection::causal;
   bool isInside = routing.selected >= Selected::gatedMlp;
+  bool isLast = step + 1 == routing.recursions;
   auto flag = [&](bool set) {
     return set ? builder.getUnitAttr() : UnitAttr();
   };
   auto routed = RoutedOp::create(
-      builder, loc, x.getType(), x, order, order == scores ? Value() : scores,
-      logits, SelectionAttr::get(context, selection), getCapacity(layer),
+      builder, getLoc(name), x.getType(), isLast ? Type() : scores.getType(), x,
+      order, order == scores ? Value() : scores, logits,
+      SelectionAttr::get(context, selection), getCapacity(layer, step),
       TiesAttr::get(context, routing.ties), flag(isForced),
       isInside ? GateAttr::get(context, GateKind::none) : getGate(),
       flag(replaces(routing.selected)),
-      CausalAttr::get(context, routing.causal), getThreshold(layer));
+      CausalAttr::get(context, routing.causal), getThreshold(layer, step));
   routed->setAttr("mod.layer", builder.getI64IntegerAttr(layer));
   buildRegion(routed, layer, positions);
   buildBypass(routed, name, positions);
-  return routed.getResult();
+  return routed;
+}
+
+/// Tokens of a step are candidates of the next.
+Value ForwardBuilder::buildRouted(int64_t layer, Value x, Value positions) {
+  Value candidates;
+  for (int64_t step = 0; step < config.routing.recursions; ++step) {
+    RoutedOp routed = buildStep(layer, step, x, positions, candidates);
+    x = routed.getResult();
+    candidates = routed.getMembers();
+  }
+  return x;
 }
 
 /// What of the layer is not routed treats every token.
@@ -359,7 +393,7 @@ Value ForwardBuilder::buildScoped(int64_t layer, StringRef name, Value x,
   Scope scope = config.routing.scope;
   if (scope == Scope::mlp)
     x = buildDense(name, x, positions, Scope::attention);
-  x = buildRouted(layer, name, x, positions);
+  x = buildRouted(layer, x, positions);
   if (scope == Scope::attention)
     x = buildDense(name, x, positions, Scope::mlp);
   return x;

@@ -142,11 +142,23 @@ static SmallVector<LayerRange> readRanges(ObjectReader &mod, int64_t layers) {
   return ranges;
 }
 
+/// All layers but the first and the last.
+static SmallVector<LayerRange> getMiddle(ObjectReader &mod, int64_t layers) {
+  if (layers < 3)
+    mod.error(
+        "recursions",
+        "repeat the layers between the first and the last, but there are " +
+            Twine(layers) + " layers: expected 'ranges'");
+  return {{1, layers - 2}};
+}
+
 /// What is routed, in the order in which capacities are listed.
 static SmallVector<LayerRange> readRoutedLayers(ObjectReader &mod,
                                                 int64_t layers) {
   if (mod.has("ranges"))
     return readRanges(mod, layers);
+  if (mod.has("recursions") && !mod.has("routed_layers"))
+    return getMiddle(mod, layers);
   SmallVector<int64_t> routed;
   if (mod.isList("routed_layers")) {
     routed = readLayerList(mod, layers);
@@ -175,26 +187,59 @@ static Capacity readCapacity(ObjectReader &mod,
   return 1.0;
 }
 
+/// What is listed, or the one value that there is for all.
+static SmallVector<Capacity> readCapacityList(ObjectReader &mod,
+                                              int64_t context, size_t count,
+                                              const Twine &what) {
+  SmallVector<Capacity> capacities;
+  for (const ObjectReader::Element &element : mod.getElements("capacity"))
+    capacities.push_back(readCapacity(mod, element, context));
+  if (!mod.isList("capacity"))
+    capacities.resize(count, capacities.front());
+  if (capacities.size() != count)
+    mod.error("capacity", "lists " + Twine(capacities.size()) + " values for " +
+                              Twine(count) + what);
+  return capacities;
+}
+
+/// The capacity of each step of a recursion, whose candidates are the tokens of
+/// the step before.
+static SmallVector<Capacity>
+readStepCapacities(ObjectReader &mod, int64_t context, int64_t steps) {
+  SmallVector<Capacity> capacities;
+  if (!mod.has("capacity")) {
+    for (int64_t step = 0; step < steps; ++step)
+      capacities.push_back(double(steps - step) / double(steps));
+    return capacities;
+  }
+  capacities = readCapacityList(mod, context, steps, " recursions");
+  for (auto [before, after] :
+       llvm::zip(capacities, llvm::drop_begin(capacities)))
+    if (before.index() != after.index() || before < after)
+      mod.error("capacity", "must not grow from recursion to recursion: "
+                            "expected ratios or counts, the largest first");
+  return capacities;
+}
+
 static void readCapacities(ObjectReader &mod, const Config &config,
                            ArrayRef<LayerRange> routed,
                            RoutingConfig &routing) {
-  SmallVector<Capacity> capacities;
+  if (mod.has("recursions")) {
+    SmallVector<Capacity> steps =
+        readStepCapacities(mod, config.context, routing.recursions);
+    for (LayerRange range : routed)
+      routing.layers[range.first] = {range.second, steps};
+    return;
+  }
+  // Schemes without a bound may take every token.
+  SmallVector<Capacity> capacities(
+      routed.size(), routing.scheme >= Scheme::threshold ? 1.0 : 0.125);
   if (mod.has("capacity"))
-    for (const ObjectReader::Element &element : mod.getElements("capacity"))
-      capacities.push_back(readCapacity(mod, element, config.context));
-  else
-    // Schemes without a bound may take every token.
-    capacities.push_back(routing.scheme >= Scheme::threshold ? 1.0 : 0.125);
-  if (!mod.isList("capacity"))
-    capacities.resize(routed.size(), capacities.front());
-  if (capacities.size() != routed.size())
-    return mod.error("capacity",
-                     "lists " + Twine(capacities.size()) + " values for " +
-                         Twine(routed.size()) +
-                         (mod.has("ranges") ? " ranges of" : " routed") +
-                         " layers");
-  for (auto [range, capacity] : llvm::zip_equal(routed, capacities))
-    routing.layers[range.first] = {range.second, capacity};
+    capacities = readCapacityList(mod, config.context, routed.size(),
+                                  mod.has("ranges") ? " ranges of layers"
+                                                    : " routed layers");
+  for (auto [range, capacity] : llvm::zip(routed, capacities))
+    routing.layers[range.first] = {range.second, {capacity}};
 }
 
 /// The number of the case that a member is, the first if it is missing.
@@ -252,9 +297,10 @@ static double readLogit(ObjectReader &mod, StringRef key) {
 }
 
 static void readSelection(ObjectReader &mod, RoutingConfig &routing) {
-  routing.scheme = readCase<Scheme>(
-      mod, "routing",
-      {"expert_choice", "token_choice", "stochastic", "threshold", "argmax"});
+  routing.scheme =
+      readCase<Scheme>(mod, "routing",
+                       {"expert_choice", "token_choice", "stochastic",
+                        "threshold", "argmax", "sequence"});
   routing.ties = readCase<Ties>(mod, "ties", {"first", "none", "all"});
   StringRef rounding =
       mod.getChoice("capacity_rounding", {"floor", "ceil", "nearest"}, "floor");
@@ -267,6 +313,47 @@ static void readSelection(ObjectReader &mod, RoutingConfig &routing) {
   if (mod.has("threshold") || mod.has("comparison"))
     mod.error("routing", "'argmax' takes no threshold and no comparison");
   routing.passesEqual = true;
+}
+
+/// Routing of whole sequences: by one score, which there is nobody to except
+/// from.
+static void readSequence(ObjectReader &mod, RoutingConfig &routing) {
+  if (routing.scheme != Scheme::sequence) {
+    if (mod.has("pooling"))
+      mod.error("pooling", "is of routing 'sequence'");
+    return;
+  }
+  routing.pooling = *symbolizePooling(
+      mod.getChoice("pooling", {"mean", "first", "last"}, "mean"));
+  if (routing.causal != Causal::router)
+    mod.error("decode", "must be 'router' where the prompt decides for its "
+                        "sequence");
+  for (StringRef key : {"predictor", "forced_tokens", "eligible_tokens"})
+    if (mod.has(key))
+      mod.error(key, "is of tokens, but 'sequence' routes all or none of them");
+}
+
+/// Repeated layers: what is said of tokens must hold in all steps.
+static void readRecursions(ObjectReader &mod, RoutingConfig &routing) {
+  constexpr int64_t kMaxRecursions = 1 << 10;
+  if (!mod.has("recursions"))
+    return;
+  routing.recursions = mod.getInteger("recursions", 2, kMaxRecursions);
+  if (routing.scheme == Scheme::stochastic ||
+      routing.scheme == Scheme::sequence)
+    mod.error("routing", "must be by each token's own score where recursions "
+                         "choose among the tokens of the one before");
+  for (StringRef key : {"forced_tokens", "eligible_tokens"})
+    if (mod.has(key))
+      mod.error(key, "would take part in all recursions, which is not "
+                     "supported");
+  if (routing.ties == Ties::none)
+    mod.error("ties", "must not be 'none' where recursions choose among the "
+                      "tokens of the one before");
+  if (routing.skipped != Skipped::kept)
+    mod.error("skipped", "must be 'x' where skipped tokens leave a recursion");
+  if (routing.scope != Scope::block)
+    mod.error("scope", "must be 'block' where layers are repeated");
 }
 
 /// Tokens that take part in any case.
@@ -320,10 +407,12 @@ static void readRouting(ObjectReader &root, StringRef preset, Config &config) {
   ObjectReader mod = root.getObject("mod", merged);
   mod.allowOnly({"routed_layers",
                  "ranges",
+                 "recursions",
                  "capacity",
                  "capacity_rounding",
                  "ties",
                  "routing",
+                 "pooling",
                  "seed",
                  "threshold",
                  "comparison",
@@ -345,6 +434,8 @@ static void readRouting(ObjectReader &root, StringRef preset, Config &config) {
   readSelected(mod, config.routing);
   readScope(mod, config.routing);
   readCausal(mod, config.routing);
+  readSequence(mod, config.routing);
+  readRecursions(mod, config.routing);
   SmallVector<LayerRange> routed = readRoutedLayers(mod, config.layers);
   readCapacities(mod, config, routed, config.routing);
 }

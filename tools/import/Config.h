@@ -26,6 +26,7 @@ enum class Scheme {
   stochastic,    // the largest of random numbers
   threshold,     // the scores that pass
   argmax,        // where the first of two outputs is the larger
+  sequence,      // all tokens of a sequence, or none, by what its prompt scores
 };
 
 /// What of a layer is routed.
@@ -48,21 +49,25 @@ enum class Selected {
   addedLayerGatedMlp, // 2*x + attn + g*mlp
 };
 
-/// Layers that are routed together.
+/// Layers that are routed together, and the capacity of each time that tokens
+/// go through them.
 struct RoutedLayers {
   int64_t last;
-  Capacity capacity;
+  SmallVector<Capacity> capacities;
 };
 
 /// The `mod` object. A dense model routes no layer.
 struct RoutingConfig {
   /// By the first of them.
   std::map<int64_t, RoutedLayers> layers;
+  /// How often a token goes through them at most.
+  int64_t recursions = 1;
   GateKind gate = GateKind::raw;
   double gateScale = 1.0, gateBias = 0.0;
   Selected selected = Selected::gatedUpdate;
   Scheme scheme = Scheme::expert_choice;
   int64_t seed = 0;
+  Pooling pooling = Pooling::mean;
   Ties ties = Ties::first;
   /// How a ratio is rounded; down if it is not given.
   std::optional<Rounding> rounding;

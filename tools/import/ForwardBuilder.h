@@ -24,6 +24,12 @@ struct LayerParts {
   Value mlp;
 };
 
+/// What a router makes of tokens, what orders them, and the predictor's logits
+/// where these route.
+struct RoutingScores {
+  Value router, order, logits;
+};
+
 /// Builds `@forward`. Parts are named as in the checkpoint, for parameters and
 /// for locations.
 class ForwardBuilder {
@@ -40,7 +46,11 @@ private:
   Value buildHead(Value x, Value table);
   Value buildLayer(int64_t layer, Value x, Value positions);
   Value buildScoped(int64_t layer, StringRef name, Value x, Value positions);
-  Value buildRouted(int64_t layer, StringRef name, Value x, Value positions);
+  Value buildRouted(int64_t layer, Value x, Value positions);
+  RoutedOp buildStep(int64_t layer, int64_t step, Value x, Value positions,
+                     Value candidates);
+  RoutingScores buildScores(int64_t layer, int64_t step, Value x,
+                            Value positions, Value candidates);
   LayerParts buildParts(StringRef name, Value x, Value positions, Scope scope);
   Value buildDense(StringRef name, Value x, Value positions, Scope scope);
   Value buildAttention(const Twine &name, Value x, Value positions);
@@ -76,8 +86,8 @@ private:
   void buildRegion(RoutedOp routed, int64_t layer, Value positions);
   void buildBypass(RoutedOp routed, StringRef name, Value positions);
   GateAttr getGate();
-  Attribute getCapacity(int64_t layer);
-  ThresholdAttr getThreshold(int64_t layer);
+  Attribute getCapacity(int64_t layer, int64_t step);
+  ThresholdAttr getThreshold(int64_t layer, int64_t step);
 
   static std::string getLayerName(int64_t layer) {
     return ("model.layers." + Twine(layer)).str();
