@@ -92,30 +92,47 @@ class Sample:
     def pass_dense(self, layer):
         self.x = self.x + sum(self.update(layer, self.x, np.arange(len(self.x))))
 
-    def pass_routed(self, layers, share):
-        """Routes as decode will; gives the biases of the router and the predictor of these layers."""
+    def pass_routed(self, layers, shares):
+        """Routes as decode will, once for each share; gives the biases of the routers and the predictors of these layers."""
+        biases, among = {}, np.arange(len(self.x))
+        for part, share in zip(self.options.parts, shares):
+            if len(among):
+                among = self.pass_step(layers, part, share * len(self.x) / len(among), among, biases)
+        return biases
+
+    def pass_step(self, layers, part, share, among, biases):
+        """The tokens among some that take part, which go through the layers; adds biases."""
         prefix = f"model.layers.{layers[0]}."
-        read = self.x
+        read = self.x[among]
         if self.options.router_input == "norm(x)":
             read = self.norm(read, prefix + ("post_attention" if self.options.scope == "mlp" else "input") + "_layernorm")
-        router = self.linear(read, prefix + "router")
+        router = self.linear(read, f"{prefix}router{part}")
         is_argmax = router.shape[1] == 2   # the first output is above the second
         router = router[:, 0] - router[:, 1] if is_argmax else router[:, 0]
-        biases = {} if is_argmax else {prefix + "router.bias": cut(router, share)}
+        if not is_argmax:
+            biases[f"{prefix}router{part}.bias"] = self.find_bias(router, share)
         if self.options.router_bias and not is_argmax:
-            router = router + biases[prefix + "router.bias"]
+            router = router + biases[f"{prefix}router{part}.bias"]
         causal = router
         if self.options.predictor:
-            logits = self.linear(silu(self.linear(read, prefix + "predictor.0")), prefix + "predictor.2")[:, 0]
-            biases[prefix + "predictor.2.bias"] = cut(logits, share)
-            causal = logits + biases[prefix + "predictor.2.bias"] if self.options.decode == "predictor" else causal
-        chosen = np.flatnonzero((causal > 0) | (self.options.decode == "always"))
+            name = f"{prefix}predictor{part}."
+            logits = self.linear(silu(self.linear(read, name + "0")), name + "2")[:, 0]
+            biases[name + "2.bias"] = cut(logits, share)
+            causal = logits + biases[name + "2.bias"] if self.options.decode == "predictor" else causal
+        takes_part = (causal > 0) | (self.options.decode == "always")
+        chosen = among[takes_part]
         if len(chosen):
             self.x = self.x.copy()
-            gate = self.options.gate_scale * GATES[self.options.gate](router[chosen]) + self.options.gate_bias
+            gate = self.options.gate_scale * GATES[self.options.gate](router[takes_part]) + self.options.gate_bias
             become = SELECTED[self.options.selected]
             self.x[chosen] = become(self.x[chosen], gate[:, None], *self.update_block(layers, chosen))
-        return biases
+        return chosen
+
+    def find_bias(self, router, share):
+        """Where the scores are cut; a sequence is as likely to be routed as not."""
+        if self.options.routing == "sequence":
+            return float(np.round(-router.mean() / STEP) * STEP)
+        return cut(router, share)
 
 
 def cut(scores, share):
@@ -128,7 +145,7 @@ def cut(scores, share):
 
 
 def measure_biases(options, shares, values):
-    """The last biases of routers and predictors by name; `shares` is what each routed layer, or the first of several, is to select."""
+    """The last biases of routers and predictors by name; `shares` is what each routed layer, or the first of several, is to select in each step."""
     sample, biases, layer = Sample(options, values), {}, 0
     while layer < options.layers:
         last = options.lasts.get(layer, layer)

@@ -45,20 +45,22 @@ def number(text):
 
 
 def capacities(text):
-    """One capacity for all routed layers, or a list with one for each."""
+    """One capacity for all routed layers, or a list with one for each; none where it follows from the recursions."""
+    if text == "recursions":
+        return None
     values = [number(part) for part in text.split(",")]
     return values if "," in text else values[0]
 
 
 def routed_layers(text, layers):
     """What config.json says of the routed layers, and their indices."""
-    named = {"odd": range(1, layers, 2), "even": range(0, layers, 2), "all": range(layers), "none": ()}
+    named = {"odd": range(1, layers, 2), "even": range(0, layers, 2), "all": range(layers), "none": (), "middle": (1,)}
     if text in named:
         return text, list(named[text])
     try:
         indices = sorted({int(part) for part in text.split(",")})
     except ValueError:
-        sys.exit(f"make.py: --routed '{text}' is not odd, even, all, none or a list such as 1,3")
+        sys.exit(f"make.py: --routed '{text}' is not odd, even, all, middle, none or a list such as 1,3")
     if indices[0] < 0 or indices[-1] >= layers:
         sys.exit(f"make.py: --routed '{text}' names a layer outside 0..{layers - 1}")
     return indices, indices
@@ -78,10 +80,11 @@ def read_ranges(options):
 
 
 def shares(options, routed):
-    """The share of the tokens that each routed layer is to select."""
-    listed = options.capacity if isinstance(options.capacity, list) else [options.capacity] * len(routed)
-    return {layer: min(1, capacity if isinstance(capacity, float) else capacity / options.context)
-            for layer, capacity in zip(routed, listed)}
+    """The share of the tokens that each routed layer is to select, of each step."""
+    listed = options.capacity or [1 - step / options.recursions for step in range(options.recursions)]
+    listed = listed if isinstance(listed, list) else [listed] * (options.recursions or len(routed))
+    listed = [min(1, capacity if isinstance(capacity, float) else capacity / options.context) for capacity in listed]
+    return {layer: listed if options.recursions else [listed[number]] for number, layer in enumerate(routed)}
 
 
 def make_config(options, routed):
@@ -106,12 +109,14 @@ def make_config(options, routed):
                          "routing": options.routing, "gate": options.gate, "gate_scale": options.gate_scale, "gate_bias": options.gate_bias,
                          "selected": options.selected, "predictor": {"hidden": options.predictor} if options.predictor else None,
                          "decode": options.decode}
+        if routed == "middle":
+            del config["mod"]["routed_layers"]
     return config
 
 
 def list_options(options):
     """The keys of the `mod` object that are said only where they matter."""
-    said = {"capacity_rounding": options.rounding, "ties": options.ties, "seed": options.routing_seed,
+    said = {"recursions": options.recursions, "pooling": options.pooling, "capacity_rounding": options.rounding, "ties": options.ties, "seed": options.routing_seed,
             "threshold": options.threshold, "comparison": options.comparison, "forced_tokens": options.forced_tokens,
             "eligible_tokens": options.eligible and [int(part) for part in options.eligible.split(",")],
             "router_input": options.router_input, "scope": options.scope, "skipped": options.skipped and options.skipped.replace("+", " + "),
@@ -164,20 +169,21 @@ def list_tensors(options, routed):
             choices = options.experts + (options.moe or {}).get("noop_experts", 0)
             yield prefix + "block_sparse_moe.gate.weight", [choices, dim], 0.0, dim ** -0.5
         if layer in routed:
-            yield from list_routing(options, layer)
+            for part in options.parts:
+                yield from list_routing(options, layer, part)
     yield "model.norm.weight", [dim], center, 0.1
     if not options.tied:
         yield "lm_head.weight", [options.vocab, dim], 0.0, dim ** -0.5
 
 
-def list_routing(options, layer):
-    """The router and the predictor of one routed layer; both logits have a spread of one over the tokens."""
+def list_routing(options, layer, part):
+    """The router and the predictor of one routed layer, or of one step; both logits have a spread of one over the tokens."""
     prefix, dim = f"model.layers.{layer}.", options.dim
     scale = dim ** -0.5 / (1 if options.router_input == "norm(x)" else stream_spread(options, layer))
     outputs = 2 if options.routing == "argmax" else 1
-    yield prefix + "router.weight", [outputs, dim], 0.0, scale
+    yield prefix + f"router{part}.weight", [outputs, dim], 0.0, scale
     if options.router_bias:
-        yield prefix + "router.bias", [outputs], 0.0, 0.2 * (outputs > 1)
+        yield prefix + f"router{part}.bias", [outputs], 0.0, 0.2 * (outputs > 1)
     if options.adapter:
         hidden = options.adapter
         yield prefix + "adapter.0.weight", [hidden, dim], 0.0, scale
@@ -186,10 +192,10 @@ def list_routing(options, layer):
         yield prefix + "adapter.2.bias", [dim], 0.0, 0.1
     if options.predictor:
         hidden = options.predictor
-        yield prefix + "predictor.0.weight", [hidden, dim], 0.0, scale
-        yield prefix + "predictor.0.bias", [hidden], 0.0, 0.1
-        yield prefix + "predictor.2.weight", [1, hidden], 0.0, hidden ** -0.5 / 0.45
-        yield prefix + "predictor.2.bias", [1], 0.0, 0.0
+        yield prefix + f"predictor{part}.0.weight", [hidden, dim], 0.0, scale
+        yield prefix + f"predictor{part}.0.bias", [hidden], 0.0, 0.1
+        yield prefix + f"predictor{part}.2.weight", [1, hidden], 0.0, hidden ** -0.5 / 0.45
+        yield prefix + f"predictor{part}.2.bias", [1], 0.0, 0.0
 
 
 def set_biases(options, routed, tensors):
@@ -224,7 +230,7 @@ def draw(name, shape, mean, spread, seed):
     random, count = np.random.Generator(np.random.SFC64([seed, zlib.crc32(name.encode())])), math.prod(shape)
     for begin in range(0, count, BLOCK):
         values = random.standard_normal(min(BLOCK, count - begin), dtype=np.float32)
-        if name.endswith("predictor.2.weight") and count == 1:
+        if ".predictor." in name and name.endswith(".2.weight") and count == 1:
             values = abs(values)   # what falls from one SiLU is nearly flat where the largest logits are
         values *= np.float32(spread)
         values += np.float32(mean)
@@ -302,11 +308,14 @@ def parse_arguments():
     add("--untied", dest="tied", action="store_false", help="a separate lm_head.weight (default)")
     add("--attention-bias", action="store_true", help="biases on q, k, v and o")
     add("--dtype", choices=list(SIZES), default="F32")
-    add("--routed", default="odd", help="odd (default), even, all, a list such as 1,3, or none")
+    add("--routed", default="odd", help="odd (default), even, all, a list such as 1,3, or none; with --recursions middle: all but the first and the last, together")
     add("--ranges", help="layers that are routed together, such as 1-2,4-6; in place of --routed")
-    add("--capacity", type=capacities, default=0.125, help="ratio, count, or comma list with one per routed layer or range")
+    add("--recursions", type=int, help="how often routed layers are repeated, for fewer tokens each time")
+    add("--capacity", type=capacities, default=0.125, help="ratio, count, or comma list with one per routed layer, range or recursion; "
+        "recursions: those that follow from their number")
     add("--rounding", choices=["floor", "ceil", "nearest"], help="of a capacity that is a ratio")
-    add("--routing", choices=["expert_choice", "token_choice", "stochastic", "threshold", "argmax"], default="expert_choice")
+    add("--routing", choices=["expert_choice", "token_choice", "stochastic", "threshold", "argmax", "sequence"], default="expert_choice")
+    add("--pooling", choices=["mean", "first", "last"], help="of sequence routing: whose score decides")
     add("--ties", choices=["first", "none", "all"], help="what becomes of scores that equal the k-th largest")
     add("--routing-seed", type=int, help="of stochastic routing")
     add("--threshold", type=float, help="the probability that a router or predictor must give")
@@ -352,13 +361,19 @@ def complete(options):
     if options.ranges:
         routed = read_ranges(options)
         index = [first for first, _ in routed]
-    options.lasts = dict(routed) if options.ranges else {}
+    options.lasts = dict(routed) if options.ranges else {1: options.layers - 2} if routed == "middle" else {}
+    options.parts = [f".{step}" for step in range(options.recursions)] if options.recursions else [""]
     if options.heads % options.kv_heads:
         sys.exit("make.py: --heads must be a multiple of --kv-heads")
     if options.decode == "predictor" and not options.predictor and index:
         sys.exit("make.py: --decode predictor needs --predictor > 0")
-    if isinstance(options.capacity, list) and len(options.capacity) != len(index):
-        sys.exit(f"make.py: --capacity lists {len(options.capacity)} values for {len(index)} routed layers")
+    if routed == "middle" and (options.layers < 3 or not options.recursions):
+        sys.exit("make.py: --routed middle needs --recursions and three layers")
+    if options.capacity is None and not options.recursions:
+        sys.exit("make.py: --capacity recursions needs --recursions")
+    blocks = options.recursions or len(index)
+    if isinstance(options.capacity, list) and len(options.capacity) != blocks:
+        sys.exit(f"make.py: --capacity lists {len(options.capacity)} values for {blocks} {'recursions' if options.recursions else 'routed layers'}")
     return routed, index
 
 

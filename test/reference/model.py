@@ -8,6 +8,10 @@ tokens alone, ascending, at their original positions. `SELECTED` has what other
 implementations make of a selected token, with B(x) = x + f(x). `forward`
 computes a whole sequence at once; `stepwise.py` computes the same token by
 token. Layers of a range are routed as one block, whose f is what all of them add.
+
+A recursion of R steps is R routed blocks with the same layers and a router each;
+the tokens of one step are those that the next may choose among. Where a sequence
+is routed as one, the scores of its prompt decide for all of its tokens.
 """
 
 import math
@@ -62,20 +66,23 @@ def noise(positions, seed):
 class Routing:
     """How one layer picks its tokens, and how sure it was of its choices."""
 
-    def __init__(self, mod, capacity, tensors, layer, context):
+    def __init__(self, mod, capacity, tensors, layer, context, step=None):
         prefix = f"model.layers.{layer}."
+        part = "" if step is None else f".{step}"
         self.capacity, self.rounding = capacity, mod.get("capacity_rounding", "floor")
         self.scheme, self.ties = mod.get("routing", "expert_choice"), mod.get("ties", "first")
         self.seed = mod.get("seed", 0) + layer
         self.set_gate(mod)
         self.scope, self.skipped = mod.get("scope", "block"), mod.get("skipped", "x")
         self.forced, self.eligible = mod.get("forced_tokens", 0), mod.get("eligible_tokens")
-        weight = tensors[prefix + "router.weight"]
-        bias = tensors.get(prefix + "router.bias", np.zeros(len(weight)))
+        self.pooling = mod.get("pooling", "mean")
+        self.prompt = None  # tokens that decide for a sequence; None: all
+        weight = tensors[f"{prefix}router{part}.weight"]
+        bias = tensors.get(f"{prefix}router{part}.bias", np.zeros(len(weight)))
         # Of two outputs, how far the first is above the second.
         self.router = weight[0] - weight[1] if self.scheme == "argmax" else weight[0]
         self.bias = bias[0] - bias[1] if self.scheme == "argmax" else bias[0]
-        self.predictor = read_mlp(tensors, prefix + "predictor", mod.get("predictor"))
+        self.predictor = read_mlp(tensors, f"{prefix}predictor{part}", mod.get("predictor"))
         self.adapter = read_mlp(tensors, prefix + "adapter", mod.get("adapter"))
         default = "predictor" if self.predictor else "router"
         self.causal = mod.get("decode", default)
@@ -139,8 +146,15 @@ class Routing:
 
     def order(self, x, tokens, positions):
         """What the tokens are ordered by."""
+        if self.scheme == "sequence":
+            scores = self.score(x)[: self.prompt]
+            self.scale = max(self.scale, float(np.abs(scores).max()))
+            return np.full(len(x), self.pool(scores))
         values = noise(positions, self.seed) if self.scheme == "stochastic" else self.score(x)
         return self.force(values, tokens, positions)
+
+    def pool(self, scores):
+        return {"mean": scores.mean(), "first": scores[0], "last": scores[-1]}[self.pooling]
 
     def count(self, tokens):
         """k(n): an integer is a count of tokens, a float a share of them."""
@@ -156,10 +170,12 @@ class Routing:
             self.note(np.abs(finite - self.least).min(), finite)
         return values >= self.least if self.inclusive else values > self.least
 
-    def select_top(self, scores):
-        """The k largest scores, the lowest index first among equals."""
+    def select_top(self, scores, tokens):
+        """The k largest scores, the lowest index first among equals; k is a share
+        of all `tokens`."""
         others = np.isfinite(scores).sum()
-        k = len(scores) - others + (min(self.count(others), others) if others else 0)
+        forced = len(scores) - others
+        k = forced + (min(self.count(tokens - forced), others) if others else 0)
         order = np.argsort(-scores, kind="stable")
         self.note_gaps(scores[order], k)
         is_chosen = np.zeros(len(scores), bool)
@@ -185,13 +201,13 @@ class Routing:
             return self.passes(self.force(self.predict(x), tokens, positions))
         return self.passes(self.order(x, tokens, positions))
 
-    def select(self, x, tokens, positions, routing):
-        """The indices of the tokens that take part."""
-        if routing == "causal" or self.scheme in ("threshold", "argmax"):
+    def select(self, x, tokens, positions, routing, among=None):
+        """The indices of the tokens that take part, of a number if some have left."""
+        if routing == "causal" or self.scheme in ("threshold", "argmax", "sequence"):
             is_chosen = self.select_causal(x, tokens, positions)
         else:
             scores = self.order(x, tokens, positions)
-            is_chosen = self.select_top(scores)
+            is_chosen = self.select_top(scores, among or len(scores))
             if self.scheme == "token_choice":
                 is_chosen &= self.passes(scores)
         chosen = np.flatnonzero(is_chosen)
@@ -226,10 +242,12 @@ def apply_mlp(mlp, x):
 
 
 class Layer:
-    """The tensors of one decoder layer, and its routing if it has any."""
+    """The tensors of one decoder layer, and its routing if it has any: of each
+    step, if tokens go through it several times."""
 
-    def __init__(self, tensors, prefix, routing):
-        self.routing = routing
+    def __init__(self, tensors, prefix, steps):
+        self.steps = steps
+        self.routing = steps[0] if steps else None
         self.input_norm = tensors[prefix + "input_layernorm.weight"]
         self.mlp_norm = tensors[prefix + "post_attention_layernorm.weight"]
         for name in "qkvo":
@@ -267,11 +285,11 @@ class Model:
         self.head = self.embedding if tied else tensors["lm_head.weight"]
         routings = make_routings(config, tensors)
         self.layers = [
-            Layer(tensors, f"model.layers.{i}.", routings.get(i))
+            Layer(tensors, f"model.layers.{i}.", routings.get(i, []))
             for i in range(config["num_hidden_layers"])
         ]
         # Layers that are routed together, or one by itself.
-        self.blocks = group(self.layers, (config.get("mod") or {}).get("ranges") or [])
+        self.blocks = group(self.layers, find_ranges(config))
         if (config.get("mod") or {}).get("router_input") == "norm(x)":
             self.norm_routers()
         for i, layer in enumerate(self.layers):
@@ -281,9 +299,13 @@ class Model:
     @classmethod
     def load(cls, directory, dtype=np.float64, products="f32", caches="f32", kv_tokens=None):
         model = cls(*checkpoint.read_model(directory), dtype, products, caches)
-        for routing in model.routed.values():
+        for routing in model.routings:
             routing.kv_tokens = kv_tokens
         return model
+
+    @property
+    def routings(self):
+        return [routing for layer in self.layers for routing in layer.steps]
 
     @property
     def routed(self):
@@ -292,7 +314,7 @@ class Model:
     @property
     def margin(self):
         mixtures = [layer.experts for layer in self.layers if layer.experts]
-        return min((routing.margin for routing in [*self.routed.values(), *mixtures]), default=math.inf)
+        return min((routing.margin for routing in [*self.routings, *mixtures]), default=math.inf)
 
     def norm_factor(self, x):
         mean_square = (x * x).mean(-1, keepdims=True)
@@ -304,9 +326,9 @@ class Model:
     def norm_routers(self):
         """Routers read what the first product of their block reads."""
         for layer in self.layers:
-            if layer.routing:
-                weight = layer.mlp_norm if layer.routing.scope == "mlp" else layer.input_norm
-                layer.routing.read = lambda x, weight=weight: self.rms_norm(x, weight)
+            for routing in layer.steps:
+                weight = layer.mlp_norm if routing.scope == "mlp" else layer.input_norm
+                routing.read = lambda x, weight=weight: self.rms_norm(x, weight)
 
     def norm_heads(self, x, weight):
         """Each head by itself, if there is a weight."""
@@ -327,8 +349,27 @@ def group(layers, ranges):
     return blocks
 
 
+def find_ranges(config):
+    """The first and the last of layers that are routed together. What is repeated
+    is all between the first and the last, if nothing else is said."""
+    mod = config.get("mod") or {}
+    if mod.get("recursions") and not (mod.get("ranges") or mod.get("routed_layers")):
+        return [[1, config["num_hidden_layers"] - 2]]
+    return mod.get("ranges") or []
+
+
+def list_capacities(mod, blocks):
+    """Of each routed block its capacities, one for each step."""
+    steps = mod.get("recursions")
+    if not steps:
+        capacity = mod.get("capacity", 0.125)
+        return [[c] for c in (capacity if isinstance(capacity, list) else [capacity] * blocks)]
+    capacity = mod.get("capacity") or [(steps - step) / steps for step in range(steps)]
+    return [capacity if isinstance(capacity, list) else [capacity] * steps] * blocks
+
+
 def make_routings(config, tensors):
-    """The routed layers' indices and their routing."""
+    """The routed layers' indices and their routing, of each step."""
     mod = config.get("mod")
     if not mod:
         return {}
@@ -336,14 +377,15 @@ def make_routings(config, tensors):
     which = mod.get("routed_layers", "odd")
     named = {"odd": layers[1::2], "even": layers[::2], "all": layers}
     indices = list(named[which] if isinstance(which, str) else which)
-    if mod.get("ranges"):
-        indices = [first for first, _ in mod["ranges"]]
-    capacity = mod.get("capacity", 0.125)
-    if not isinstance(capacity, list):
-        capacity = [capacity] * len(indices)
+    if find_ranges(config):
+        indices = [first for first, _ in find_ranges(config)]
+    context = config.get("max_position_embeddings", 0)
     return {
-        i: Routing(mod, capacity[n], tensors, i, config.get("max_position_embeddings", 0))
-        for n, i in enumerate(indices)
+        i: [
+            Routing(mod, capacity, tensors, i, context, step if mod.get("recursions") else None)
+            for step, capacity in enumerate(capacities)
+        ]
+        for i, capacities in zip(indices, list_capacities(mod, len(indices)))
     }
 
 
@@ -408,19 +450,26 @@ def update_block(model, layers, x, positions, routing, scope):
 
 
 def route(model, layers, x, tokens, positions, routing):
-    """Makes of the tokens of `x` what a routed block makes of them, in place."""
-    router = layers[0].routing
-    chosen = router.select(x, tokens, positions, routing)
-    before = x.copy()
-    router.skip(x, chosen, routing)
-    if len(chosen):
+    """Makes of the tokens of `x` what a routed block makes of them, in place, step
+    by step."""
+    members = np.arange(len(x))
+    for router in layers[0].steps:
+        taken = x[members], np.asarray(tokens)[members], positions[members]
+        members = chosen = members[router.select(*taken, routing, len(x))]
+        before = x.copy()
+        router.skip(x, chosen, routing)
+        if len(chosen) == 0:
+            break
         gate = router.gate(before, chosen, routing)[:, None]
         parts = update_block(model, layers, before[chosen], positions[chosen], routing, router.scope)
         x[chosen] = router.become(before[chosen], gate, *parts)
 
 
-def forward(model, tokens, routing):
-    """Logits [tokens, vocab]; `routing` is top_k or causal."""
+def forward(model, tokens, routing, prompt=None):
+    """Logits [tokens, vocab]; `routing` is top_k or causal. The `prompt` first
+    tokens, or all, decide where sequences are routed as one."""
+    for router in model.routings:
+        router.prompt = prompt
     x = model.embed(np.asarray(tokens))
     positions = np.arange(len(x))
     for layers in model.blocks:

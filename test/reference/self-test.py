@@ -10,7 +10,7 @@ import unittest
 import numpy as np
 
 import stepwise
-from model import SELECTED, Model, forward, noise
+from model import SELECTED, Model, forward, noise, update
 
 MLP = 2 / (1 + math.exp(-1))  # silu(1) * 2
 
@@ -195,8 +195,9 @@ def random_model(random, mod, bias=True, tied=False):
         shapes[layer + "mlp.gate_proj.weight"] = (ffn, dim)
         shapes[layer + "mlp.up_proj.weight"] = (ffn, dim)
         shapes[layer + "mlp.down_proj.weight"] = (dim, ffn)
-        shapes[layer + "router.weight"] = (1, dim)
-        shapes[layer + "router.bias"] = (1,)
+        for router in ("router", "router.0", "router.1", "router.2"):
+            shapes[f"{layer}{router}.weight"] = (1, dim)
+            shapes[f"{layer}{router}.bias"] = (1,)
         shapes[layer + "predictor.0.weight"] = (5, dim)
         shapes[layer + "predictor.0.bias"] = (5,)
         shapes[layer + "predictor.2.weight"] = (1, 5)
@@ -254,6 +255,45 @@ class AgainstItself(unittest.TestCase):
         alone = random_model(np.random.default_rng(4), dict(mod, ranges=[[1, 1]]))
         same = random_model(np.random.default_rng(4), dict(mod, ranges=None, routed_layers=[1]))
         np.testing.assert_array_equal(forward(alone, self.tokens, "top_k"), forward(same, self.tokens, "top_k"))
+
+    def test_recursion(self):
+        """Steps are nested and share their layers; k is a share of all tokens."""
+        mod = dict(recursions=3, gate="sigmoid", gate_scale=0.1, selected="x + g*B")
+        for changes in (dict(ranges=[[1, 2]]), {}, dict(routed_layers=[0, 3], decode="always")):
+            model = random_model(self.random, mod | changes)
+            logits = forward(model, self.tokens, "causal")
+            np.testing.assert_allclose(stepwise.decode(model, self.tokens), logits, rtol=1e-10, atol=1e-10)
+        for router in model.routings:
+            router.selected = 0
+        forward(model, self.tokens, "top_k")
+        self.assertEqual([r.selected for r in model.routings], [23, 15, 7] * 2)
+
+    def test_recursion_by_hand(self):
+        """Two steps for everybody are two routed blocks of the same layer."""
+        mod = dict(ranges=[[1, 1]], recursions=2, capacity=1.0, decode="always")
+        model = random_model(self.random, mod)
+        tokens = list(range(9))
+        x, positions = model.embed(np.asarray(tokens)), np.arange(9)
+        for layer, router in zip((0, 1, 1, 2, 3), (None, *model.layers[1].steps, None, None)):
+            gate = router.score(x)[:, None] if router else 1
+            x = x + gate * sum(update(model, model.layers[layer], x, positions, "causal"))
+        expected = model.multiply(x, model.head, (model.norm, model.norm_factor(x)))
+        for routing in ("top_k", "causal"):
+            np.testing.assert_allclose(forward(model, tokens, routing), expected, rtol=1e-9)
+
+    def test_sequence(self):
+        """All tokens take part or none, as the prompt says."""
+        for pooling in ("mean", "first", "last"):
+            mod = dict(routing="sequence", pooling=pooling, routed_layers="all", gate="none")
+            seen = set()
+            for _ in range(8):
+                model = random_model(self.random, mod)
+                whole, one = (forward(model, self.tokens, "causal", prompt) for prompt in (None, 1))
+                np.testing.assert_allclose(stepwise.decode(model, self.tokens), one, rtol=1e-10, atol=1e-10)
+                np.testing.assert_array_equal(whole, forward(model, self.tokens, "top_k"))
+                self.assertTrue(pooling != "first" or np.array_equal(whole, one))
+                seen |= {r.selected for r in model.routings}
+            self.assertTrue(seen <= set(range(0, 100, 23)) and len(seen) > 1)
 
     def test_top_k_is_not_causal(self):
         model = random_model(self.random, dict(routed_layers="all", capacity=0.3))

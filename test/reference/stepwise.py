@@ -99,8 +99,12 @@ def run_scope(model, layers, x, position, caches):
 
 
 def takes_part(routing, x, token, position):
-    """Whether the causal predicate routes this token through the block."""
-    return routing.select_causal(x[None], [token], [position])[0]
+    """Whether the causal predicate routes this token through the block; of a
+    sequence that is routed as one, its first token decides."""
+    if routing.scheme == "sequence" and position:
+        return routing.latched
+    routing.latched = routing.select_causal(x[None], [token], [position])[0]
+    return routing.latched
 
 
 def skip(routing, x):
@@ -118,30 +122,43 @@ def has_room(routing, cache):
     return routing.kv_tokens is None or routing.scope == "mlp" or len(cache) < routing.kv_tokens
 
 
+def run_step(model, layers, routing, x, token, position, caches):
+    """One token through a routed block, and whether it took part."""
+    if not takes_part(routing, x, token, position) or not has_room(routing, caches[0][0]):
+        return skip(routing, x), False
+    parts = run_scope(model, layers, x, position, caches)
+    gate = routing.gate(x[None], np.array([0]), "causal")
+    return routing.become(x, gate, *parts), True
+
+
 def run_routed(model, layers, x, token, position, caches):
-    """One token through a routed layer, or through several as one; each has a cache for each head."""
-    layer = layers[0]
-    routing = layer.routing
-    if routing.scope == "mlp":
-        x = x + run_attention(model, layer, x, position, caches[0])
-    if takes_part(routing, x, token, position) and has_room(routing, caches[0][0]):
-        parts = run_scope(model, layers, x, position, caches)
-        gate = routing.gate(x[None], np.array([0]), "causal")
-        x = routing.become(x, gate, *parts)
-    else:
-        x = skip(routing, x)
-    return x + run_mlp(model, layer, x) if routing.scope == "attention" else x
+    """One token through a routed layer, or through several as one, until it leaves; of each step each has a
+    cache for each head."""
+    layer, scope = layers[0], layers[0].routing.scope
+    if scope == "mlp":
+        x = x + run_attention(model, layer, x, position, caches[0][0])
+    for routing, cache in zip(layer.steps, caches):
+        x, stays = run_step(model, layers, routing, x, token, position, cache)
+        if not stays:
+            break
+    return x + run_mlp(model, layer, x) if scope == "attention" else x
+
+
+def make_caches(model, layers):
+    """Lists for the heads of each layer, of each step if there are several."""
+    steps = layers[0].steps or [None]
+    return [[[[] for _ in range(model.kv_heads)] for _ in layers] for _ in steps]
 
 
 def decode(model, tokens):
     """Logits [tokens, vocab] by causal routing."""
-    caches = [[[[] for _ in range(model.kv_heads)] for _ in layers] for layers in model.blocks]
+    caches = [make_caches(model, layers) for layers in model.blocks]
     logits = []
     for position, token in enumerate(tokens):
         x = model.embed(token)
         for layers, cache in zip(model.blocks, caches):
             if layers[0].routing is None:
-                x = x + sum(run_layer(model, layers[0], x, position, cache[0]))
+                x = x + sum(run_layer(model, layers[0], x, position, cache[0][0]))
             else:
                 x = run_routed(model, layers, x, token, position, cache)
         logits.append(model.head @ model.rms_norm(x, model.norm))

@@ -72,8 +72,9 @@ class Checker:
         self.sessions.library.modrt_session_reset(self.sessions[index])
         prompt = int(self.random.integers(1, len(tokens) + 1))
         logits = self.sessions.run("modrt_prefill", index, tokens[:prompt], ctypes.c_int64(0))
-        self.check(logits, expected["causal"][:prompt], f"prompt of {prompt} tokens")
-        self.running[index] = [tokens, expected["causal"], prompt]
+        causal = expected.after(prompt)
+        self.check(logits, causal[:prompt], f"prompt of {prompt} tokens")
+        self.running[index] = [tokens, causal, prompt]
 
     def step(self):
         """One token more of each session that has one left."""

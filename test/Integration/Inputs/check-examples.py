@@ -158,6 +158,21 @@ def early_exit(p, x, mode):
     return x, margin
 
 
+def recursion(p, x, mode):
+    among, margin = np.arange(len(x)), math.inf
+    for step, share in enumerate((0.5, 0.25)):
+        scores = x[among] @ p[f"router.{step}"][0]
+        # Shares are of all tokens, and there is one in any case.
+        k = max(1, math.floor(share * len(x))) / len(among)
+        chosen, gap = above(scores) if mode == "causal" else largest(scores, k + 1e-9)
+        margin, gate = min(margin, gap), 0.1 * sigmoid(scores[chosen])[:, None]
+        among = among[chosen]
+        if len(among) == 0:
+            break
+        x[among] += gate * (x[among] + attention(p, x[among], among))
+    return x, margin
+
+
 def logits(p, name, tokens, mode):
     equations = globals()[name.removesuffix("-capped").replace("-", "_")]
     x, margin = equations(p, p["embedding"][tokens], mode)

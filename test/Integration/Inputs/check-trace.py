@@ -22,7 +22,7 @@ def watch(routing):
     """Keeps what one routed layer was asked to choose from, and its choice."""
     select = routing.select
 
-    def watched(x, tokens, positions, kind):
+    def watched(x, tokens, positions, kind, among):
         routing.scores = routing.score(x)
         tests = {
             "predictor": routing.predict,
@@ -31,7 +31,7 @@ def watch(routing):
         }
         routing.tested = tests[routing.causal](x)
         routing.passing = routing.passes(routing.tested)
-        routing.chosen = select(x, tokens, positions, kind)
+        routing.chosen = select(x, tokens, positions, kind, among)
         return routing.chosen
 
     routing.select = watched

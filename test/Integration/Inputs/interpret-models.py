@@ -16,7 +16,7 @@ from logits_check import check_error, run
 from model_lines import check_models, find_flag, make_model
 
 # The programs of a phase, and the mode of the reference that each computes.
-DERIVED = {"forward": "top_k", "prefill": "causal", "decode": "causal"}
+DERIVED = {"forward": "top_k", "prefill": "causal", "decode": "stepwise"}
 PHASES = {"imported": {"forward": "top_k"}, "derived": DERIVED, "fused": DERIVED}
 BATCH = 3
 
@@ -42,7 +42,7 @@ def interpret_batch(file, directory, prompts):
 def check_batch(file, directory, prompts):
     length = len(prompts[0][0])
     actual = interpret_batch(file, directory, prompts)
-    expected = np.stack([logits["causal"] for _, logits in prompts])
+    expected = np.stack([logits["stepwise"] for _, logits in prompts])
     return check_error(actual, expected, f"{len(prompts)} sequences of {length} tokens")
 
 

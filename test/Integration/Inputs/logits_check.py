@@ -37,13 +37,29 @@ def run(command):
     return result.stdout
 
 
+class Expected(dict):
+    """The logits of a text by mode. Where a prompt decides for its sequence, they
+    depend on how long it is: one token where all come one by one."""
+
+    def __init__(self, model, tokens):
+        causal = forward(model, tokens, "causal")
+        super().__init__(top_k=forward(model, tokens, "top_k"), causal=causal, stepwise=causal)
+        self.by_prompt = []
+        if any(routing.scheme == "sequence" for routing in model.routings):
+            self.by_prompt = [forward(model, tokens, "causal", 1 + i) for i in range(len(tokens))]
+            self["stepwise"] = self.by_prompt[0]
+
+    def after(self, prompt):
+        """Causal logits where the first tokens are given at once."""
+        return self.by_prompt[prompt - 1] if self.by_prompt else self["causal"]
+
+
 def choose_prompt(directory, candidates, **loading):
     """The first prompt whose routing no rounding can change, and its logits; `loading` is for `Model.load`."""
     least = MARGIN if loading.get("products", "f32") == "f32" else NARROW_MARGIN
     for tokens in candidates:
         model = Model.load(directory, **loading)
-        causal = forward(model, tokens, "causal")
-        expected = {"top_k": forward(model, tokens, "top_k"), "causal": causal, "stepwise": causal}
+        expected = Expected(model, tokens)
         if model.margin > least:
             return tokens, expected
     raise RuntimeError(f"no prompt has a margin above {least}")
