@@ -137,8 +137,9 @@ static Value createBlock(ConstantBuilder &constant,
   return constant.structure(
       {constant.i64(block.layer), constant.i64(block.capacity),
        constant.i64(block.flopsPerToken), constant.i64(block.flopsPerPair),
-       constant.i64(block.weightBytes), constant.i64(block.cacheRowBytes),
-       constant.i64(block.firstCache), constant.i64(block.numCaches)});
+       constant.i64(block.flopsPerKey), constant.i64(block.weightBytes),
+       constant.i64(block.cacheRowBytes), constant.i64(block.firstCache),
+       constant.i64(block.numCaches)});
 }
 
 /// The number of the layer that a cache belongs to, -1 outside routed blocks.

@@ -261,7 +261,9 @@ void StateLowering::lowerUser(Operation *user, const CachePlace &place,
   } else if (auto room = dyn_cast<CacheRoomOp>(user)) {
     lower(room, buffers);
   } else {
-    lower(cast<CachedAttentionOp>(user), buffers, buffers.first);
+    auto attention = cast<CachedAttentionOp>(user);
+    lower(attention, buffers,
+          attention.getPositions() ? Value() : buffers.first);
   }
 }
 
@@ -328,8 +330,10 @@ void StateLowering::lowerTemporaryCaches() {
         continue;
       }
       auto attention = cast<CachedAttentionOp>(user);
-      lower(attention, buffers,
-            memref::DimOp::create(builder, loc, attention.getQuery(), 1));
+      Value count;
+      if (!attention.getPositions())
+        count = memref::DimOp::create(builder, loc, attention.getQuery(), 1);
+      lower(attention, buffers, count);
     }
     cache.erase();
   }
@@ -391,6 +395,9 @@ void StateLowering::lowerRows(CachedAttentionOp op, const CachePlace &place) {
     builder.setInsertionPoint(one);
     one.getQueryMutable().assign(takeRow(builder, loc, op.getQuery(), row));
     one.getIntoMutable().assign(takeRow(builder, loc, op.getInto(), row));
+    if (op.getPositions())
+      one.getPositionsMutable().assign(
+          takeRow(builder, loc, op.getPositions(), row));
     lowerUser(one, place, sequence);
   });
   op.erase();
@@ -430,8 +437,9 @@ void StateLowering::lower(CachedAttentionOp op, CacheBuffers buffers,
         MemRefType::get({int64_t(op.getHeads()), splits, headDim + 2},
                         builder.getF32Type()));
   PanelAttentionOp::create(builder, op.getLoc(), op.getQuery(), buffers.keys,
-                           buffers.values, count, op.getHeadsAttr(),
-                           op.getWindowAttr(), partials, op.getInto());
+                           buffers.values, count, op.getPositions(),
+                           op.getHeadsAttr(), op.getWindowAttr(), partials,
+                           op.getInto());
   op.erase();
 }
 

@@ -145,18 +145,18 @@ void RopeOp::build(OpBuilder &builder, OperationState &state, Value x,
 }
 
 void AttentionOp::build(OpBuilder &builder, OperationState &state, Value query,
-                        Value key, Value value, int64_t heads, int64_t kvHeads,
-                        std::optional<int64_t> window) {
-  build(builder, state, query.getType(), query, key, value,
+                        Value key, Value value, Value positions, int64_t heads,
+                        int64_t kvHeads, std::optional<int64_t> window) {
+  build(builder, state, query.getType(), query, key, value, positions,
         builder.getI64IntegerAttr(heads), builder.getI64IntegerAttr(kvHeads),
         getOptionalInt(builder, window), /*into=*/Value());
 }
 
 void CachedAttentionOp::build(OpBuilder &builder, OperationState &state,
                               Value query, Value cache, int64_t heads,
-                              int64_t kvHeads, Value sequences,
+                              int64_t kvHeads, Value sequences, Value positions,
                               std::optional<int64_t> window) {
-  build(builder, state, query.getType(), query, cache, sequences,
+  build(builder, state, query.getType(), query, cache, sequences, positions,
         builder.getI64IntegerAttr(heads), builder.getI64IntegerAttr(kvHeads),
         getOptionalInt(builder, window), /*into=*/Value());
 }

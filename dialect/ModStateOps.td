@@ -97,8 +97,9 @@ def Mod_CachedAttentionOp : Mod_Op<"cached_attention", [
     As `mod.attention`, with keys and values from a cache whose last rows are
     those of the query's tokens: with `n` rows in use, query `i` of `m` attends
     to rows `0..n - m + i`. Of several sequences, query `i` attends to all rows
-    of sequence `sequences[i]`. With `window`, only the last so many of these
-    are seen.
+    of sequence `sequences[i]`. With `at(%positions)` the cache has a row for
+    each token of the sequence, and query `i` attends to rows `0..positions[i]`.
+    With `window`, only the last so many of these are seen.
 
     Example:
 
@@ -109,22 +110,28 @@ def Mod_CachedAttentionOp : Mod_Op<"cached_attention", [
     %b = mod.cached_attention %q over %caches of(%sequences) heads(12)
         kv_heads(4) : (tensor<1x?x768xf32>, !mod.kv_cache<8x2048x256xf32>,
                        tensor<1x?xi32>) -> tensor<1x?x768xf32>
+    %c = mod.cached_attention %q over %cache at(%positions) heads(12)
+        kv_heads(4) : (tensor<1x?x768xf32>, !mod.kv_cache<2048x256xf32>,
+                       tensor<1x?xi32>) -> tensor<1x?x768xf32>
     ```
   }];
   let arguments = (ins Mod_Hidden:$query, Mod_KVCacheType:$cache,
                        Optional<Mod_Ids>:$sequences,
+                       Optional<Mod_Ids>:$positions,
                        ConfinedAttr<I64Attr, [IntPositive]>:$heads,
                        ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$window,
                        Optional<Mod_Hidden>:$into);
   let results = (outs Optional<Mod_Hidden>:$result);
   let assemblyFormat = [{
-    $query `over` $cache (`of` `(` $sequences^ `)`)? `heads` `(` $heads `)` `kv_heads` `(` $kv_heads `)`
+    $query `over` $cache (`of` `(` $sequences^ `)`)?
+    (`at` `(` $positions^ `)`)? `heads` `(` $heads `)` `kv_heads` `(` $kv_heads `)`
     (`window` `(` $window^ `)`)? (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
   }];
   let builders = [OpBuilder<(ins "::mlir::Value":$query, "::mlir::Value":$cache,
                                  "int64_t":$heads, "int64_t":$kvHeads,
                                  CArg<"::mlir::Value", "{}">:$sequences,
+                                 CArg<"::mlir::Value", "{}">:$positions,
                                  CArg<"std::optional<int64_t>", "{}">:$window)>];
   let hasVerifier = 1;
 }
@@ -181,12 +188,14 @@ def Mod_AppendPanelsOp : Mod_Op<"append_panels", [
 }
 
 def Mod_PanelAttentionOp : Mod_Op<"panel_attention", [
+    AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "causal attention over keys and values in panels";
   let description = [{
     The buffer form of `mod.cached_attention`, over the first `count` tokens of
     panels that `mod.append_panels` describes. The query's tokens are the last
-    of these.
+    of these. With `at(%positions)` in place of the count, query `i` sees the
+    first `positions[i] + 1` tokens.
 
     A single query may share its keys out among tasks: `partials`, `[heads]
     [splits][head_dim + 2]`, is memory for what each makes of its part.
@@ -197,18 +206,23 @@ def Mod_PanelAttentionOp : Mod_Op<"panel_attention", [
     mod.panel_attention %q, %keys, %values of(%count) heads(12) into(%a)
         : memref<1x?x768xf32>, memref<4x128x64x16xf32>, memref<4x4x2048x16xf32>,
           memref<1x?x768xf32>
+    mod.panel_attention %q, %keys, %values at(%positions) heads(12) into(%a)
+        : memref<1x?x768xf32>, memref<4x128x64x16xf32>, memref<4x4x2048x16xf32>,
+          memref<1x?x768xf32> at memref<1x?xi32>
     ```
   }];
   let arguments = (ins Mod_Hidden:$query, Mod_Panels:$keys, Mod_Panels:$values,
-                       Index:$count, ConfinedAttr<I64Attr, [IntPositive]>:$heads,
+                       Optional<Index>:$count, Optional<Mod_Ids>:$positions,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$heads,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$window,
                        Optional<MemRefRankOf<[F32], [3]>>:$partials,
                        Mod_Hidden:$into);
   let assemblyFormat = [{
-    $query `,` $keys `,` $values `of` `(` $count `)` `heads` `(` $heads `)`
+    $query `,` $keys `,` $values (`of` `(` $count^ `)`)?
+    (`at` `(` $positions^ `)`)? `heads` `(` $heads `)`
     (`window` `(` $window^ `)`)? (`partials` `(` $partials^ `)`)? `into` `(` $into `)` attr-dict
     `:` type($query) `,` type($keys) `,` type($values) `,` type($into)
-    (`,` type($partials)^)?
+    (`,` type($partials)^)? (`at` type($positions)^)?
   }];
   let extraClassDeclaration = [{
     /// The heads of keys and values, and the width of one head.

@@ -95,7 +95,8 @@ LogicalResult CacheAppendOp::verify() {
 LogicalResult CachedAttentionOp::verify() {
   KVCacheType cache = getCache().getType();
   if (failed(
-          verifyCacheRows(*this, "query", getQuery(), cache, getSequences())))
+          verifyCacheRows(*this, "query", getQuery(), cache, getSequences())) ||
+      failed(verifyQueryPositions(*this, getPositions(), getQuery())))
     return failure();
   return verifyGroups(*this, getQuery(), cache.getWidth(), getHeads(),
                       getKvHeads());
@@ -144,7 +145,11 @@ LogicalResult AppendPanelsOp::verify() {
 }
 
 LogicalResult PanelAttentionOp::verify() {
+  if (bool(getCount()) == bool(getPositions()))
+    return emitOpError("takes the number of tokens or the position of each "
+                       "query");
   if (failed(verifyPanels(*this, getKeys(), getValues())) ||
+      failed(verifyQueryPositions(*this, getPositions(), getQuery())) ||
       failed(verifyHeads(*this, "query", getQuery(), getHeads())) ||
       failed(verifySameTokens(*this, "into", getInto(), getQuery())) ||
       failed(verifyDim(*this, "into", getInto(), 2, getDim(getQuery(), 2))) ||

@@ -353,7 +353,7 @@ def Mod_RopeOp : Mod_DestinationOp<"rope"> {
 }
 
 def Mod_AttentionOp : Mod_DestinationOp<"attention", [
-    DeclareOpInterfaceMethods<Mod_FlopsOpInterface>]> {
+    AttrSizedOperandSegments, DeclareOpInterfaceMethods<Mod_FlopsOpInterface>]> {
   let summary = "causal attention among the tokens that are given";
   let description = [{
     Scaled dot product attention with grouped queries: head `h` of `query`
@@ -372,26 +372,39 @@ def Mod_AttentionOp : Mod_DestinationOp<"attention", [
     With `window`, only the last so many of these keys are seen: those with
     `j > n - m + i - window` (Beltagy et al., arXiv:2004.05150).
 
+    With `at(%positions)`, ascending, keys are those of all tokens of the
+    sequence and queries those of some: query `i` attends to keys
+    `0..positions[i]`, or to the last `window` of these. In a routed block the
+    positions are the region's, and keys and values come from outside: skipped
+    tokens have them too. Attentions with the same keys and values share a
+    cache.
+
     Example:
 
     ```mlir
     %a = mod.attention %q, %k, %v heads(12) kv_heads(4)
         : (tensor<?x?x768xf32>, tensor<?x?x256xf32>, tensor<?x?x256xf32>)
         -> tensor<?x?x768xf32>
+    %b = mod.attention %some, %k, %v at(%positions) heads(12) kv_heads(4)
+        : (tensor<?x?x768xf32>, tensor<?x?x256xf32>, tensor<?x?x256xf32>,
+           tensor<?x?xi32>) -> tensor<?x?x768xf32>
     ```
   }];
   let arguments = (ins Mod_Hidden:$query, Mod_Hidden:$key, Mod_Hidden:$value,
+                       Optional<Mod_Ids>:$positions,
                        ConfinedAttr<I64Attr, [IntPositive]>:$heads,
                        ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$window,
                        Optional<Mod_Hidden>:$into);
   let results = (outs Optional<Mod_Hidden>:$result);
   let assemblyFormat = [{
-    $query `,` $key `,` $value `heads` `(` $heads `)` `kv_heads` `(` $kv_heads `)`
+    $query `,` $key `,` $value (`at` `(` $positions^ `)`)?
+    `heads` `(` $heads `)` `kv_heads` `(` $kv_heads `)`
     (`window` `(` $window^ `)`)? (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
   }];
   let builders = [OpBuilder<(ins "::mlir::Value":$query, "::mlir::Value":$key,
-                                 "::mlir::Value":$value, "int64_t":$heads,
+                                 "::mlir::Value":$value,
+                                 "::mlir::Value":$positions, "int64_t":$heads,
                                  "int64_t":$kvHeads,
                                  CArg<"std::optional<int64_t>", "{}">:$window)>];
   let extraClassDeclaration = [{

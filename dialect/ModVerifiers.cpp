@@ -111,7 +111,8 @@ LogicalResult AttentionOp::verify() {
       failed(verifyKeys(*this)) ||
       failed(verifyDim(*this, "value", getValue(), 2, getDim(getKey(), 2))) ||
       failed(verifySameElements(*this, "key", getKey(), element)) ||
-      failed(verifySameElements(*this, "value", getValue(), element)))
+      failed(verifySameElements(*this, "value", getValue(), element)) ||
+      failed(verifyQueryPositions(*this, getPositions(), getQuery())))
     return failure();
   return verifyGroups(*this, getQuery(), getDim(getKey(), 2), getHeads(),
                       getKvHeads());
@@ -168,7 +169,9 @@ LogicalResult RoutedOp::verify() {
 
 /// The operands with a row for each token that the result has a row for.
 static OperandRange getTokenOperands(Operation *op) {
-  if (isa<TokenwiseOpInterface, RopeOp>(op))
+  auto attention = dyn_cast<AttentionOp>(op);
+  bool seesAll = attention && attention.getPositions();
+  if (seesAll || isa<TokenwiseOpInterface, RopeOp>(op))
     return op->getOperands().take_front();
   return op->getOperands();
 }
@@ -198,11 +201,43 @@ static Value findForeignTokens(RoutedOp routed, Value value,
   return {};
 }
 
-/// Checks that attention is among the tokens that the region was given.
+/// The outermost routed block that an op is in, or null.
+static RoutedOp getOutermostRouted(Operation *op) {
+  RoutedOp outermost;
+  while ((op = op->getParentOfType<RoutedOp>()))
+    outermost = cast<RoutedOp>(op);
+  return outermost;
+}
+
+/// Checks attention of a block's tokens to all tokens.
+static LogicalResult verifyAllTokens(AttentionOp op) {
+  auto routed = op->getParentOfType<RoutedOp>();
+  if (op.getPositions() != routed.getBody().getArgument(1))
+    return op.emitOpError("in a routed block must be at the positions of the "
+                          "block's tokens");
+  RoutedOp outermost = getOutermostRouted(op);
+  for (Value rows : {op.getKey(), op.getValue()}) {
+    if (outermost->isAncestor(rows.getParentRegion()->getParentOp()))
+      return op.emitOpError("at positions needs keys and values of all tokens, "
+                            "from outside of the routed block");
+    if (failed(verifySameTokens(op, "key", rows, outermost.getX())))
+      return failure();
+  }
+  return success();
+}
+
+/// Checks that attention is among the tokens that the region was given, or to
+/// all tokens at the positions of these.
 static LogicalResult verifyOwnTokens(RoutedOp routed) {
   DenseSet<Value> visited;
   WalkResult result = routed.getBody().walk([&](AttentionOp op) {
-    for (Value operand : {op.getQuery(), op.getKey(), op.getValue()}) {
+    if (op.getPositions() && op->getParentOfType<RoutedOp>() == routed &&
+        failed(verifyAllTokens(op)))
+      return WalkResult::interrupt();
+    SmallVector<Value> own = {op.getQuery()};
+    if (!op.getPositions())
+      own.append({op.getKey(), op.getValue()});
+    for (Value operand : own) {
       Value foreign = findForeignTokens(routed, operand, visited);
       if (!foreign)
         continue;

@@ -82,6 +82,14 @@ inline LogicalResult verifySameTokens(Operation *op, StringRef name,
   return success();
 }
 
+/// Checks what tells the position of each query, if anything does.
+inline LogicalResult verifyQueryPositions(Operation *op, Value positions,
+                                          Value query) {
+  if (!positions)
+    return success();
+  return verifySameTokens(op, "positions", positions, query);
+}
+
 /// Checks that a capacity is a count or a ratio that leaves some tokens.
 LogicalResult verifyCapacity(Operation *op, Attribute capacity);
 

@@ -39,7 +39,8 @@ namespace {
 class Accountant {
 public:
   Accountant(Budget &budget, func::FuncOp forward, StringRef dtype)
-      : budget(budget), head(getHead(forward)), dtype(dtype) {}
+      : budget(budget), head(getHead(forward)), dtype(dtype),
+        caches(getKeysAndValues(forward)) {}
 
   void addBlock(Block &block, unsigned index);
 
@@ -47,7 +48,8 @@ private:
   using Values = llvm::SmallPtrSet<Value, 16>;
 
   void addOp(Operation *op, unsigned index, Values &weights);
-  void addAttention(AttentionOp op, Budget::Block &block);
+  void addAttention(AttentionOp op, unsigned index);
+  void addCache(KeysAndValues rows, Budget::Block &block);
   void addRouted(RoutedOp op);
   void addBypass(Block &bypass, unsigned index);
   void addExperts(ExpertsOp op, unsigned index);
@@ -57,7 +59,8 @@ private:
   Budget &budget;
   LinearOp head;
   StringRef dtype;
-  int64_t numCaches = 0;
+  SetVector<KeysAndValues> caches;
+  DenseSet<KeysAndValues> counted;
   llvm::DenseMap<Value, bool> parameters;
 };
 } // namespace
@@ -85,16 +88,27 @@ void Accountant::addWeights(Operation *op, int64_t &bytes, Values &seen) {
                    : getBytes(operand.getType());
 }
 
-void Accountant::addAttention(AttentionOp op, Budget::Block &block) {
-  block.flopsPerPair += op.getFlops(/*tokens=*/1, /*past=*/0);
-  for (Value rows : {op.getKey(), op.getValue()}) {
-    auto type = cast<RankedTensorType>(rows.getType());
+void Accountant::addCache(KeysAndValues rows, Budget::Block &block) {
+  for (Value value : {rows.first, rows.second}) {
+    auto type = cast<RankedTensorType>(value.getType());
     block.cacheRowBytes +=
         type.getDimSize(2) * (type.getElementTypeBitWidth() / 8);
   }
+  int64_t number = llvm::find(caches, rows) - caches.begin();
   if (block.numCaches++ == 0)
-    block.firstCache = numCaches;
-  ++numCaches;
+    block.firstCache = number;
+}
+
+/// Keys and values of all tokens are not those of a routed block, though it
+/// attends to them.
+void Accountant::addAttention(AttentionOp op, unsigned index) {
+  Budget::Block &block = budget.blocks[index];
+  bool isOwn = index == 0 || isOfBlock(op.getKey());
+  (isOwn ? block.flopsPerPair : block.flopsPerKey) +=
+      op.getFlops(/*tokens=*/1, /*past=*/0);
+  KeysAndValues rows(op.getKey(), op.getValue());
+  if (counted.insert(rows).second)
+    addCache(rows, isOwn ? block : budget.blocks.front());
 }
 
 void Accountant::addRouted(RoutedOp op) {
@@ -143,7 +157,7 @@ void Accountant::addOp(Operation *op, unsigned index, Values &weights) {
   }
   Budget::Block &block = budget.blocks[index];
   if (auto attention = dyn_cast<AttentionOp>(op))
-    return addAttention(attention, block);
+    return addAttention(attention, index);
   if (auto product = dyn_cast<FlopsOpInterface>(op)) {
     int64_t flops = product.getFlops(1, 0);
     block.flopsPerToken += flops;
@@ -194,21 +208,24 @@ FailureOr<Budget> Budget::compute(ModuleOp module, StringRef dtype) {
 // Runs
 //===----------------------------------------------------------------------===//
 
-/// The FLOPs of `tokens` tokens in a block, each of which sees those before.
-static int64_t getFlops(const Budget::Block &block, int64_t tokens) {
+/// The FLOPs of `tokens` of all tokens in a block, each of which sees those
+/// before; to be anywhere among all is to see half of them.
+static int64_t getFlops(const Budget::Block &block, int64_t tokens,
+                        int64_t all) {
   return block.flopsPerToken * tokens +
-         block.flopsPerPair * (tokens * (tokens + 1) / 2);
+         block.flopsPerPair * (tokens * (tokens + 1) / 2) +
+         block.flopsPerKey * (tokens * (all + 1) / 2);
 }
 
 int64_t Budget::getForwardFlops(const Block &block) const {
-  return getFlops(block, block.capacity);
+  return getFlops(block, block.capacity, context);
 }
 
 Budget::Run Budget::getForward() const {
   Run run;
   for (const Block &block : blocks) {
     run.flops += getForwardFlops(block);
-    run.denseFlops += getFlops(block, context);
+    run.denseFlops += getFlops(block, context, context);
   }
   run.flops += logitsFlops * context;
   run.denseFlops += (logitsFlops - routingFlops) * context;
@@ -226,9 +243,11 @@ Budget::Run Budget::getDecode() const {
   Run run;
   for (const Block &block : blocks) {
     double taken = double(block.capacity) / context;
-    run.flops += std::llround(
-        taken * (block.flopsPerToken + block.flopsPerPair * block.capacity));
-    run.denseFlops += block.flopsPerToken + block.flopsPerPair * context;
+    int64_t toAll = block.flopsPerKey * context;
+    run.flops += std::llround(taken * (block.flopsPerToken + toAll +
+                                       block.flopsPerPair * block.capacity));
+    run.denseFlops +=
+        block.flopsPerToken + toAll + block.flopsPerPair * context;
   }
   run.flops += logitsFlops;
   run.denseFlops += logitsFlops - routingFlops;

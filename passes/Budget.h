@@ -26,7 +26,8 @@ struct Budget {
     int64_t layer = -1;        // number of the layer; -1 outside routed blocks
     int64_t capacity = 0;      // tokens of a full context that take part
     int64_t flopsPerToken = 0; // products with weights
-    int64_t flopsPerPair = 0;  // attention, per query and key
+    int64_t flopsPerPair = 0;  // attention, per query and key of the block
+    int64_t flopsPerKey = 0;   // attention to all tokens, per query and key
     int64_t weightBytes = 0;   // as the programs read them
     int64_t cacheRowBytes = 0; // keys and values of one token
     int64_t firstCache = 0;    // number of its first attention

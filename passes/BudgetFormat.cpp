@@ -23,6 +23,7 @@ static const Field<Budget::Block> kBlockFields[] = {
     {"capacity", &Budget::Block::capacity},
     {"flops_per_token", &Budget::Block::flopsPerToken},
     {"flops_per_pair", &Budget::Block::flopsPerPair},
+    {"flops_per_key", &Budget::Block::flopsPerKey},
     {"weight_bytes", &Budget::Block::weightBytes},
     {"cache_row_bytes", &Budget::Block::cacheRowBytes},
     {"first_cache", &Budget::Block::firstCache},

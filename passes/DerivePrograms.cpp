@@ -58,7 +58,9 @@ private:
   int64_t getExpertTokens(ExpertsOp) override;
   void finishExperts(ExpertsOp experts) override;
   void dropSoftmax(RoutedOp routed);
-  KVCacheType getCacheType(AttentionOp op);
+  KVCacheType getCacheType(KeysAndValues rows);
+  Value getSequences(Location loc);
+  void fillCache(KeysAndValues rows, Location loc);
   void cloneAttention(AttentionOp op);
   void clonePool(PoolOp op);
   void sliceTail(Value value);
@@ -68,13 +70,17 @@ private:
   Program kind;
   const ProgramSettings &settings;
   func::FuncOp program;
-  Value count;               // valid tokens; null in decode
-  Value rows;                // prefill: rows of logits
-  Value positions;           // of the program's tokens
-  Value sequences;           // decode_batch: of its tokens
+  Value count;                          // valid tokens; null in decode
+  Value rows;                           // prefill: rows of logits
+  Value positions;                      // of the program's tokens
+  Value sequences;                      // decode_batch: of its tokens
+  DenseMap<Block *, Value> sequencesOf; // of the tokens of a routed block
   Operation *tail = nullptr; // first of the ops that only the last tokens need
-  SmallVector<BlockArgument> caches, latches;
-  unsigned nextCache = 0, nextLatch = 0;
+  /// By what they hold; those of a session are arguments.
+  DenseMap<KeysAndValues, Value> caches;
+  DenseSet<KeysAndValues> filled;
+  SmallVector<BlockArgument> latches;
+  unsigned nextLatch = 0;
 };
 
 struct DeriveProgramsPass
@@ -100,18 +106,10 @@ BlockArgument ProgramCloner::addArgument(Type type, StringRef role) {
   return mod::addArgument(program, type, role);
 }
 
-/// All ops of a kind, in program order.
-template <typename OpTy>
-static SmallVector<OpTy> collect(func::FuncOp model) {
-  SmallVector<OpTy> ops;
-  model.walk<WalkOrder::PreOrder>([&](OpTy op) { ops.push_back(op); });
-  return ops;
-}
-
-KVCacheType ProgramCloner::getCacheType(AttentionOp op) {
-  auto key = cast<RankedTensorType>(op.getKey().getType());
+KVCacheType ProgramCloner::getCacheType(KeysAndValues rows) {
+  auto key = cast<RankedTensorType>(rows.first.getType());
   int64_t length = getContext();
-  if (settings.kvTokens && isCausal() && op->getParentOfType<RoutedOp>())
+  if (settings.kvTokens && isCausal() && isOfBlock(rows.first))
     length = std::min(length, settings.kvTokens);
   Type element = settings.cacheType ? settings.cacheType : key.getElementType();
   return KVCacheType::get(builder.getContext(), getNumSequences(), length,
@@ -139,13 +137,14 @@ void ProgramCloner::addArguments() {
                                getContext()),
                 role::kTrace);
   if (isCausal())
-    for (AttentionOp op : collect<AttentionOp>(model))
-      caches.push_back(addArgument(getCacheType(op), role::kCache));
+    for (KeysAndValues rows : getKeysAndValues(model))
+      caches[rows] = addArgument(getCacheType(rows), role::kCache);
   if (isCausal())
-    for ([[maybe_unused]] PoolOp op : collect<PoolOp>(model))
+    model.walk([&](PoolOp) {
       latches.push_back(
           addArgument(LatchType::get(builder.getContext(), getNumSequences()),
                       role::kLatch));
+    });
   auto logits = cast<RankedTensorType>(model.getResultTypes()[0]);
   BlockArgument place = addArgument(
       logits.clone({1, tokens, logits.getDimSize(2)}), role::kLogits);
@@ -312,28 +311,53 @@ static void remarkWindow(AttentionOp op, KVCacheType cache, StringRef program) {
       << remark::reason("keys that the window has passed stay in the cache");
 }
 
+/// The sequences of the tokens here, if there are several.
+Value ProgramCloner::getSequences(Location loc) {
+  Block *block = builder.getInsertionBlock();
+  if (!isBatch() || !isa<RoutedOp>(block->getParentOp()))
+    return sequences;
+  Value &own = sequencesOf[block];
+  if (!own)
+    own = GatherOp::create(builder, loc, sequences, block->getArgument(1))
+              .getResult();
+  return own;
+}
+
+/// Fills a cache where its keys and values are known: those of all tokens
+/// before the block that attends to them, which not all tokens take part in.
+void ProgramCloner::fillCache(KeysAndValues rows, Location loc) {
+  auto [key, value] = rows;
+  Value newKey = mapping.lookup(key), newValue = mapping.lookup(value);
+  OpBuilder::InsertionGuard guard(builder);
+  Block *block = builder.getInsertionBlock(), *own = newKey.getParentBlock();
+  if (block != own)
+    builder.setInsertionPoint(
+        own->findAncestorOpInBlock(*block->getParentOp()));
+  Value &cache = caches[rows];
+  if (!cache)
+    cache = TemporaryCacheOp::create(builder, loc, getCacheType(rows));
+  CacheAppendOp::create(builder, loc, cache, newKey, newValue,
+                        getSequences(loc));
+}
+
 /// All programs attend over caches, so that keys are written once in the form
 /// in which they are read often.
 void ProgramCloner::cloneAttention(AttentionOp op) {
-  Value cache, rows = sequences;
-  if (isBatch() && op->getParentOfType<RoutedOp>())
-    rows = GatherOp::create(builder, op.getLoc(), sequences,
-                            builder.getInsertionBlock()->getArgument(1))
-               .getResult();
-  if (isCausal()) {
-    cache = caches[nextCache++];
+  KeysAndValues rows(op.getKey(), op.getValue());
+  Location loc = op.getLoc();
+  if (filled.insert(rows).second)
+    fillCache(rows, loc);
+  Value cache = caches[rows];
+  if (isCausal())
     remarkWindow(op, cast<KVCacheType>(cache.getType()), program.getName());
-  } else {
-    cache = TemporaryCacheOp::create(builder, op.getLoc(), getCacheType(op));
-  }
-  CacheAppendOp::create(builder, op.getLoc(), cache,
-                        mapping.lookup(op.getKey()),
-                        mapping.lookup(op.getValue()), rows);
-  mapping.map(op.getResult(),
-              CachedAttentionOp::create(
-                  builder, op.getLoc(), mapping.lookup(op.getQuery()), cache,
-                  op.getHeads(), op.getKvHeads(), rows, op.getWindow())
-                  .getResult());
+  Value positions;
+  if (op.getPositions())
+    positions = mapping.lookup(op.getPositions());
+  mapping.map(op.getResult(), CachedAttentionOp::create(
+                                  builder, loc, mapping.lookup(op.getQuery()),
+                                  cache, op.getHeads(), op.getKvHeads(),
+                                  getSequences(loc), positions, op.getWindow())
+                                  .getResult());
 }
 
 /// Where tokens arrive in order, those of the first call speak for all that

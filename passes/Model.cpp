@@ -52,6 +52,25 @@ SmallVector<RoutedOp> mod::getRoutedOps(func::FuncOp func) {
   return ops;
 }
 
+bool mod::isOfBlock(Value value) {
+  Operation *parent = value.getParentRegion()->getParentOp();
+  return isa<RoutedOp>(parent) || parent->getParentOfType<RoutedOp>();
+}
+
+SetVector<KeysAndValues> mod::getKeysAndValues(func::FuncOp func) {
+  SetVector<KeysAndValues> rows;
+  func.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (isa<RoutedOp>(op))
+      op->walk([&](AttentionOp inner) {
+        if (!isOfBlock(inner.getKey()))
+          rows.insert({inner.getKey(), inner.getValue()});
+      });
+    if (auto attention = dyn_cast<AttentionOp>(op))
+      rows.insert({attention.getKey(), attention.getValue()});
+  });
+  return rows;
+}
+
 Value mod::getReturned(func::FuncOp func) {
   return func.getBody().front().getTerminator()->getOperand(0);
 }

@@ -9,6 +9,7 @@
 
 #include "dialect/ModOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace mlir::mod {
 
@@ -24,6 +25,16 @@ std::optional<int64_t> getContext(ModuleOp module);
 
 /// The routed blocks of a function in program order.
 SmallVector<RoutedOp> getRoutedOps(func::FuncOp func);
+
+/// What an attention sees.
+using KeysAndValues = std::pair<Value, Value>;
+
+/// Whether a value is of the tokens of a routed block alone.
+bool isOfBlock(Value value);
+
+/// The keys and values that a model has caches of, each once, in program order;
+/// those of the tokens of one routed block follow each other.
+llvm::SetVector<KeysAndValues> getKeysAndValues(func::FuncOp func);
 
 /// The linear that makes the logits, or null where they come from another op.
 LinearOp getHead(func::FuncOp forward);

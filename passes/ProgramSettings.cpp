@@ -33,14 +33,22 @@ static FailureOr<Type> parseCacheType(func::FuncOp model, StringRef text) {
 }
 
 /// A bypass sees the tokens that are not selected, but not those that find a
-/// cache full.
+/// cache full. All tokens have keys where a block attends to all.
 static LogicalResult checkKVTokens(func::FuncOp model, int64_t kvTokens) {
   if (kvTokens < 0)
     return model.emitOpError("kv-tokens ") << kvTokens << " is negative";
-  WalkResult result = model.walk([&](RoutedOp routed) {
-    if (kvTokens == 0 || routed.getBypass().empty())
+  if (kvTokens == 0)
+    return success();
+  WalkResult result = model.walk([&](Operation *op) {
+    auto routed = dyn_cast<RoutedOp>(op);
+    auto attention = dyn_cast<AttentionOp>(op);
+    if (routed && !routed.getBypass().empty())
+      routed.emitOpError("has a bypass, expected none with kv-tokens");
+    else if (attention && attention.getPositions())
+      attention.emitOpError("sees all tokens, expected those of the block with "
+                            "kv-tokens");
+    else
       return WalkResult::advance();
-    routed.emitOpError("has a bypass, expected none with kv-tokens");
     return WalkResult::interrupt();
   });
   return failure(result.wasInterrupted());

@@ -115,7 +115,8 @@ typedef struct modrt_block {
   int64_t layer;           /* number of the layer, -1 for blocks[0] */
   int64_t capacity;        /* tokens of a full context that top-k lets in */
   int64_t flops_per_token; /* products with weights */
-  int64_t flops_per_pair;  /* attention: per query and key */
+  int64_t flops_per_pair;  /* attention: per query and key of the block */
+  int64_t flops_per_key;   /* attention to all tokens: per query and key */
   int64_t weight_bytes;    /* read once per run in which a token takes part */
   int64_t cache_row_bytes; /* keys and values of one token */
   int64_t first_cache;     /* index of the block's first cache in lengths */
@@ -365,7 +366,7 @@ int modrt_main(const modrt_model *model, int argc, char **argv);
 } /* extern "C" */
 
 static_assert(sizeof(modrt_call) == 120, "modrt_call is part of the ABI");
-static_assert(sizeof(modrt_block) == 64, "modrt_block is part of the ABI");
+static_assert(sizeof(modrt_block) == 72, "modrt_block is part of the ABI");
 static_assert(sizeof(modrt_cache) == 24, "modrt_cache is part of the ABI");
 static_assert(sizeof(modrt_model) == 248, "modrt_model is part of the ABI");
 static_assert(sizeof(modrt_kernel) == 16, "modrt_kernel is part of the ABI");

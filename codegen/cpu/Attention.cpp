@@ -36,7 +36,10 @@ private:
   void emitPanels(Value firstKey, Value count);
   Values maskScores(ValueRange scores, Value row, Value key);
   void emitValues(Value firstRow, Value firstKey, Value count);
+  Value getEnd(Value row);
+  Value getLastEnd() { return getEnd(b.sub(rows, b.index(1))); }
   Value getFirstRow(Value key);
+  Value findFirstRow(Value key);
   Value getCount(Value row, Value firstKey, Value count);
 
   KernelBuilder &b;
@@ -45,7 +48,8 @@ private:
   Value queries, firstQuery, rows, column;
   /// Rows with those that fill the last tile.
   Value allRows;
-  /// Keys that are seen by queries before the block.
+  /// Keys that are seen by queries before the block; null where these are not
+  /// the last tokens.
   Value seen;
   OnlineSoftmax softmax;
 };
@@ -78,15 +82,17 @@ QueryBlock::QueryBlock(KernelBuilder &builder, PanelAttentionOp op,
     : b(builder), op(op), tiling(tiling), queries(b.dim(op.getQuery(), 1)),
       firstQuery(firstQuery), rows(rows), column(b.mul(head, op.getHeadDim())),
       allRows(b.mul(b.ceilDiv(rows, tiling.valueRows), tiling.valueRows)),
-      seen(b.add(b.sub(op.getCount(), queries), firstQuery)),
-      softmax(b, op, getKeyHead(b, op, head), tiling.mostRows) {}
+      softmax(b, op, getKeyHead(b, op, head), tiling.mostRows) {
+  if (op.getCount())
+    seen = b.add(b.sub(op.getCount(), queries), firstQuery);
+}
 
 void QueryBlock::emit() {
   emitQueries();
   // The block of keys that is first has some that each row sees: it is longer
   // than a panel and the rows together.
-  Value firstKey = OnlineSoftmax::getFirstPanelKey(b, op, b.add(seen, 1));
-  b.loop(firstKey, b.add(seen, rows), OnlineSoftmax::getBlockKeys(op),
+  Value firstKey = OnlineSoftmax::getFirstPanelKey(b, op, getEnd(b.index(0)));
+  b.loop(firstKey, getLastEnd(), OnlineSoftmax::getBlockKeys(op),
          [&](Value key) { emitKeys(key); });
   b.loop(b.index(0), rows, 1, [&](Value row) {
     softmax.emitResult(row, b.add(firstQuery, row), column);
@@ -101,20 +107,42 @@ void QueryBlock::emitQueries() {
   });
 }
 
+/// Where the keys end that a row sees. Rows beyond the last query are where it
+/// is.
+Value QueryBlock::getEnd(Value row) {
+  if (seen)
+    return b.add(b.add(seen, row), 1);
+  Value last = b.sub(queries, b.index(1));
+  return OnlineSoftmax::getEnd(b, op, b.min(b.add(firstQuery, row), last));
+}
+
 /// The first row of the first tile in which some query sees `key`.
 Value QueryBlock::getFirstRow(Value key) {
+  if (!seen)
+    return findFirstRow(key);
   Value row = b.sub(key, b.min(key, seen));
   return b.mul(b.div(row, tiling.valueRows), tiling.valueRows);
 }
 
+/// The same of queries at positions: a tile sees what its last query sees.
+Value QueryBlock::findFirstRow(Value key) {
+  return b.loop(b.index(0), allRows, tiling.valueRows, {b.index(0)},
+                [&](Value tile, ValueRange first) {
+                  Value next = b.add(tile, tiling.valueRows);
+                  Value isSeen = b.less(key, getEnd(b.sub(next, b.index(1))));
+                  return Values{
+                      arith::SelectOp::create(b, isSeen, first[0], next)};
+                })[0];
+}
+
 /// How many of `count` keys the last query of the tile at `row` sees.
 Value QueryBlock::getCount(Value row, Value firstKey, Value count) {
-  Value end = b.add(b.add(seen, row), tiling.valueRows);
+  Value end = getEnd(b.add(row, tiling.valueRows - 1));
   return b.min(count, b.sub(end, firstKey));
 }
 
 void QueryBlock::emitKeys(Value firstKey) {
-  Value left = b.sub(b.add(seen, rows), firstKey);
+  Value left = b.sub(getLastEnd(), firstKey);
   Value count = b.min(b.index(OnlineSoftmax::getBlockKeys(op)), left);
   Value firstRow = getFirstRow(firstKey);
   softmax.emitBlock(firstRow, allRows);
@@ -138,11 +166,12 @@ void QueryBlock::emitPanels(Value firstKey, Value count) {
 /// Masks the scores of a tile some row of which does not see all of the panel.
 Values QueryBlock::maskScores(ValueRange scores, Value row, Value key) {
   RegisterTile tile{tiling.scoreRows, softmax.keyVectors};
-  Value end = b.add(b.add(seen, row), 1);
+  auto getEndOf = [&](int64_t i) { return getEnd(b.add(row, i)); };
   auto getBegin = [&](int64_t i) {
-    return OnlineSoftmax::getFirstKey(b, op, b.add(end, i));
+    return OnlineSoftmax::getFirstKey(b, op, getEndOf(i));
   };
-  Value isCrossing = b.less(end, b.add(key, getStaticDim(op.getKeys(), 3)));
+  Value isCrossing =
+      b.less(getEndOf(0), b.add(key, getStaticDim(op.getKeys(), 3)));
   if (op.getWindow())
     isCrossing = arith::OrIOp::create(
         b, isCrossing, b.less(key, getBegin(tiling.scoreRows - 1)));
@@ -150,8 +179,7 @@ Values QueryBlock::maskScores(ValueRange scores, Value row, Value key) {
                                   /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
-  Values masked = softmax.emitMask(
-      tile, scores, key, [&](int64_t i) { return b.add(end, i); }, getBegin);
+  Values masked = softmax.emitMask(tile, scores, key, getEndOf, getBegin);
   scf::YieldOp::create(b, masked);
   b.setInsertionPointToStart(branch.elseBlock());
   scf::YieldOp::create(b, scores);

@@ -196,6 +196,14 @@ void PanelMultiplier::prefetch(ArrayRef<Value> panel, int64_t j, Value step) {
 // Scores
 //===----------------------------------------------------------------------===//
 
+Value OnlineSoftmax::getEnd(KernelBuilder &b, PanelAttentionOp op,
+                            Value query) {
+  if (Value positions = op.getPositions())
+    return b.add(b.toIndex(b.load(positions, {b.index(0), query})), 1);
+  Value before = b.sub(op.getCount(), b.dim(op.getQuery(), 1));
+  return b.add(b.add(before, query), 1);
+}
+
 Value OnlineSoftmax::getFirstKey(KernelBuilder &b, PanelAttentionOp op,
                                  Value end) {
   if (!op.getWindow())

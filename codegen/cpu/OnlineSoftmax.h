@@ -58,6 +58,8 @@ struct OnlineSoftmax {
                   function_ref<Value(int64_t)> end,
                   function_ref<Value(int64_t)> begin);
 
+  /// Where the keys end that a query sees.
+  static Value getEnd(KernelBuilder &b, PanelAttentionOp op, Value query);
   /// The first key that a window shows to a query that sees those before `end`;
   /// the first one of its panel. All of them are shown without a window.
   static Value getFirstKey(KernelBuilder &b, PanelAttentionOp op, Value end);

@@ -16,7 +16,7 @@ namespace {
 /// A task is a part of the keys of one head.
 struct KeyRange {
   KeyRange(KernelBuilder &builder, PanelAttentionOp op, Value keyHead,
-           Value from, Value to);
+           Value from, Value to, Value end);
 
   void emit();
   /// The first of the heads that share the keys.
@@ -33,16 +33,17 @@ private:
 
   KernelBuilder &b;
   PanelAttentionOp op;
-  Value from, to;
+  /// Keys of the range, and where those end that the query sees.
+  Value from, to, end;
 };
 } // namespace
 
 KeyRange::KeyRange(KernelBuilder &builder, PanelAttentionOp op, Value keyHead,
-                   Value from, Value to)
+                   Value from, Value to, Value end)
     : firstHead(builder.mul(keyHead, op.getHeads() / op.getKvHeads())),
       group(op.getHeads() / op.getKvHeads()),
       softmax(builder, op, keyHead, group), b(builder), op(op), from(from),
-      to(to) {
+      to(to), end(end) {
   softmax.isStreaming = true;
 }
 
@@ -90,9 +91,7 @@ void KeyRange::emitScores(Value firstKey, Value count) {
         return softmax.emitMask(
             {rows, softmax.keyVectors}, scores, absolute,
             [&](int64_t) { return to; },
-            [&](int64_t) {
-              return OnlineSoftmax::getFirstKey(b, op, op.getCount());
-            });
+            [&](int64_t) { return OnlineSoftmax::getFirstKey(b, op, end); });
       };
       softmax.emitScores(rows, b.index(row), panel, key, mask);
     });
@@ -137,21 +136,28 @@ static void emitCombine(KernelBuilder &b, PanelAttentionOp op, Value head) {
   });
 }
 
+/// Where the keys end that the query sees: it is the last of the count.
+static Value getEnd(KernelBuilder &b, PanelAttentionOp op) {
+  return op.getCount() ? op.getCount()
+                       : OnlineSoftmax::getEnd(b, op, b.index(0));
+}
+
 /// Parts of equal length, whole panels, of which the last may be empty.
 static void emitSplit(KernelBuilder &b, PanelAttentionOp op) {
   int64_t panelKeys = getStaticDim(op.getKeys(), 3);
   int64_t splits = getStaticDim(op.getPartials(), 1);
-  Value begin = OnlineSoftmax::getFirstPanelKey(b, op, op.getCount());
-  Value count = op.getWindow() ? b.sub(op.getCount(), begin) : op.getCount();
+  Value end = getEnd(b, op);
+  Value begin = OnlineSoftmax::getFirstPanelKey(b, op, end);
+  Value count = op.getWindow() ? b.sub(end, begin) : end;
   Value length = b.mul(b.ceilDiv(count, splits * panelKeys), panelKeys);
   b.forall(b.index(op.getKvHeads() * splits), [&](Value task) {
     Value split = b.rem(task, b.index(splits));
     Value from = b.mul(split, length);
     if (op.getWindow())
       from = b.add(from, begin);
-    from = b.min(from, op.getCount());
-    Value to = b.min(b.add(from, length), op.getCount());
-    KeyRange keys(b, op, b.div(task, splits), from, to);
+    from = b.min(from, end);
+    Value to = b.min(b.add(from, length), end);
+    KeyRange keys(b, op, b.div(task, splits), from, to, end);
     keys.emit();
     b.loop(b.index(0), b.index(keys.group), 1, [&](Value row) {
       keys.softmax.emitPartial(row, b.add(keys.firstHead, row), split);
@@ -164,9 +170,10 @@ static void emitSplit(KernelBuilder &b, PanelAttentionOp op) {
 void mod::emitSingleQuery(KernelBuilder &b, PanelAttentionOp op) {
   if (op.getPartials())
     return emitSplit(b, op);
+  Value end = getEnd(b, op);
   b.forall(b.index(op.getKvHeads()), [&](Value keyHead) {
-    Value begin = OnlineSoftmax::getFirstPanelKey(b, op, op.getCount());
-    KeyRange keys(b, op, keyHead, begin, op.getCount());
+    Value begin = OnlineSoftmax::getFirstPanelKey(b, op, end);
+    KeyRange keys(b, op, keyHead, begin, end, end);
     keys.emit();
     b.loop(b.index(0), b.index(keys.group), 1, [&](Value row) {
       Value column = b.mul(b.add(keys.firstHead, row), op.getHeadDim());

@@ -12,6 +12,20 @@
 using namespace mlir;
 using namespace mlir::mod;
 
+Value AttentionHead::countSeen(Value row) {
+  Value one = b.index(1);
+  if (Value positions = op.getPositions()) {
+    // There is a first one in memory, even where no token takes part.
+    Value query = b.select(b.lt(row, rows), row, b.index(0));
+    return b.add(b.toIndex(b.load(positions, {b.index(0), query})), one);
+  }
+  return b.add(b.sub(op.getCount(), rows), b.add(row, one));
+}
+
+Value AttentionHead::countKeys() {
+  return op.getPositions() ? countSeen(b.sub(rows, b.index(1))) : op.getCount();
+}
+
 Value AttentionHead::getScale() {
   return b.f32(M_LOG2E / std::sqrt(double(headDim)));
 }

@@ -33,10 +33,11 @@ struct AttentionHead {
     return {b.index(0), row, b.add(b.mul(head, headDim), column)};
   }
   /// How many keys a query sees: the queries are the last of the tokens that
-  /// there are keys of.
-  Value countSeen(Value row) {
-    return b.add(b.sub(op.getCount(), rows), b.add(row, b.index(1)));
-  }
+  /// there are keys of, or at positions. Of rows behind the last it is of no
+  /// use.
+  Value countSeen(Value row);
+  /// How many keys the last query sees.
+  Value countKeys();
   /// What queries are multiplied by.
   Value getScale();
   /// The tile of rows that this block has: those with the most keys begin.

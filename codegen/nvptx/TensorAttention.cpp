@@ -101,8 +101,8 @@ TensorAttention::TensorAttention(ThreadBuilder &b, PanelAttentionOp op)
 void TensorAttention::emitCopy(Value into, Value stage, Value token, Value row,
                                Value chunk, bool isKey) {
   Value column = b.mul(chunk, kChunk);
-  Value inside =
-      b.both(b.lt(token, op.getCount()), b.lt(column, b.index(head.headDim)));
+  Value inside = b.both(b.lt(token, head.countKeys()),
+                        b.lt(column, b.index(head.headDim)));
   Values from =
       isKey ? head.getKey(token, column) : head.getValue(token, column);
   emitAsyncCopy(b, into, {stage, row, column},

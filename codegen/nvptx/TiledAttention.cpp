@@ -129,7 +129,8 @@ void TiledAttention::emitLoads(Value into, int64_t count,
 /// Keys or values; behind the last, that one: nobody sees it there.
 void TiledAttention::emitKeyLoads(Value firstKey, bool isKey) {
   emitLoads(tile, shape.keys, [&](Value row, Value column) {
-    Value token = b.min(b.add(firstKey, row), b.sub(op.getCount(), b.index(1)));
+    Value token =
+        b.min(b.add(firstKey, row), b.sub(head.countKeys(), b.index(1)));
     return isKey ? b.loadVector(op.getKeys(), head.getKey(token, column),
                                 loadWidth)
                  : b.loadVector(op.getValues(), head.getValue(token, column),

@@ -253,6 +253,19 @@ static void attend(Heads shape, const double *query, const double *keys,
   }
 }
 
+/// How many of `keys` query `i` sees: those up to its position, which is
+/// `place` where none are given.
+template <typename OpT>
+static FailureOr<int64_t> countSeen(Evaluator &evaluator, OpT op, int64_t i,
+                                    int64_t place, int64_t keys) {
+  if (op.getPositions())
+    place = int64_t(evaluator.get(op.getPositions()).data[i]);
+  if (place < 0 || place >= keys)
+    return op.emitError("query ") << i << " is at position " << place
+                                  << ", but there are " << keys << " keys";
+  return place + 1;
+}
+
 static LogicalResult evaluateOp(Evaluator &evaluator, AttentionOp op) {
   const InterpreterValue &query = evaluator.get(op.getQuery());
   const InterpreterValue &key = evaluator.get(op.getKey());
@@ -262,10 +275,14 @@ static LogicalResult evaluateOp(Evaluator &evaluator, AttentionOp op) {
               op.getWindow()};
   InterpreterValue result(query.shape);
   for (int64_t b = 0; b < query.shape[0]; ++b)
-    for (int64_t i = 0; i < tokens; ++i)
-      attend(shape, query.getRow(b * tokens + i), key.getRow(b * keys),
-             value.getRow(b * keys), keys - tokens + i + 1,
-             result.getRow(b * tokens + i));
+    for (int64_t i = 0; i < tokens; ++i) {
+      int64_t row = b * tokens + i;
+      auto seen = countSeen(evaluator, op, row, keys - tokens + i, keys);
+      if (failed(seen))
+        return failure();
+      attend(shape, query.getRow(row), key.getRow(b * keys),
+             value.getRow(b * keys), *seen, result.getRow(row));
+    }
   evaluator.set(op.getResult(), result);
   return success();
 }
@@ -327,8 +344,11 @@ static LogicalResult evaluateOp(Evaluator &evaluator, CachedAttentionOp op) {
         getSequence(evaluator, op.getCache(), op.getSequences(), i);
     int64_t count = int64_t(rows.keys.size()) / shape.kvWidth();
     int64_t later = op.getSequences() ? 0 : tokens - 1 - i;
-    attend(shape, query.getRow(i), rows.keys.data(), rows.values.data(),
-           count - later, result.getRow(i));
+    auto seen = countSeen(evaluator, op, i, count - later - 1, count);
+    if (failed(seen))
+      return failure();
+    attend(shape, query.getRow(i), rows.keys.data(), rows.values.data(), *seen,
+           result.getRow(i));
   }
   evaluator.set(op.getResult(), result);
   return success();

@@ -47,13 +47,13 @@ class Sample:
         return np.concatenate([low * np.cos(angles) - high * np.sin(angles),
                                high * np.cos(angles) + low * np.sin(angles)], -1)
 
-    def attend(self, x, prefix, positions):
+    def attend(self, x, prefix, positions, seen, seen_positions):
         group = self.options.heads // self.options.kv_heads
         q = self.heads(x, prefix, "q", positions)
-        k = np.repeat(self.heads(x, prefix, "k", positions), group, 0)
-        v = np.repeat(self.heads(x, prefix, "v", None), group, 0)
+        k = np.repeat(self.heads(seen, prefix, "k", seen_positions), group, 0)
+        v = np.repeat(self.heads(seen, prefix, "v", None), group, 0)
         scores = q @ k.transpose(0, 2, 1) / np.float32(self.options.head_dim ** 0.5)
-        scores[:, np.triu(np.ones((len(x), len(x)), bool), 1)] = -np.inf
+        scores[:, positions[:, None] < seen_positions] = -np.inf
         weights = np.exp(scores - scores.max(-1, keepdims=True))
         mixed = weights / weights.sum(-1, keepdims=True) @ v
         return self.linear(mixed.transpose(1, 0, 2).reshape(len(x), -1), prefix + "self_attn.o_proj")
@@ -71,7 +71,11 @@ class Sample:
     def update(self, layer, x, chosen):
         """What attention and MLP add to the chosen tokens `x`."""
         prefix = f"model.layers.{layer}."
-        attention = self.attend(self.norm(x, prefix + "input_layernorm"), prefix, chosen)
+        normed = self.norm(x, prefix + "input_layernorm")
+        seen, seen_positions = normed, chosen
+        if self.options.kv == "dense":   # of all tokens, of which some are chosen
+            seen, seen_positions = self.norm(self.x, prefix + "input_layernorm"), np.arange(len(self.x))
+        attention = self.attend(normed, prefix, chosen, seen, seen_positions)
         h = self.norm(x + attention, prefix + "post_attention_layernorm")
         if self.options.family == "mixtral":
             return attention, self.mix(prefix + "block_sparse_moe.", h)

@@ -119,7 +119,7 @@ def list_options(options):
     said = {"recursions": options.recursions, "pooling": options.pooling, "capacity_rounding": options.rounding, "ties": options.ties, "seed": options.routing_seed,
             "threshold": options.threshold, "comparison": options.comparison, "forced_tokens": options.forced_tokens,
             "eligible_tokens": options.eligible and [int(part) for part in options.eligible.split(",")],
-            "router_input": options.router_input, "scope": options.scope, "skipped": options.skipped and options.skipped.replace("+", " + "),
+            "router_input": options.router_input, "scope": options.scope, "kv": options.kv, "skipped": options.skipped and options.skipped.replace("+", " + "),
             "adapter": options.adapter and {"hidden": options.adapter}}
     return {key: value for key, value in said.items() if value is not None}
 
@@ -324,6 +324,7 @@ def parse_arguments():
     add("--eligible", help="the first and the last token that may be skipped, such as 10,99")
     add("--router-input", choices=["x", "norm(x)"], help="what routers and predictors read: the residual, or its norm")
     add("--scope", choices=["block", "attention", "mlp"], help="what of a layer is routed")
+    add("--kv", choices=["compact", "dense"], help="whose keys routed layers see: those of their tokens, or of all")
     add("--skipped", choices=["x", "g*x", "x+adapter"], help="what a skipped token becomes")
     add("--adapter", type=int, help="width of the adapters of skipped tokens")
     add("--gate", choices=["raw", "sigmoid", "tanh", "softmax", "softmax_topk", "none"], default="raw")

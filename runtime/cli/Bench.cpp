@@ -123,8 +123,11 @@ static BlockRows rowsOf(const modrt_session *session) {
   BlockRows rows;
   for (int64_t i = 0; i < session->model.num_blocks; ++i) {
     const modrt_block &block = session->model.blocks[i];
-    rows.push_back(block.num_caches ? modrt_lengths(session)[block.first_cache]
-                                    : modrt_position(session));
+    int64_t tokens = modrt_position(session);
+    // What no cache counts is expected.
+    rows.push_back(block.num_caches
+                       ? modrt_lengths(session)[block.first_cache]
+                       : tokens * block.capacity / session->model.context);
   }
   return rows;
 }
@@ -136,17 +139,26 @@ std::vector<BlockRows> Benchmark::allRows() const {
   return rows;
 }
 
-/// The rows of all routed blocks together.
+/// Whether a routed block's caches count the tokens that took part in it.
+static bool countsRouted(const modrt_model &model, int64_t block) {
+  return block > 0 && model.blocks[block].num_caches > 0;
+}
+
+/// The rows of all routed blocks that count them.
 double Benchmark::routedRows() const {
   double sum = 0;
   for (const BlockRows &rows : allRows())
-    sum += std::accumulate(rows.begin() + 1, rows.end(), 0.0);
+    for (size_t i = 0; i < rows.size(); ++i)
+      sum += countsRouted(running.model(), i) ? rows[i] : 0;
   return sum;
 }
 
-/// Not a number where no block is routed.
+/// Not a number where no routed block counts its tokens.
 double Benchmark::routedShare(const Sample &sample, int64_t tokens) const {
-  return sample.routed / (double(running.model().num_blocks - 1) * tokens);
+  int64_t blocks = 0;
+  for (int64_t i = 0; i < running.model().num_blocks; ++i)
+    blocks += countsRouted(running.model(), i);
+  return sample.routed / (double(blocks) * tokens);
 }
 
 /// Of a prefill into an empty session, with the logits of one token.
@@ -157,7 +169,10 @@ double Benchmark::prefillFlops() const {
   for (int64_t i = 0; i < model.num_blocks; ++i) {
     const modrt_block &block = model.blocks[i];
     double rows = allRows[i], pairs = rows * (rows + 1) / 2;
-    flops += block.flops_per_token * rows + block.flops_per_pair * pairs;
+    // Tokens anywhere among all see half of them.
+    double keys = rows * (modrt_position(running.session()) + 1) / 2;
+    flops += block.flops_per_token * rows + block.flops_per_pair * pairs +
+             block.flops_per_key * keys;
   }
   return flops;
 }

@@ -33,6 +33,7 @@ static void addBlocks(Json &json, const modrt_model &model) {
         .member("kv_tokens", kvTokens(model, block))
         .member("flops_per_token", block.flops_per_token)
         .member("flops_per_pair", block.flops_per_pair)
+        .member("flops_per_key", block.flops_per_key)
         .member("weight_bytes", block.weight_bytes)
         .member("cache_row_bytes", block.cache_row_bytes)
         .end();

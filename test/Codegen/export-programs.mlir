@@ -8,6 +8,7 @@ module attributes {
                 parameter_f32_bytes = 4 : i64, logits_flops = 8 : i64,
                 logits_weight_bytes = 4 : i64, routing_flops = 0 : i64, blocks = [
     {layer = -1 : i64, capacity = 32 : i64, flops_per_token = 2 : i64, flops_per_pair = 0 : i64,
+     flops_per_key = 0 : i64,
      weight_bytes = 4 : i64, cache_row_bytes = 0 : i64, first_cache = 0 : i64, num_caches = 0 : i64}]},
   mod.arena_bytes = 64 : i64, mod.caches_bytes = 0 : i64
 } {

@@ -154,10 +154,10 @@ clauses(8, 17, 5, rows=[7, 0, 2], scaled=True, bias=True, glu=True, plus=True,
         gate="sigmoid", accumulate=True, at=[9, 4, 6], packed=False)
 
 
-def attend(q, k, v, heads, kv_heads, window):
-    m, n, d = q.shape[0], k.shape[0], q.shape[1] // heads
+def attend(q, k, v, heads, kv_heads, window, positions):
+    n, d = k.shape[0], q.shape[1] // heads
     result = np.zeros(q.shape)
-    behind = n - m + np.arange(m)[:, None] - np.arange(n)[None]
+    behind = positions[:, None] - np.arange(n)[None]
     seen = (behind >= 0) & (behind < (window or n))
     for h in range(heads):
         g = h // (heads // kv_heads)
@@ -191,9 +191,9 @@ def rotate(x, positions, heads, theta):
 
 def attention(m, n, heads, kv_heads, d, dynamic=True, row=None, scale=1.0,
               chunks=1, spare=0, splits=0, theta=None, dtype=np.float32,
-              value_vectors=1, window=None):
+              value_vectors=1, window=None, some=False):
     """`m` queries over `n` keys that are appended in `chunks` calls to panels
-    for `n + spare` tokens."""
+    for `n + spare` tokens. Queries are the last tokens, or at `some` positions."""
     q, k, v = (normal(t, h * d, scale=s) for t, h, s in
                ((m, heads, scale), (n, kv_heads, scale), (n, kv_heads, 1)))
     y = out(1, m, heads * d, dynamic=(1,) if dynamic else (), row=row)
@@ -218,9 +218,15 @@ def attention(m, n, heads, kv_heads, d, dynamic=True, row=None, scale=1.0,
         arguments.append(Buffer(np.full((heads, splits, d + 2), np.nan, np.float32)))
         partials = f"partials({{{len(arguments) - 1}}}) "
         types += ", " + arguments[-1].type()
-    arguments.append(n)
-    shown = f"window({window}) " if window else ""
-    text.append(f"mod.panel_attention {{0}}, {{1}}, {{2}} of({{{len(arguments) - 1}}})"
+    places = n - m + np.arange(m)
+    if some:
+        places = np.sort(random.choice(n, m, replace=False))
+        arguments.append(Buffer(places[None].astype(np.int32), (1,) if dynamic else ()))
+        types += " at " + arguments[-1].type()
+    else:
+        arguments.append(n)
+    word, shown = "at" if some else "of", f"window({window}) " if window else ""
+    text.append(f"mod.panel_attention {{0}}, {{1}}, {{2}} {word}({{{len(arguments) - 1}}})"
                 f" heads({heads}) {shown}{partials}into({{3}}) : {types}")
     if theta:
         k = rotate(k, positions, kv_heads, theta).astype(np.float32)
@@ -228,7 +234,7 @@ def attention(m, n, heads, kv_heads, d, dynamic=True, row=None, scale=1.0,
         k, v = (from_bfloat16(to_bfloat16(x)) for x in (k, v))
     # Rounding to bf16 may go the other way where a rotation is not exact.
     case("\n  ".join(text), arguments, [y],
-         [attend(q, k, v, heads, kv_heads, window)[None]],
+         [attend(q, k, v, heads, kv_heads, window, places)[None]],
          tolerance=1e-5 if dtype == np.float32 else 2e-3)
 
 
@@ -262,6 +268,17 @@ attention(1, 257, 3, 3, 128, dynamic=False, scale=5, window=130)
 attention(1, 65, 7, 1, 24, dynamic=False, window=1)
 attention(1, 1100, 6, 2, 20, dynamic=False, splits=2, spare=40, window=301)
 attention(1, 900, 2, 1, 64, dynamic=False, splits=4, window=17)
+attention(0, 5, 1, 1, 8, some=True)
+attention(1, 40, 2, 1, 10, some=True)
+attention(7, 7, 2, 1, 10, chunks=3, some=True)
+attention(131, 1000, 3, 1, 20, row=100, spare=9, theta=1e4, some=True)
+attention(100, 700, 2, 1, 24, chunks=5, spare=100, scale=4, some=True)
+attention(300, 620, 1, 1, 8, value_vectors=1, dtype=np.uint16, some=True)
+attention(120, 900, 2, 2, 16, window=50, some=True)
+attention(33, 600, 1, 1, 16, window=1, some=True)
+attention(1, 257, 3, 3, 128, dynamic=False, scale=5, some=True)
+attention(1, 1100, 6, 2, 20, dynamic=False, splits=2, spare=40, some=True)
+attention(1, 900, 2, 1, 64, dynamic=False, splits=4, window=17, some=True)
 
 
 def rms_norm(m, d, row=None):

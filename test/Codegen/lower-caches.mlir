@@ -98,6 +98,19 @@ func.func @forward(%tokens: memref<1x32xi32> {mod.role = "tokens"},
   return
 }
 
+// Keys of all tokens and queries of some, each at its position.
+// CHECK-LABEL: func.func @some(
+// CHECK-SAME: %[[P:[a-z0-9]+]]: memref<1x?xi32>
+// CHECK: mod.panel_attention %{{.*}}, %{{.*}}, %{{.*}} at(%[[P]]) heads(4) into(
+func.func @some(%tokens: memref<1x32xi32> {mod.role = "tokens"}, %p: memref<1x?xi32>,
+                %q: memref<1x?x16xf32>, %k: memref<1x?x8xf32>, %out: memref<1x?x16xf32>) {
+  %own = mod.temporary_cache : !mod.kv_cache<32x8xf32>
+  mod.cache_append %own, %k, %k : !mod.kv_cache<32x8xf32>, memref<1x?x8xf32>, memref<1x?x8xf32>
+  mod.cached_attention %q over %own at(%p) heads(4) kv_heads(2) into(%out)
+      : (memref<1x?x16xf32>, !mod.kv_cache<32x8xf32>, memref<1x?xi32>, memref<1x?x16xf32>) -> ()
+  return
+}
+
 // -----
 
 // Of several sequences each token has caches of its own, 8192 bytes for each

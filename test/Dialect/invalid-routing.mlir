@@ -276,6 +276,60 @@ func.func @attention_outside(%x: tensor<1x?x16xf32>, %r: tensor<1x?xf32>, %w: te
 
 // -----
 
+// Attention to all tokens is at the positions of those of the block, over keys
+// and values that all tokens have.
+
+func.func @attention_at(%x: tensor<1x?x16xf32>, %r: tensor<1x?xf32>, %all: tensor<1x?xi32>) {
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    // expected-error @below {{in a routed block must be at the positions of the block's tokens}}
+    %a = mod.attention %t, %x, %x at(%all) heads(2) kv_heads(2) : (tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?xi32>) -> tensor<1x?x16xf32>
+    mod.yield %a : tensor<1x?x16xf32>
+  } : tensor<1x?x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_at(%x: tensor<1x?x16xf32>, %r: tensor<1x?xf32>) {
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    // expected-error @below {{at positions needs keys and values of all tokens, from outside of the routed block}}
+    %a = mod.attention %t, %x, %t at(%p) heads(2) kv_heads(2) : (tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?xi32>) -> tensor<1x?x16xf32>
+    mod.yield %a : tensor<1x?x16xf32>
+  } : tensor<1x?x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_at(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>, %k: tensor<1x7x16xf32>) {
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    // expected-error @below {{key has 7 in dimension 1, expected 8}}
+    %a = mod.attention %t, %k, %k at(%p) heads(2) kv_heads(2) : (tensor<1x?x16xf32>, tensor<1x7x16xf32>, tensor<1x7x16xf32>, tensor<1x?xi32>) -> tensor<1x?x16xf32>
+    mod.yield %a : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+// Queries are those of the block all the same.
+
+// expected-note @below {{these are from outside}}
+func.func @attention_at(%x: tensor<1x?x16xf32>, %r: tensor<1x?xf32>) {
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    // expected-error @below {{in a routed block may only see the block's tokens}}
+    %a = mod.attention %x, %x, %x at(%p) heads(2) kv_heads(2) : (tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?xi32>) -> tensor<1x?x16xf32>
+    mod.yield %a : tensor<1x?x16xf32>
+  } : tensor<1x?x16xf32>
+  return
+}
+
+// -----
+
 // A packed weight has rank 3, but it is no token.
 
 func.func @attention_inside(%x: tensor<1x?x16xf32>, %r: tensor<1x?xf32>, %w: tensor<2x16x8xf32>) {

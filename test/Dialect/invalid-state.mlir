@@ -106,6 +106,14 @@ func.func @cached_attention(%q: tensor<1x4x16xf32>, %c: !mod.kv_cache<32x8xf32>)
 
 // -----
 
+func.func @cached_attention(%q: tensor<1x4x16xf32>, %c: !mod.kv_cache<32x8xf32>, %p: tensor<1x5xi32>) {
+  // expected-error @below {{positions has 5 in dimension 1, expected 4}}
+  %0 = mod.cached_attention %q over %c at(%p) heads(4) kv_heads(2) : (tensor<1x4x16xf32>, !mod.kv_cache<32x8xf32>, tensor<1x5xi32>) -> tensor<1x4x16xf32>
+  return
+}
+
+// -----
+
 func.func @trace_routing(%s: tensor<1x8xf32>, %t: tensor<1x8xf32>, %i: tensor<1x4xi32>, %trace: !mod.trace<4x32>) {
   // expected-error @below {{ordinal 4 is not a row of '!mod.trace<4x32>'}}
   mod.trace_routing 4 scores(%s) tested(%t) selected(%i) to %trace : tensor<1x8xf32>, tensor<1x8xf32>, tensor<1x4xi32>, !mod.trace<4x32>
@@ -270,6 +278,22 @@ func.func @append_panels(%k: memref<1x4x8xf32>, %n: index, %keys: memref<2x2x1x1
 func.func @append_panels(%k: memref<1x4x8xf32>, %n: index, %keys: memref<2x?x4x16xf32>, %values: memref<2x1x30x8xf32>) {
   // expected-error @below {{panels must have a static shape}}
   mod.append_panels %k, %k at(%n) into(%keys, %values) : memref<1x4x8xf32>, memref<1x4x8xf32>, memref<2x?x4x16xf32>, memref<2x1x30x8xf32>
+  return
+}
+
+// -----
+
+func.func @panel_attention(%q: memref<1x4x8xf32>, %n: index, %p: memref<1x4xi32>, %keys: memref<2x2x4x16xf32>, %values: memref<2x1x30x8xf32>) {
+  // expected-error @below {{takes the number of tokens or the position of each query}}
+  mod.panel_attention %q, %keys, %values of(%n) at(%p) heads(2) into(%q) : memref<1x4x8xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x4x8xf32> at memref<1x4xi32>
+  return
+}
+
+// -----
+
+func.func @panel_attention(%q: memref<1x4x8xf32>, %p: memref<1x3xi32>, %keys: memref<2x2x4x16xf32>, %values: memref<2x1x30x8xf32>) {
+  // expected-error @below {{positions has 3 in dimension 1, expected 4}}
+  mod.panel_attention %q, %keys, %values at(%p) heads(2) into(%q) : memref<1x4x8xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x4x8xf32> at memref<1x3xi32>
   return
 }
 

@@ -346,6 +346,14 @@ func.func @attention(%q: tensor<1x8x16xf32>, %k: tensor<1x7x8xf32>, %v: tensor<1
 
 // -----
 
+func.func @attention(%q: tensor<1x4x16xf32>, %k: tensor<1x8x8xf32>, %p: tensor<1x8xi32>) {
+  // expected-error @below {{positions has 8 in dimension 1, expected 4}}
+  %0 = mod.attention %q, %k, %k at(%p) heads(4) kv_heads(2) : (tensor<1x4x16xf32>, tensor<1x8x8xf32>, tensor<1x8x8xf32>, tensor<1x8xi32>) -> tensor<1x4x16xf32>
+  return
+}
+
+// -----
+
 func.func @attention(%q: tensor<1x8x16xf32>, %k: tensor<1x8x8xf32>, %v: tensor<2x8x8xf32>) {
   // expected-error @below {{value has 2 in dimension 0, expected 1}}
   %0 = mod.attention %q, %k, %v heads(4) kv_heads(2) : (tensor<1x8x16xf32>, tensor<1x8x8xf32>, tensor<2x8x8xf32>) -> tensor<1x8x16xf32>

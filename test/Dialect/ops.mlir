@@ -125,10 +125,12 @@ func.func @rope(%x: tensor<?x?x16xf32>, %p: tensor<?x?xi32>, %m: memref<1x8x16xf
 }
 
 // CHECK-LABEL: func @attention
-func.func @attention(%q: tensor<?x?x16xf32>, %k: tensor<?x?x8xf32>, %v: tensor<?x?x8xf32>,
+func.func @attention(%q: tensor<?x?x16xf32>, %k: tensor<?x?x8xf32>, %v: tensor<?x?x8xf32>, %p: tensor<?x?xi32>,
                      %qm: memref<1x8x16xf32>, %km: memref<1x8x8xf32>, %vm: memref<1x8x8xf32>, %im: memref<1x8x16xf32>) {
   // CHECK: mod.attention %{{.*}}, %{{.*}}, %{{.*}} heads(4) kv_heads(2) : (tensor<?x?x16xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x16xf32>
   %0 = mod.attention %q, %k, %v heads(4) kv_heads(2) : (tensor<?x?x16xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x16xf32>
+  // CHECK: mod.attention %{{.*}}, %{{.*}}, %{{.*}} at(%{{.*}}) heads(4) kv_heads(2) window(3) : (tensor<?x?x16xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?xi32>) -> tensor<?x?x16xf32>
+  %2 = mod.attention %q, %k, %v at(%p) heads(4) kv_heads(2) window(3) : (tensor<?x?x16xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?xi32>) -> tensor<?x?x16xf32>
   // CHECK: mod.attention %{{.*}}, %{{.*}}, %{{.*}} heads(4) kv_heads(2) into(%{{.*}}) : (tensor<?x?x16xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x16xf32>) -> tensor<?x?x16xf32>
   %1 = mod.attention %q, %k, %v heads(4) kv_heads(2) into(%0) : (tensor<?x?x16xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x16xf32>) -> tensor<?x?x16xf32>
   // CHECK: mod.attention %{{.*}}, %{{.*}}, %{{.*}} heads(4) kv_heads(2) into(%{{.*}}) : (memref<1x8x16xf32>, memref<1x8x8xf32>, memref<1x8x8xf32>, memref<1x8x16xf32>) -> ()
@@ -232,7 +234,7 @@ func.func @scatter(%u: tensor<1x4x16xf32>, %x: tensor<1x8x16xf32>, %i: tensor<1x
 }
 
 // CHECK-LABEL: func @cache
-func.func @cache(%c: !mod.kv_cache<32x8xf32>, %q: tensor<1x?x16xf32>, %k: tensor<1x?x8xf32>, %v: tensor<1x?x8xf32>,
+func.func @cache(%c: !mod.kv_cache<32x8xf32>, %q: tensor<1x?x16xf32>, %k: tensor<1x?x8xf32>, %v: tensor<1x?x8xf32>, %p: tensor<1x?xi32>,
                  %qm: memref<1x1x16xf32>, %km: memref<1x1x8xf32>, %vm: memref<1x1x8xf32>) {
   // CHECK: mod.cache_append %{{.*}}, %{{.*}}, %{{.*}} : !mod.kv_cache<32x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>
   mod.cache_append %c, %k, %v : !mod.kv_cache<32x8xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>
@@ -246,6 +248,8 @@ func.func @cache(%c: !mod.kv_cache<32x8xf32>, %q: tensor<1x?x16xf32>, %k: tensor
   %1 = mod.cached_attention %q over %c heads(4) kv_heads(2) into(%0) : (tensor<1x?x16xf32>, !mod.kv_cache<32x8xf32>, tensor<1x?x16xf32>) -> tensor<1x?x16xf32>
   // CHECK: mod.cached_attention %{{.*}} over %{{.*}} heads(4) kv_heads(2) into(%{{.*}}) : (memref<1x1x16xf32>, !mod.kv_cache<32x8xf32>, memref<1x1x16xf32>) -> ()
   mod.cached_attention %qm over %c heads(4) kv_heads(2) into(%qm) : (memref<1x1x16xf32>, !mod.kv_cache<32x8xf32>, memref<1x1x16xf32>) -> ()
+  // CHECK: mod.cached_attention %{{.*}} over %{{.*}} at(%{{.*}}) heads(4) kv_heads(2) : (tensor<1x?x16xf32>, !mod.kv_cache<32x8xf32>, tensor<1x?xi32>) -> tensor<1x?x16xf32>
+  %2 = mod.cached_attention %q over %c at(%p) heads(4) kv_heads(2) : (tensor<1x?x16xf32>, !mod.kv_cache<32x8xf32>, tensor<1x?xi32>) -> tensor<1x?x16xf32>
   return
 }
 
@@ -279,6 +283,8 @@ func.func @panels(%q: memref<1x1x16xf32>, %k: memref<1x1x8xf32>, %p: memref<1x1x
   mod.panel_attention %q, %keys, %values of(%n) heads(4) into(%q) : memref<1x1x16xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x1x16xf32>
   // CHECK: mod.panel_attention %{{.*}} heads(4) partials(%{{.*}}) into(%{{.*}}) : {{.*}}, memref<1x1x16xf32>, memref<4x3x6xf32>
   mod.panel_attention %q, %keys, %values of(%n) heads(4) partials(%partials) into(%q) : memref<1x1x16xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x1x16xf32>, memref<4x3x6xf32>
+  // CHECK: mod.panel_attention %{{.*}}, %{{.*}}, %{{.*}} at(%{{.*}}) heads(4) into(%{{.*}}) : {{.*}}, memref<1x1x16xf32> at memref<1x1xi32>
+  mod.panel_attention %q, %keys, %values at(%p) heads(4) into(%q) : memref<1x1x16xf32>, memref<2x2x4x16xf32>, memref<2x1x30x8xf32>, memref<1x1x16xf32> at memref<1x1xi32>
   return
 }
 
@@ -315,6 +321,8 @@ func.func @sequences(%c: !mod.kv_cache<3x32x8xf32>, %t: !mod.trace<3x4x32>, %k: 
   mod.trace_routing 1 scores(%r) tested(%r) of(%s) from %p to %t : tensor<1x?xf32>, tensor<1x?xf32>, tensor<1x?xi32>, tensor<1x?xi32>, !mod.trace<3x4x32>
   // CHECK: mod.cached_attention %{{.*}} over %{{.*}} of(%{{.*}}) heads(2) kv_heads(2) : (tensor<1x?x8xf32>, !mod.kv_cache<3x32x8xf32>, tensor<1x?xi32>) -> tensor<1x?x8xf32>
   %0 = mod.cached_attention %k over %c of(%s) heads(2) kv_heads(2) : (tensor<1x?x8xf32>, !mod.kv_cache<3x32x8xf32>, tensor<1x?xi32>) -> tensor<1x?x8xf32>
+  // CHECK: mod.cached_attention %{{.*}} over %{{.*}} of(%{{.*}}) at(%{{.*}}) heads(2) kv_heads(2) :
+  %1 = mod.cached_attention %k over %c of(%s) at(%p) heads(2) kv_heads(2) : (tensor<1x?x8xf32>, !mod.kv_cache<3x32x8xf32>, tensor<1x?xi32>, tensor<1x?xi32>) -> tensor<1x?x8xf32>
   return %0 : tensor<1x?x8xf32>
 }
 

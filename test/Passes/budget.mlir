@@ -8,9 +8,9 @@
 // weights are 14 + 7 + 7 + 1 and 2 values.
 
 // CHECK: blocks = [
-// CHECK-SAME: {cache_row_bytes = 0 : i64, capacity = 3 : i64, first_cache = 0 : i64, flops_per_pair = 0 : i64, flops_per_token = 46 : i64, layer = -1 : i64, num_caches = 0 : i64, weight_bytes = 124 : i64}
-// CHECK-SAME: {cache_row_bytes = 32 : i64, capacity = 1 : i64, first_cache = 0 : i64, flops_per_pair = 16 : i64, flops_per_token = 0 : i64, layer = 0 : i64, num_caches = 2 : i64, weight_bytes = 0 : i64}
-// CHECK-SAME: {cache_row_bytes = 16 : i64, capacity = 3 : i64, first_cache = 2 : i64, flops_per_pair = 8 : i64, flops_per_token = 0 : i64, layer = 1 : i64, num_caches = 1 : i64, weight_bytes = 0 : i64}
+// CHECK-SAME: {cache_row_bytes = 0 : i64, capacity = 3 : i64, first_cache = 0 : i64, flops_per_key = 0 : i64, flops_per_pair = 0 : i64, flops_per_token = 46 : i64, layer = -1 : i64, num_caches = 0 : i64, weight_bytes = 124 : i64}
+// CHECK-SAME: {cache_row_bytes = 32 : i64, capacity = 1 : i64, first_cache = 0 : i64, flops_per_key = 0 : i64, flops_per_pair = 16 : i64, flops_per_token = 0 : i64, layer = 0 : i64, num_caches = 2 : i64, weight_bytes = 0 : i64}
+// CHECK-SAME: {cache_row_bytes = 16 : i64, capacity = 3 : i64, first_cache = 2 : i64, flops_per_key = 0 : i64, flops_per_pair = 8 : i64, flops_per_token = 0 : i64, layer = 1 : i64, num_caches = 1 : i64, weight_bytes = 0 : i64}
 // CHECK-SAME: logits_flops = 20 : i64, logits_weight_bytes = 40 : i64
 // CHECK-SAME: routing_flops = 46 : i64
 

@@ -18,6 +18,10 @@
 // BYPASS: has a bypass, expected none with kv-tokens
 // OPTION: decode-routing 'random' is not predictor, router or always
 
+// RUN: not mod-opt %{examples}/kv-only/model.mlir --mod-specialize --mod-derive-programs=kv-tokens=3 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=DENSE
+// DENSE: sees all tokens, expected those of the block with kv-tokens
+
 // expected-error@below {{has no function @forward, the model}}
 module {}
 

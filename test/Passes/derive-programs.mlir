@@ -197,6 +197,57 @@ module attributes {mod.model = {context = 4 : i64}} {
 
 // -----
 
+// A block that attends to all tokens: keys and values of all are appended before
+// it, whoever takes part, once for attentions that share them.
+
+// RUN: mod-opt %s --mod-specialize --mod-derive-programs=batch=3 --split-input-file \
+// RUN:   | FileCheck %s --check-prefix=DENSE
+
+// DENSE: flops_per_key = 16 : i64, flops_per_pair = 0 : i64, {{.*}} layer = 0 : i64, num_caches = 0 : i64
+// DENSE-LABEL: func.func @forward({{.*}}!mod.trace<1x8> {mod.role = "trace"}
+// DENSE: %[[OWN:.*]] = mod.temporary_cache : !mod.kv_cache<8x2xf32>
+// DENSE: mod.cache_append %[[OWN]]
+// DENSE-NOT: mod.cache_append
+// DENSE: mod.routed
+// DENSE-NEXT: ^bb0(%{{.*}}, %[[POSITIONS:.*]]: tensor<1x?xi32>):
+// DENSE-NEXT: mod.cached_attention %{{.*}} over %[[OWN]] at(%[[POSITIONS]])
+// DENSE-NEXT: mod.cached_attention %{{.*}} over %[[OWN]] at(%[[POSITIONS]])
+// DENSE-LABEL: func.func @decode(
+// DENSE-SAME: %[[CACHE:[a-z0-9]+]]: !mod.kv_cache<8x2xf32> {mod.role = "cache"}, %{{.*}} {bufferization.writable
+// DENSE: mod.cache_append %[[CACHE]]
+// DENSE: mod.routed
+// DENSE: mod.cached_attention %{{.*}} over %[[CACHE]] at(
+// DENSE-LABEL: func.func @decode_batch(
+// DENSE-SAME: %[[GIVENS:[a-z0-9]+]]: tensor<1x3xi32> {mod.role = "sequences"}, %[[GIVENP:[a-z0-9]+]]: tensor<1x3xi32> {mod.role = "positions"}
+// DENSE: %[[S:.*]] = tensor.extract_slice %[[GIVENS]]
+// DENSE: %[[P:.*]] = tensor.extract_slice %[[GIVENP]]
+// DENSE: mod.cache_append %[[CACHES:.*]], %{{.*}}, %{{.*}} of(%[[S]])
+// DENSE: ^bb0(%{{.*}}, %[[PLACES:.*]]: tensor<1x?xi32>):
+// DENSE-NEXT: %[[AT:.*]] = mod.gather %[[P]] at(%[[PLACES]])
+// DENSE-NEXT: %[[OF:.*]] = mod.gather %[[S]] at(%[[PLACES]])
+// DENSE-NEXT: mod.cached_attention %{{.*}} over %[[CACHES]] of(%[[OF]]) at(%[[AT]])
+// DENSE-NEXT: mod.cached_attention %{{.*}} over %[[CACHES]] of(%[[OF]]) at(%[[AT]])
+
+module attributes {mod.model = {context = 8 : i64}} {
+  func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x2xf32> {
+    %table = arith.constant dense<1.0> : tensor<2x2xf32>
+    %w = arith.constant dense<[[0.5, 0.25]]> : tensor<1x2xf32>
+    %x = mod.embedding %tokens, %table : (tensor<?x?xi32>, tensor<2x2xf32>) -> tensor<?x?x2xf32>
+    %r = mod.router %x, %w : (tensor<?x?x2xf32>, tensor<1x2xf32>) -> tensor<?x?xf32>
+    %y = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+    ^bb0(%t: tensor<?x?x2xf32>, %positions: tensor<?x?xi32>):
+      %a = mod.attention %t, %x, %x at(%positions) heads(1) kv_heads(1)
+          : (tensor<?x?x2xf32>, tensor<?x?x2xf32>, tensor<?x?x2xf32>, tensor<?x?xi32>) -> tensor<?x?x2xf32>
+      %b = mod.attention %a, %x, %x at(%positions) heads(1) kv_heads(1)
+          : (tensor<?x?x2xf32>, tensor<?x?x2xf32>, tensor<?x?x2xf32>, tensor<?x?xi32>) -> tensor<?x?x2xf32>
+      mod.yield %b : tensor<?x?x2xf32>
+    } : tensor<?x?x2xf32>
+    return %y : tensor<?x?x2xf32>
+  }
+}
+
+// -----
+
 // A window goes with the attention; what it has passed stays in the cache.
 
 // RUN: mod-opt %s --mod-specialize --mod-derive-programs --split-input-file \

@@ -12,8 +12,8 @@
 // Outside: the router, 2 * 6, of 6 values of 4 bytes. Inside: one linear, 2 * 6 * 6,
 // one attention, 4 * 6 per pair, weights of 36 + 6 values. The head: 2 * 6 * 5.
 // CHECK-SAME: blocks = [
-// CHECK-SAME: {cache_row_bytes = 0 : i64, capacity = 6 : i64, first_cache = 0 : i64, flops_per_pair = 0 : i64, flops_per_token = 12 : i64, layer = -1 : i64, num_caches = 0 : i64, weight_bytes = 24 : i64}
-// CHECK-SAME: {cache_row_bytes = 48 : i64, capacity = 3 : i64, first_cache = 0 : i64, flops_per_pair = 24 : i64, flops_per_token = 72 : i64, layer = 7 : i64, num_caches = 1 : i64, weight_bytes = 168 : i64}
+// CHECK-SAME: {cache_row_bytes = 0 : i64, capacity = 6 : i64, first_cache = 0 : i64, flops_per_key = 0 : i64, flops_per_pair = 0 : i64, flops_per_token = 12 : i64, layer = -1 : i64, num_caches = 0 : i64, weight_bytes = 24 : i64}
+// CHECK-SAME: {cache_row_bytes = 48 : i64, capacity = 3 : i64, first_cache = 0 : i64, flops_per_key = 0 : i64, flops_per_pair = 24 : i64, flops_per_token = 72 : i64, layer = 7 : i64, num_caches = 1 : i64, weight_bytes = 168 : i64}
 // CHECK-SAME: context = 6 : i64
 // CHECK-SAME: logits_flops = 60 : i64, logits_weight_bytes = 120 : i64
 // CHECK-SAME: parameter_bytes = 252 : i64, parameter_f32_bytes = 312 : i64, parameters = 78 : i64

@@ -74,6 +74,7 @@ class Routing:
         self.seed = mod.get("seed", 0) + layer
         self.set_gate(mod)
         self.scope, self.skipped = mod.get("scope", "block"), mod.get("skipped", "x")
+        self.sees_all = mod.get("kv") == "dense"  # skipped tokens have keys and values too
         self.forced, self.eligible = mod.get("forced_tokens", 0), mod.get("eligible_tokens")
         self.pooling = mod.get("pooling", "mean")
         self.prompt = None  # tokens that decide for a sequence; None: all
@@ -404,20 +405,22 @@ def softmax(x):
     return weights / weights.sum(-1, keepdims=True)
 
 
-def attend(model, layer, x, positions):
-    """Causal grouped-query attention over exactly the given tokens."""
+def attend(model, layer, x, positions, seen=None):
+    """Causal grouped-query attention over exactly the given tokens, or of these to
+    those that are `seen`, `(x, positions)`."""
+    seen_x, seen_positions = seen or (x, positions)
     tokens, group = len(x), model.heads // model.kv_heads
-    norm = layer.input_norm, model.norm_factor(x)
+    norm, seen_norm = ((layer.input_norm, model.norm_factor(rows)) for rows in (x, seen_x))
     q = model.multiply(x, layer.q, norm) + layer.q_bias
-    k = model.multiply(x, layer.k, norm) + layer.k_bias
-    v = model.multiply(x, layer.v, norm) + layer.v_bias
+    k = model.multiply(seen_x, layer.k, seen_norm) + layer.k_bias
+    v = model.multiply(seen_x, layer.v, seen_norm) + layer.v_bias
     q = q.reshape(tokens, model.heads, -1)
-    k, v = (rows.reshape(tokens, model.kv_heads, -1) for rows in (k, v))
+    k, v = (rows.reshape(len(seen_x), model.kv_heads, -1) for rows in (k, v))
     q, k = model.norm_heads(q, layer.q_norm), model.norm_heads(k, layer.k_norm)
-    q, k = rotate(model, q, positions), rotate(model, k, positions)
+    q, k = rotate(model, q, positions), rotate(model, k, seen_positions)
     k, v = (np.repeat(model.caches.keep(rows), group, axis=1) for rows in (k, v))
     scores = np.einsum("ihd,jhd->hij", model.caches.scale_query(q), k)
-    behind = np.arange(tokens)[:, None] - np.arange(tokens)
+    behind = positions[:, None] - seen_positions
     scores[:, (behind < 0) | (behind >= layer.window)] = -np.inf
     mixed = model.caches.mix(scores, v).reshape(tokens, -1)
     return model.multiply(mixed, layer.o) + layer.o_bias
@@ -431,18 +434,18 @@ def run_mlp(model, layer, x, routing):
     return model.multiply(model.activation(gate) * up, layer.down)
 
 
-def update(model, layer, x, positions, routing, scope="block"):
+def update(model, layer, x, positions, routing, scope="block", seen=None):
     """attn and mlp of a pre-norm decoder layer, whose sum is f; 0 outside of the
     scope."""
-    attention = 0 if scope == "mlp" else attend(model, layer, x, positions)
+    attention = 0 if scope == "mlp" else attend(model, layer, x, positions, seen)
     mlp = 0 if scope == "attention" else run_mlp(model, layer, x + attention, routing)
     return attention, mlp
 
 
-def update_block(model, layers, x, positions, routing, scope):
+def update_block(model, layers, x, positions, routing, scope, seen):
     """The same of layers that are routed together: 0 is what stands for their MLPs."""
     if len(layers) == 1:
-        return update(model, layers[0], x, positions, routing, scope)
+        return update(model, layers[0], x, positions, routing, scope, seen)
     y = x
     for layer in layers:
         y = y + sum(update(model, layer, y, positions, routing))
@@ -461,7 +464,8 @@ def route(model, layers, x, tokens, positions, routing):
         if len(chosen) == 0:
             break
         gate = router.gate(before, chosen, routing)[:, None]
-        parts = update_block(model, layers, before[chosen], positions[chosen], routing, router.scope)
+        seen = (before, positions) if router.sees_all else None
+        parts = update_block(model, layers, before[chosen], positions[chosen], routing, router.scope, seen)
         x[chosen] = router.become(before[chosen], gate, *parts)
 
 

@@ -70,6 +70,21 @@ class HandComputed(unittest.TestCase):
             expected = head_of((1 + 3 * (1 + MLP), 1 + 3))
             np.testing.assert_allclose(logits[1], expected, rtol=1e-14)
 
+    def test_kv_dense(self):
+        # The same, but it sees the first, too: keys (1, -1) and, turned, (1, 1).
+        config = tiny_config(mod={"routed_layers": [0], "capacity": 1, "kv": "dense"})
+        own, other = math.exp(2 / math.sqrt(2)), math.exp(-2 * math.sin(1) / math.sqrt(2))
+        attention = np.array([1, (own - other) / (own + other)])
+        h = attention + 1
+        normal = h / math.sqrt((h * h).mean())
+        gate = normal.sum() / 2
+        mlp = gate / (1 + math.exp(-gate)) * normal.sum()
+        for routing in ("top_k", "causal"):
+            logits = forward(Model(config, tiny_tensors()), [1, 0], routing)
+            np.testing.assert_allclose(logits[0], head_of((1, -1)), rtol=1e-14)
+            expected = head_of((1 + 3 * (attention[0] + mlp), 1 + 3 * attention[1]))
+            np.testing.assert_allclose(logits[1], expected, rtol=1e-14)
+
     def test_predictor(self):
         # silu(1) + silu(0) + bias; a logit of zero does not route, and the gate
         # is the router's all the same.
@@ -226,6 +241,16 @@ class AgainstItself(unittest.TestCase):
             expected = forward(model, self.tokens, "causal")
             actual = stepwise.decode(model, self.tokens)
             np.testing.assert_allclose(actual, expected, rtol=1e-10, atol=1e-10)
+
+    def test_stepwise_sees_all(self):
+        for scope in ("block", "attention"):
+            mod = dict(routed_layers="all", decode="router", kv="dense", scope=scope)
+            model = random_model(self.random, mod)
+            logits = forward(model, self.tokens, "causal")
+            np.testing.assert_allclose(stepwise.decode(model, self.tokens), logits, rtol=1e-10, atol=1e-10)
+            compact = random_model(np.random.default_rng(4), dict(mod, kv="compact"))
+            dense = random_model(np.random.default_rng(4), mod)
+            self.assertFalse(np.allclose(*(forward(m, self.tokens, "causal") for m in (compact, dense))))
 
     def test_full_capacity_is_dense(self):
         mod = dict(routed_layers="all", capacity=1.0, gate="none", decode="always")

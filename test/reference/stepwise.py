@@ -30,14 +30,18 @@ def attend_one(query, cache):
     return sum(weight / total * value for weight, (_, value) in zip(weights, cache))
 
 
-def attend(model, layer, x, position, caches):
-    """Appends this token to each head's cache, then attends to it."""
+def append(model, layer, x, position, caches):
+    """Appends this token to each head's cache."""
     keys = (layer.k @ x + layer.k_bias).reshape(model.kv_heads, -1)
     values = (layer.v @ x + layer.v_bias).reshape(model.kv_heads, -1)
     for cache, key, value in zip(caches, keys, values):
         key = model.norm_heads(key, layer.k_norm)
         cache.append((rotate(model, key, position), value))
         del cache[: -layer.window if len(cache) > layer.window else 0]
+
+
+def attend(model, layer, x, position, caches):
+    """Attends to the tokens that the caches hold."""
     queries = (layer.q @ x + layer.q_bias).reshape(model.heads, -1)
     group = model.heads // model.kv_heads
     mixed = [
@@ -48,7 +52,10 @@ def attend(model, layer, x, position, caches):
 
 
 def run_attention(model, layer, x, position, caches):
-    return attend(model, layer, model.rms_norm(x, layer.input_norm), position, caches)
+    h = model.rms_norm(x, layer.input_norm)
+    if not (layer.routing and layer.routing.sees_all):
+        append(model, layer, h, position, caches)
+    return attend(model, layer, h, position, caches)
 
 
 def mix_experts(model, mixture, h):
@@ -137,6 +144,8 @@ def run_routed(model, layers, x, token, position, caches):
     layer, scope = layers[0], layers[0].routing.scope
     if scope == "mlp":
         x = x + run_attention(model, layer, x, position, caches[0][0])
+    if layer.routing.sees_all:
+        append(model, layer, model.rms_norm(x, layer.input_norm), position, caches[0][0])
     for routing, cache in zip(layer.steps, caches):
         x, stays = run_step(model, layers, routing, x, token, position, cache)
         if not stays:

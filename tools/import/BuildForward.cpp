@@ -58,23 +58,30 @@ Value ForwardBuilder::buildRope(Location loc, Value x, Value positions,
       .getResult();
 }
 
+KeysOfTokens ForwardBuilder::buildKeys(const Twine &name, Value x,
+                                       Value positions) {
+  int64_t kvHeads = config.kvHeads, width = kvHeads * config.headDim;
+  bool bias = config.variant.projectionBias;
+  Value key = buildLinear(name + ".k_proj", x, width, bias);
+  Value value = buildLinear(name + ".v_proj", x, width, bias);
+  if (config.variant.headNorms)
+    key = buildNorm(name + ".k_norm", key, kvHeads);
+  return {buildRope(getLoc(name), key, positions, kvHeads), value};
+}
+
 Value ForwardBuilder::buildAttention(const Twine &name, Value x,
                                      Value positions) {
   Location loc = getLoc(name);
-  int64_t heads = config.heads, kvHeads = config.kvHeads;
-  int64_t width = heads * config.headDim, kvWidth = kvHeads * config.headDim;
-  bool bias = config.variant.projectionBias;
-  Value query = buildLinear(name + ".q_proj", x, width, bias);
-  Value key = buildLinear(name + ".k_proj", x, kvWidth, bias);
-  Value value = buildLinear(name + ".v_proj", x, kvWidth, bias);
-  if (config.variant.headNorms) {
+  int64_t heads = config.heads;
+  Value query = buildLinear(name + ".q_proj", x, heads * config.headDim,
+                            config.variant.projectionBias);
+  if (config.variant.headNorms)
     query = buildNorm(name + ".q_norm", query, heads);
-    key = buildNorm(name + ".k_norm", key, kvHeads);
-  }
   query = buildRope(loc, query, positions, heads);
-  key = buildRope(loc, key, positions, kvHeads);
-  Value mixed = AttentionOp::create(builder, loc, query, key, value, heads,
-                                    kvHeads, window)
+  auto [key, value] = allKeys ? *allKeys : buildKeys(name, x, positions);
+  Value mixed = AttentionOp::create(builder, loc, query, key, value,
+                                    allKeys ? positions : Value(), heads,
+                                    config.kvHeads, window)
                     .getResult();
   return buildLinear(name + ".o_proj", mixed, config.hidden,
                      config.variant.outputBias);

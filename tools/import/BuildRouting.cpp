@@ -354,6 +354,10 @@ RoutedOp ForwardBuilder::buildStep(int64_t layer, int64_t step, Value x,
   const RoutingConfig &routing = config.routing;
   auto [scores, order, logits] =
       buildScores(layer, step, x, positions, candidates);
+  if (routing.keys == KeyTokens::all)
+    allKeys = buildKeys(getInnerName(name) + ".self_attn",
+                        buildNorm(getInnerName(name) + ".input_layernorm", x),
+                        positions);
   Selection selection = getSelection(routing.scheme);
   bool isForced = (routing.forcedTokens || routing.eligible) &&
                   selection != Selection::causal;
@@ -372,6 +376,7 @@ RoutedOp ForwardBuilder::buildStep(int64_t layer, int64_t step, Value x,
       CausalAttr::get(context, routing.causal), getThreshold(layer, step));
   routed->setAttr("mod.layer", builder.getI64IntegerAttr(layer));
   buildRegion(routed, layer, positions);
+  allKeys.reset();
   buildBypass(routed, name, positions);
   return routed;
 }

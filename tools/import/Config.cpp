@@ -372,6 +372,19 @@ static void readForced(ObjectReader &mod, const Config &config,
   routing.eligible = {range[0], range[1]};
 }
 
+/// Layers of a range see what the ones before made of a token, which skipped
+/// tokens do not have.
+static void readKeys(ObjectReader &mod, RoutingConfig &routing) {
+  routing.keys = readCase<KeyTokens>(mod, "kv", {"compact", "dense"});
+  if (routing.keys == KeyTokens::routed)
+    return;
+  if (routing.scope == Scope::mlp)
+    mod.error("kv", "is of attention: expected 'compact' with scope 'mlp'");
+  if (mod.has("ranges"))
+    mod.error("kv", "needs what each layer makes of skipped tokens: expected "
+                    "'compact' with ranges");
+}
+
 static void readScope(ObjectReader &mod, RoutingConfig &routing) {
   routing.readsNorm = readCase<int>(mod, "router_input", {"x", "norm(x)"});
   routing.scope = readCase<Scope>(mod, "scope", {"block", "attention", "mlp"});
@@ -424,6 +437,7 @@ static void readRouting(ObjectReader &root, StringRef preset, Config &config) {
                  "gate_bias",
                  "selected",
                  "scope",
+                 "kv",
                  "skipped",
                  "adapter",
                  "predictor",
@@ -433,6 +447,7 @@ static void readRouting(ObjectReader &root, StringRef preset, Config &config) {
   readGate(mod, config.routing);
   readSelected(mod, config.routing);
   readScope(mod, config.routing);
+  readKeys(mod, config.routing);
   readCausal(mod, config.routing);
   readSequence(mod, config.routing);
   readRecursions(mod, config.routing);
@@ -497,13 +512,17 @@ static void readExperts(ObjectReader &root, Family family, Config &config) {
   config.experts = experts;
 }
 
-/// A window counts the tokens of a sequence, a routed block has some of them.
+/// A window counts the tokens of a sequence, of which a routed block has some
+/// unless skipped tokens have keys too.
 static void checkWindows(ObjectReader &root, const Config &config) {
+  if (config.routing.keys == KeyTokens::all)
+    return;
   for (const auto &[first, routed] : config.routing.layers)
     for (int64_t layer = first; layer <= routed.last; ++layer)
       if (config.variant.windows[layer])
         root.error("mod", "routes layer " + Twine(layer) +
-                              ", whose attention has a sliding window");
+                              ", whose attention has a sliding window: "
+                              "expected kv 'dense'");
 }
 
 FailureOr<Config> mod::readConfig(StringRef path, MLIRContext *context,

@@ -32,6 +32,12 @@ enum class Scheme {
 /// What of a layer is routed.
 enum class Scope { block, attention, mlp };
 
+/// Whose keys and values a routed layer attends to.
+enum class KeyTokens {
+  routed, // those of the tokens that take part
+  all,    // skipped tokens have them too
+};
+
 /// What becomes of a skipped token.
 enum class Skipped {
   kept,    // x
@@ -81,6 +87,7 @@ struct RoutingConfig {
   /// Routers and predictors read what the first product reads, not `x`.
   bool readsNorm = false;
   Scope scope = Scope::block;
+  KeyTokens keys = KeyTokens::routed;
   Skipped skipped = Skipped::kept;
   /// The width of the adapters of skipped tokens.
   int64_t adapterHidden = 0;

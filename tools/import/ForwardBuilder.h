@@ -30,6 +30,11 @@ struct RoutingScores {
   Value router, order, logits;
 };
 
+/// Keys, rotated, and values of some tokens.
+struct KeysOfTokens {
+  Value key, value;
+};
+
 /// Builds `@forward`. Parts are named as in the checkpoint, for parameters and
 /// for locations.
 class ForwardBuilder {
@@ -53,6 +58,7 @@ private:
                             Value positions, Value candidates);
   LayerParts buildParts(StringRef name, Value x, Value positions, Scope scope);
   Value buildDense(StringRef name, Value x, Value positions, Scope scope);
+  KeysOfTokens buildKeys(const Twine &name, Value x, Value positions);
   Value buildAttention(const Twine &name, Value x, Value positions);
   Value buildMlp(const Twine &name, Value x);
   Value buildGlu(const Twine &name, Value x, StringRef gateName,
@@ -104,6 +110,8 @@ private:
   const Config &config;
   /// How many tokens the layer that is built sees.
   std::optional<int64_t> window;
+  /// Of all tokens, where skipped tokens of the layer have them too.
+  std::optional<KeysOfTokens> allKeys;
   func::FuncOp function;
   OpBuilder builder;
   Parameters parameters;

@@ -31,17 +31,22 @@ def rope(x, position):
 
 def attention(p, x, positions, name="attention"):
     """Token by token and head by head, among these tokens alone."""
+    return attend_some(p, x, np.arange(len(x)), positions, name)
+
+
+def attend_some(p, x, chosen, positions, name="attention"):
+    """The same of those that are chosen among all."""
     n = rms_norm(x, p[f"{name}.norm"])
     qk = (n @ p[f"{name}.qk"].T).reshape(len(x), HEADS, HEAD_DIM)
     v = n @ p[f"{name}.v"].T if f"{name}.v" in p else n
     v = v.reshape(len(x), HEADS, HEAD_DIM)
-    result = np.zeros_like(v)
+    result = np.zeros((len(chosen), HEADS, HEAD_DIM))
     for h in range(HEADS):
         turned = np.array([rope(head, at) for head, at in zip(qk[:, h], positions)])
-        for i in range(len(x)):
+        for row, i in enumerate(chosen):
             weights = np.exp(turned[: i + 1] @ turned[i] / math.sqrt(HEAD_DIM))
-            result[i, h] = weights @ v[: i + 1, h] / weights.sum()
-    return result.reshape(x.shape)
+            result[row, h] = weights @ v[: i + 1, h] / weights.sum()
+    return result.reshape(len(chosen), -1)
 
 
 def attend_all(p, x):
@@ -170,6 +175,16 @@ def recursion(p, x, mode):
         if len(among) == 0:
             break
         x[among] += gate * (x[among] + attention(p, x[among], among))
+    return x, margin
+
+
+def kv_only(p, x, mode):
+    scores = x @ p["router"][0]
+    chosen, margin = above(scores) if mode == "causal" else largest(scores, 0.25)
+    if len(chosen):
+        attn = attend_some(p, x, chosen, np.arange(len(x)))
+        update = attn + mlp(p, x[chosen] + attn)
+        x[chosen] += sigmoid(scores[chosen])[:, None] * update
     return x, margin
 
 
