@@ -1,5 +1,4 @@
-//===- LowerCaches.cpp - KV caches and traces as views of memory -*- C++
-//-*-===//
+//===- LowerCaches.cpp - State as views of memory ---------------*- C++ -*-===//
 //
 // Replaces the handles of state that outlives a run by views of the session's
 // memory.
@@ -80,6 +79,9 @@ public:
 
 private:
   Panels getPanels(Value handle);
+  template <typename HandleType>
+  SmallVector<BlockArgument> takeHandles();
+  void addMemory();
   void lowerUsers(Value handle, const CachePlace &place);
   void lowerUser(Operation *user, const CachePlace &place, Value sequence);
   void lowerRows(CacheAppendOp op, const CachePlace &place);
@@ -107,6 +109,7 @@ private:
   std::optional<CpuTarget> target;
   OpBuilder builder;
   SmallVector<CachePlace> places;
+  int64_t sequences = 1;
   int64_t sequenceBytes = 0; // of all caches and latches of one sequence
   Value memory, lengths;
 };
@@ -195,26 +198,44 @@ ArrayAttr StateLowering::describeCaches() {
 }
 
 int64_t StateLowering::lowerCaches() {
-  SmallVector<BlockArgument> handles, latches;
-  int64_t sequences = 1;
-  for (BlockArgument argument : program.getArguments()) {
-    if (auto latch = dyn_cast<LatchType>(argument.getType())) {
-      sequences = latch.getSequences();
-      latches.push_back(argument);
-    }
-    auto type = dyn_cast<KVCacheType>(argument.getType());
-    if (!type)
-      continue;
+  SmallVector<BlockArgument> caches = takeHandles<KVCacheType>();
+  for (BlockArgument handle : caches) {
     places.push_back(
-        {getPanels(argument), int64_t(places.size()), sequenceBytes});
+        {getPanels(handle), int64_t(places.size()), sequenceBytes});
     sequenceBytes = places.back().getEnd();
-    sequences = type.getSequences();
-    handles.push_back(argument);
   }
-  if (places.empty() && latches.empty())
-    return 0;
+  SmallVector<BlockArgument> latches = takeHandles<LatchType>();
   int64_t firstLatch = sequenceBytes;
   sequenceBytes += llvm::alignTo(kLatchBytes * latches.size(), kPageBytes);
+  if (!sequenceBytes)
+    return 0;
+  addMemory();
+  for (auto [place, handle] : llvm::zip_equal(places, caches))
+    lowerUsers(handle, place);
+  for (auto [index, handle] : llvm::enumerate(latches))
+    lowerLatch(handle, firstLatch + index * kLatchBytes);
+  llvm::BitVector dead(program.getNumArguments());
+  for (ArrayRef<BlockArgument> handles : {caches, latches})
+    for (BlockArgument handle : handles)
+      dead.set(handle.getArgNumber());
+  (void)program.eraseArguments(dead);
+  return sequenceBytes;
+}
+
+/// The handles of a kind, and how many sequences they are of.
+template <typename HandleType>
+SmallVector<BlockArgument> StateLowering::takeHandles() {
+  SmallVector<BlockArgument> handles;
+  for (BlockArgument argument : program.getArguments())
+    if (auto type = dyn_cast<HandleType>(argument.getType())) {
+      sequences = type.getSequences();
+      handles.push_back(argument);
+    }
+  return handles;
+}
+
+/// What the handles of all sequences become.
+void StateLowering::addMemory() {
   memory = addArgument(
       program,
       MemRefType::get({sequences * sequenceBytes}, builder.getI8Type()),
@@ -224,17 +245,6 @@ int64_t StateLowering::lowerCaches() {
                           MemRefType::get({sequences * int64_t(places.size())},
                                           builder.getI64Type()),
                           role::kLengths);
-  llvm::BitVector dead(program.getNumArguments());
-  for (auto [place, handle] : llvm::zip_equal(places, handles)) {
-    lowerUsers(handle, place);
-    dead.set(handle.getArgNumber());
-  }
-  for (auto [index, latch] : llvm::enumerate(latches)) {
-    lowerLatch(latch, firstLatch + index * kLatchBytes);
-    dead.set(latch.getArgNumber());
-  }
-  (void)program.eraseArguments(dead);
-  return sequenceBytes;
 }
 
 void StateLowering::lowerUsers(Value handle, const CachePlace &place) {

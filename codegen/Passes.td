@@ -338,7 +338,7 @@ def BindWeightsPass : Pass<"mod-bind-weights", "::mlir::ModuleOp"> {
 //===----------------------------------------------------------------------===//
 
 def LowerCachesPass : Pass<"mod-lower-caches", "::mlir::ModuleOp"> {
-  let summary = "make KV caches and traces views of the session's memory";
+  let summary = "make KV caches, latches and traces views of the session's memory";
   let description = [{
     Replaces the `!mod.kv_cache` arguments of each bufferized program by two:
     `caches`, the bytes of all caches, and `lengths`, the rows in use of each.
@@ -346,6 +346,9 @@ def LowerCachesPass : Pass<"mod-lower-caches", "::mlir::ModuleOp"> {
     in panels for the vectors of the target. `mod.cache_append` becomes
     `mod.append_panels` behind the rows in use, `mod.cached_attention` becomes
     `mod.panel_attention` over these. A `mod.temporary_cache` becomes buffers.
+
+    Latches lie behind the caches of their sequence, on a page of their own;
+    `mod.latch` becomes loads and stores.
 
     A `!mod.trace` argument becomes a memref and a flag that says whether the
     caller wants it; `mod.trace_routing` becomes stores that the flag guards.

@@ -90,8 +90,12 @@ def DeriveProgramsPass : Pass<"mod-derive-programs", "::mlir::ModuleOp"> {
     treats tokens by themselves does not ask whose they are, so a routed block
     computes the tokens that take part, whichever sequences they are of.
 
-    An op that mixes tokens outside `mod.attention` cannot be run token by token
-    and is an error, as is a batch other than 1.
+    What `mod.pool` says of a sequence is said by its first tokens: `@prefill`
+    pools those of the call, and `mod.latch` keeps it for the calls that follow;
+    a token that comes alone needs no pooling.
+
+    An op that mixes tokens outside `mod.attention` and `mod.pool` cannot be run
+    token by token and is an error, as is a batch other than 1.
 
     Example: of
 
@@ -177,7 +181,9 @@ def FuseRoutingPass : Pass<"mod-fuse-routing", "::mlir::func::FuncOp"> {
 
     A bypass becomes the same for the rest of the tokens, in the place where the
     selected ones were written, or the other side of the branch. A gate that is
-    a softmax becomes `mod.softmax` and `gate(raw)`.
+    a softmax becomes `mod.softmax` and `gate(raw)`. Where a later block asks for
+    the `members`, these are marked by `mod.members`, of a single token by a
+    select on the tested value.
 
     `mod.scatter` updates the residual in place once it is bufferized, so that a
     token that is not selected costs nothing. Positions are gathered only where

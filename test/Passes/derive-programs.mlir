@@ -275,7 +275,7 @@ module attributes {mod.model = {context = 8 : i64}} {
 // RUN: mod-opt %s --mod-specialize --mod-derive-programs=batch=3 --split-input-file \
 // RUN:   | FileCheck %s --check-prefix=POOL
 
-// POOL-LABEL: @forward({{.*}}!mod.trace<1x8>
+// POOL-LABEL: @forward({{.*}}!mod.trace<1x11>
 // POOL-NOT: mod.latch
 // POOL: %[[S:.*]] = mod.pool first %{{.*}} : (tensor<1x?xf32>) -> tensor<1x?xf32>
 // POOL: mod.routed %{{.*}} by(%[[S]]) select(causal,
@@ -296,7 +296,7 @@ module attributes {mod.model = {context = 8 : i64}} {
 // POOL-NOT: mod.pool
 // POOL: mod.latch %{{.*}} in %{{.*}} of(%[[SEQUENCES]]) from %[[POSITIONS]] : (tensor<1x?xf32>, !mod.latch<3>,
 
-module attributes {mod.model = {context = 8 : i64}} {
+module attributes {mod.model = {context = 11 : i64}} {
   func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x2xf32> {
     %table = arith.constant dense<1.0> : tensor<2x2xf32>
     %w = arith.constant dense<0.5> : tensor<1x2xf32>

@@ -52,3 +52,13 @@ func.func @f(%cache: !mod.kv_cache<1x2xf32>) {
 // expected-error @below {{has no function 'f'}}
 module {
 }
+
+// -----
+
+func.func @f(%latch: !mod.latch<1>) -> tensor<1x1xf32> {
+  %r = arith.constant dense<1.0> : tensor<1x1xf32>
+  %one = arith.constant 1 : index
+  // expected-error @below {{the sequence did not begin here}}
+  %0 = mod.latch %r in %latch from %one : (tensor<1x1xf32>, !mod.latch<1>, index) -> tensor<1x1xf32>
+  return %0 : tensor<1x1xf32>
+}
