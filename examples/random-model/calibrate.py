@@ -123,7 +123,7 @@ class Sample:
             logits = self.linear(silu(self.linear(read, name + "0")), name + "2")[:, 0]
             biases[name + "2.bias"] = cut(logits, share)
             causal = logits + biases[name + "2.bias"] if self.options.decode == "predictor" else causal
-        takes_part = (causal > 0) | (self.options.decode == "always")
+        takes_part = (causal > 0) | (self.options.decode == "always") | (self.options.kv == "shared" and part == ".0")
         chosen = among[takes_part]
         if len(chosen):
             self.x = self.x.copy()

@@ -324,7 +324,7 @@ def parse_arguments():
     add("--eligible", help="the first and the last token that may be skipped, such as 10,99")
     add("--router-input", choices=["x", "norm(x)"], help="what routers and predictors read: the residual, or its norm")
     add("--scope", choices=["block", "attention", "mlp"], help="what of a layer is routed")
-    add("--kv", choices=["compact", "dense"], help="whose keys routed layers see: those of their tokens, or of all")
+    add("--kv", choices=["compact", "dense", "shared"], help="whose keys routed layers see: those of their tokens, of all, or of all in the first recursion")
     add("--skipped", choices=["x", "g*x", "x+adapter"], help="what a skipped token becomes")
     add("--adapter", type=int, help="width of the adapters of skipped tokens")
     add("--gate", choices=["raw", "sigmoid", "tanh", "softmax", "softmax_topk", "none"], default="raw")

@@ -338,6 +338,12 @@ BAD_ROUTING = {
     "recursions-grow": (mod(recursions=2, capacity=[0.25, 0.5]), "'mod.capacity' must not grow from recursion to recursion: "
                         "expected ratios or counts, the largest first"),
     "recursions-mixed": (mod(recursions=2, capacity=[16, 0.5]), "'mod.capacity' must not grow from recursion to recursion"),
+    "recursions-dense": (mod(recursions=2, kv="dense"), "'mod.kv' is of tokens that leave a recursion: expected 'compact' or 'shared'"),
+    "shared-once": (mod(kv="shared"), "'mod.kv' is 'shared', but there are no recursions to share them"),
+    "shared-softmax": (mod(recursions=2, kv="shared", gate="softmax"),
+                       "'mod.gate' must be of each token's own score where all tokens go through the first of the recursions"),
+    "shared-capacity": (mod(recursions=2, kv="shared", capacity=0.5),
+                        "'mod.capacity' must begin with 1.0 where recursions share the keys of the first"),
     "ranges-selected": (ranged([[0, 1]], selected="x + attn + g*mlp"), "'mod.selected' gates the MLP of a layer, and ranges have several"),
 }
 

@@ -75,6 +75,7 @@ class Routing:
         self.set_gate(mod)
         self.scope, self.skipped = mod.get("scope", "block"), mod.get("skipped", "x")
         self.sees_all = mod.get("kv") == "dense"  # skipped tokens have keys and values too
+        self.shares_keys = mod.get("kv") == "shared"  # of the first step, which all tokens go through
         self.forced, self.eligible = mod.get("forced_tokens", 0), mod.get("eligible_tokens")
         self.pooling = mod.get("pooling", "mean")
         self.prompt = None  # tokens that decide for a sequence; None: all
@@ -443,28 +444,43 @@ def update(model, layer, x, positions, routing, scope="block", seen=None):
 
 
 def update_block(model, layers, x, positions, routing, scope, seen):
-    """The same of layers that are routed together: 0 is what stands for their MLPs."""
+    """The same of layers that are routed together: 0 is what stands for their MLPs. Each attends to what of `seen`
+    is for it."""
     if len(layers) == 1:
-        return update(model, layers[0], x, positions, routing, scope, seen)
+        return update(model, layers[0], x, positions, routing, scope, seen[0])
     y = x
-    for layer in layers:
-        y = y + sum(update(model, layer, y, positions, routing))
+    for layer, tokens in zip(layers, seen):
+        y = y + sum(update(model, layer, y, positions, routing, seen=tokens))
     return y - x, 0
+
+
+def list_inputs(model, layers, x, positions, routing):
+    """What goes into each of the layers."""
+    inputs = []
+    for layer in layers:
+        inputs.append((x, positions))
+        x = x + sum(update(model, layer, x, positions, routing))
+    return inputs
 
 
 def route(model, layers, x, tokens, positions, routing):
     """Makes of the tokens of `x` what a routed block makes of them, in place, step
     by step."""
-    members = np.arange(len(x))
-    for router in layers[0].steps:
-        taken = x[members], np.asarray(tokens)[members], positions[members]
-        members = chosen = members[router.select(*taken, routing, len(x))]
+    members, seen = np.arange(len(x)), [None] * len(layers)
+    for step, router in enumerate(layers[0].steps):
         before = x.copy()
+        taken = x[members], np.asarray(tokens)[members], positions[members]
+        if step or not router.shares_keys:
+            members = members[router.select(*taken, routing, len(x))]
+        else:
+            seen = list_inputs(model, layers, before, positions, routing)
+        chosen = members
         router.skip(x, chosen, routing)
         if len(chosen) == 0:
             break
         gate = router.gate(before, chosen, routing)[:, None]
-        seen = (before, positions) if router.sees_all else None
+        if router.sees_all:
+            seen = [(before, positions)]
         parts = update_block(model, layers, before[chosen], positions[chosen], routing, router.scope, seen)
         x[chosen] = router.become(before[chosen], gate, *parts)
 

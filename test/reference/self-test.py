@@ -284,7 +284,8 @@ class AgainstItself(unittest.TestCase):
     def test_recursion(self):
         """Steps are nested and share their layers; k is a share of all tokens."""
         mod = dict(recursions=3, gate="sigmoid", gate_scale=0.1, selected="x + g*B")
-        for changes in (dict(ranges=[[1, 2]]), {}, dict(routed_layers=[0, 3], decode="always")):
+        for changes in (dict(ranges=[[1, 2]], kv="shared"), dict(ranges=[[1, 2]]), {},
+                        dict(routed_layers=[0, 3], decode="always")):
             model = random_model(self.random, mod | changes)
             logits = forward(model, self.tokens, "causal")
             np.testing.assert_allclose(stepwise.decode(model, self.tokens), logits, rtol=1e-10, atol=1e-10)

@@ -51,9 +51,9 @@ def attend(model, layer, x, position, caches):
     return layer.o @ np.concatenate(mixed) + layer.o_bias
 
 
-def run_attention(model, layer, x, position, caches):
+def run_attention(model, layer, x, position, caches, appends=True):
     h = model.rms_norm(x, layer.input_norm)
-    if not (layer.routing and layer.routing.sees_all):
+    if appends:
         append(model, layer, h, position, caches)
     return attend(model, layer, h, position, caches)
 
@@ -83,25 +83,25 @@ def run_mlp(model, layer, x):
     return layer.down @ (model.activation(layer.gate @ h) * (layer.up @ h))
 
 
-def run_layer(model, layer, x, position, caches):
+def run_layer(model, layer, x, position, caches, appends=True):
     """What attention and MLP add to one token."""
-    attn = run_attention(model, layer, x, position, caches)
+    attn = run_attention(model, layer, x, position, caches, appends)
     return attn, run_mlp(model, layer, x + attn)
 
 
-def run_scope(model, layers, x, position, caches):
+def run_scope(model, layers, x, position, caches, appends):
     """The same for what of a layer is routed, or for layers that are routed together."""
     layer, cache = layers[0], caches[0]
     scope = layer.routing.scope
     if scope == "attention":
-        return run_attention(model, layer, x, position, cache), 0
+        return run_attention(model, layer, x, position, cache, appends), 0
     if scope == "mlp":
         return 0, run_mlp(model, layer, x)
     if len(layers) == 1:
-        return run_layer(model, layer, x, position, cache)
+        return run_layer(model, layer, x, position, cache, appends)
     through = x
     for layer, cache in zip(layers, caches):
-        through = through + sum(run_layer(model, layer, through, position, cache))
+        through = through + sum(run_layer(model, layer, through, position, cache, appends))
     return through - x, 0
 
 
@@ -129,11 +129,15 @@ def has_room(routing, cache):
     return routing.kv_tokens is None or routing.scope == "mlp" or len(cache) < routing.kv_tokens
 
 
-def run_step(model, layers, routing, x, token, position, caches):
+def run_step(model, layers, step, x, token, position, caches):
     """One token through a routed block, and whether it took part."""
-    if not takes_part(routing, x, token, position) or not has_room(routing, caches[0][0]):
+    routing = layers[0].steps[step]
+    own = caches[0 if routing.shares_keys else step]
+    is_first = routing.shares_keys and step == 0
+    if not is_first and not (takes_part(routing, x, token, position) and has_room(routing, own[0][0])):
         return skip(routing, x), False
-    parts = run_scope(model, layers, x, position, caches)
+    appends = is_first or not (routing.sees_all or routing.shares_keys)
+    parts = run_scope(model, layers, x, position, own, appends)
     gate = routing.gate(x[None], np.array([0]), "causal")
     return routing.become(x, gate, *parts), True
 
@@ -146,8 +150,8 @@ def run_routed(model, layers, x, token, position, caches):
         x = x + run_attention(model, layer, x, position, caches[0][0])
     if layer.routing.sees_all:
         append(model, layer, model.rms_norm(x, layer.input_norm), position, caches[0][0])
-    for routing, cache in zip(layer.steps, caches):
-        x, stays = run_step(model, layers, routing, x, token, position, cache)
+    for step in range(len(layer.steps)):
+        x, stays = run_step(model, layers, step, x, token, position, caches)
         if not stays:
             break
     return x + run_mlp(model, layer, x) if scope == "attention" else x

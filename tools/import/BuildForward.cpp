@@ -78,9 +78,13 @@ Value ForwardBuilder::buildAttention(const Twine &name, Value x,
   if (config.variant.headNorms)
     query = buildNorm(name + ".q_norm", query, heads);
   query = buildRope(loc, query, positions, heads);
-  auto [key, value] = allKeys ? *allKeys : buildKeys(name, x, positions);
-  Value mixed = AttentionOp::create(builder, loc, query, key, value,
-                                    allKeys ? positions : Value(), heads,
+  auto known = allKeys.find(name.str());
+  bool seesAll = known != allKeys.end();
+  KeysOfTokens keys = seesAll ? known->second : buildKeys(name, x, positions);
+  if (leavesKeys)
+    allKeys[name.str()] = keys;
+  Value mixed = AttentionOp::create(builder, loc, query, keys.key, keys.value,
+                                    seesAll ? positions : Value(), heads,
                                     config.kvHeads, window)
                     .getResult();
   return buildLinear(name + ".o_proj", mixed, config.hidden,

@@ -228,6 +228,13 @@ GateAttr ForwardBuilder::getGate() {
                        routing.gateBias);
 }
 
+/// What weighs all that a block yields.
+GateAttr ForwardBuilder::getBlockGate() {
+  bool isInside = config.routing.selected >= Selected::gatedMlp;
+  return isInside ? GateAttr::get(builder.getContext(), GateKind::none)
+                  : getGate();
+}
+
 /// Begins a region, which may ask for the scores of its tokens.
 Block *ForwardBuilder::createRegion(Region &region, RoutedOp routed,
                                     Value positions, bool hasScores) {
@@ -346,6 +353,29 @@ RoutingScores ForwardBuilder::buildScores(int64_t layer, int64_t step, Value x,
   return scores;
 }
 
+/// The keys and values of all tokens, which some of them attend to.
+void ForwardBuilder::buildAllKeys(StringRef name, Value x, Value positions) {
+  Value input = buildNorm(name + ".input_layernorm", x);
+  std::string attention = (name + ".self_attn").str();
+  allKeys[attention] = buildKeys(attention, input, positions);
+}
+
+/// All tokens go through the layers for the first time, and leave their keys
+/// and values to the recursions.
+Value ForwardBuilder::buildFirst(int64_t layer, Value x, Value positions) {
+  Location loc = getLoc(getLayerName(layer));
+  Value scores = buildScores(layer, /*step=*/0, x, positions, {}).router;
+  leavesKeys = true;
+  LayerParts parts = buildLayers(layer, x, positions);
+  leavesKeys = false;
+  Value update = buildUpdate(loc, parts, scores);
+  return ScatterOp::create(builder, loc, x.getType(), update, x,
+                           /*indices=*/Value(),
+                           replaces(config.routing.selected), scores,
+                           getBlockGate())
+      .getResult();
+}
+
 /// A routed block, or one step of a recursion.
 RoutedOp ForwardBuilder::buildStep(int64_t layer, int64_t step, Value x,
                                    Value positions, Value candidates) {
@@ -355,13 +385,10 @@ RoutedOp ForwardBuilder::buildStep(int64_t layer, int64_t step, Value x,
   auto [scores, order, logits] =
       buildScores(layer, step, x, positions, candidates);
   if (routing.keys == KeyTokens::all)
-    allKeys = buildKeys(getInnerName(name) + ".self_attn",
-                        buildNorm(getInnerName(name) + ".input_layernorm", x),
-                        positions);
+    buildAllKeys(getInnerName(name), x, positions);
   Selection selection = getSelection(routing.scheme);
   bool isForced = (routing.forcedTokens || routing.eligible) &&
                   selection != Selection::causal;
-  bool isInside = routing.selected >= Selected::gatedMlp;
   bool isLast = step + 1 == routing.recursions;
   auto flag = [&](bool set) {
     return set ? builder.getUnitAttr() : UnitAttr();
@@ -370,13 +397,11 @@ RoutedOp ForwardBuilder::buildStep(int64_t layer, int64_t step, Value x,
       builder, getLoc(name), x.getType(), isLast ? Type() : scores.getType(), x,
       order, order == scores ? Value() : scores, logits,
       SelectionAttr::get(context, selection), getCapacity(layer, step),
-      TiesAttr::get(context, routing.ties), flag(isForced),
-      isInside ? GateAttr::get(context, GateKind::none) : getGate(),
+      TiesAttr::get(context, routing.ties), flag(isForced), getBlockGate(),
       flag(replaces(routing.selected)),
       CausalAttr::get(context, routing.causal), getThreshold(layer, step));
   routed->setAttr("mod.layer", builder.getI64IntegerAttr(layer));
   buildRegion(routed, layer, positions);
-  allKeys.reset();
   buildBypass(routed, name, positions);
   return routed;
 }
@@ -384,11 +409,18 @@ RoutedOp ForwardBuilder::buildStep(int64_t layer, int64_t step, Value x,
 /// Tokens of a step are candidates of the next.
 Value ForwardBuilder::buildRouted(int64_t layer, Value x, Value positions) {
   Value candidates;
-  for (int64_t step = 0; step < config.routing.recursions; ++step) {
+  const RoutingConfig &routing = config.routing;
+  bool sharesKeys = routing.keys == KeyTokens::first;
+  if (sharesKeys)
+    x = buildFirst(layer, x, positions);
+  // Recursions that the checkpoint lacks must not cost anything.
+  for (int64_t step = sharesKeys; step < routing.recursions && parameters.ok();
+       ++step) {
     RoutedOp routed = buildStep(layer, step, x, positions, candidates);
     x = routed.getResult();
     candidates = routed.getMembers();
   }
+  allKeys.clear();
   return x;
 }
 

@@ -227,6 +227,10 @@ static void readCapacities(ObjectReader &mod, const Config &config,
   if (mod.has("recursions")) {
     SmallVector<Capacity> steps =
         readStepCapacities(mod, config.context, routing.recursions);
+    if (routing.keys == KeyTokens::first && steps.front() != Capacity(1.0))
+      mod.error("capacity",
+                "must begin with 1.0 where recursions share the keys "
+                "of the first (kv 'shared')");
     for (LayerRange range : routed)
       routing.layers[range.first] = {range.second, steps};
     return;
@@ -354,6 +358,11 @@ static void readRecursions(ObjectReader &mod, RoutingConfig &routing) {
     mod.error("skipped", "must be 'x' where skipped tokens leave a recursion");
   if (routing.scope != Scope::block)
     mod.error("scope", "must be 'block' where layers are repeated");
+  bool isSoftmax = routing.gate == GateKind::softmax ||
+                   routing.gate == GateKind::softmax_topk;
+  if (routing.keys == KeyTokens::first && isSoftmax)
+    mod.error("gate", "must be of each token's own score where all tokens go "
+                      "through the first of the recursions (kv 'shared')");
 }
 
 /// Tokens that take part in any case.
@@ -375,9 +384,15 @@ static void readForced(ObjectReader &mod, const Config &config,
 /// Layers of a range see what the ones before made of a token, which skipped
 /// tokens do not have.
 static void readKeys(ObjectReader &mod, RoutingConfig &routing) {
-  routing.keys = readCase<KeyTokens>(mod, "kv", {"compact", "dense"});
-  if (routing.keys == KeyTokens::routed)
+  routing.keys = readCase<KeyTokens>(mod, "kv", {"compact", "dense", "shared"});
+  if (routing.keys == KeyTokens::first && !mod.has("recursions"))
+    mod.error("kv", "is 'shared', but there are no recursions to share them");
+  if (routing.keys != KeyTokens::all)
     return;
+  if (mod.has("recursions"))
+    mod.error("kv",
+              "is of tokens that leave a recursion: expected 'compact' or "
+              "'shared'");
   if (routing.scope == Scope::mlp)
     mod.error("kv", "is of attention: expected 'compact' with scope 'mlp'");
   if (mod.has("ranges"))

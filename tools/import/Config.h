@@ -36,6 +36,7 @@ enum class Scope { block, attention, mlp };
 enum class KeyTokens {
   routed, // those of the tokens that take part
   all,    // skipped tokens have them too
+  first,  // of recursions, those of the first, which all tokens go through
 };
 
 /// What becomes of a skipped token.

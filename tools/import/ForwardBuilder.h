@@ -52,6 +52,8 @@ private:
   Value buildLayer(int64_t layer, Value x, Value positions);
   Value buildScoped(int64_t layer, StringRef name, Value x, Value positions);
   Value buildRouted(int64_t layer, Value x, Value positions);
+  Value buildFirst(int64_t layer, Value x, Value positions);
+  void buildAllKeys(StringRef name, Value x, Value positions);
   RoutedOp buildStep(int64_t layer, int64_t step, Value x, Value positions,
                      Value candidates);
   RoutingScores buildScores(int64_t layer, int64_t step, Value x,
@@ -92,6 +94,7 @@ private:
   void buildRegion(RoutedOp routed, int64_t layer, Value positions);
   void buildBypass(RoutedOp routed, StringRef name, Value positions);
   GateAttr getGate();
+  GateAttr getBlockGate();
   Attribute getCapacity(int64_t layer, int64_t step);
   ThresholdAttr getThreshold(int64_t layer, int64_t step);
 
@@ -110,8 +113,10 @@ private:
   const Config &config;
   /// How many tokens the layer that is built sees.
   std::optional<int64_t> window;
-  /// Of all tokens, where skipped tokens of the layer have them too.
-  std::optional<KeysOfTokens> allKeys;
+  /// Of all tokens, by the attention that some of them go through.
+  llvm::StringMap<KeysOfTokens> allKeys;
+  /// Whether attentions leave their keys there.
+  bool leavesKeys = false;
   func::FuncOp function;
   OpBuilder builder;
   Parameters parameters;
