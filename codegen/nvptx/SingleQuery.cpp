@@ -8,7 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/nvptx/Attention.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "codegen/nvptx/OnlineSoftmax.h"
 #include "llvm/Support/MathExtras.h"
 #include <cfloat>
 
@@ -22,11 +22,10 @@ constexpr int64_t kMostSums = 64; // of values, in the registers of a lane
 constexpr int64_t kAtOnce = 2;    // keys that a lane loads before it adds
 constexpr int64_t kPartKeys = 64; // of a block, at least
 
-/// The largest score of some keys, the sum of their powers, and of values by
-/// these.
-struct Softmax {
-  Value largest, sum;
-  Values values;
+/// What was made of some keys: the largest score, the sum of powers by it, and
+/// one column of values by these.
+struct Part {
+  Value largest, sum, value;
 };
 
 class SingleQueryAttention {
@@ -39,25 +38,29 @@ private:
   void emitLoadQueries();
   void emitKeys(Value first, Value end);
   Values loadLane(Value buffer, bool isKey, Value token);
+  Values loadQuery(int64_t head);
   Values emitScores(int64_t head, ArrayRef<Values> keys, ArrayRef<Value> isIn);
-  void addKeys(Softmax &softmax, ValueRange scores, ArrayRef<Value> isIn,
-               ArrayRef<Values> values);
-  void combineLanes(Softmax &softmax);
+  void addKeys(int64_t head, Values scores, ArrayRef<Values> values);
+  void emitRound(Value firstKey, Value end);
+  void combineLanes(int64_t head);
   void storeWarp();
-  Softmax combine(Value count, Value column,
-                  function_ref<Values(Value source, Value column)> getPlace,
-                  Value buffer);
-  void emitParts(Value parts, Value part);
+  Part combine(Value count, Value column,
+               function_ref<Values(Value source, Value column)> getPlace,
+               Value buffer);
+  void emitParts(Value parts);
   Value isLast(Value parts);
   void combineParts(Value parts);
   void forResults(function_ref<void(Value head, Value column)> body);
-  void storeResult(Value head, Value column, const Softmax &softmax);
-  Values getCarried();
-  void setCarried(ValueRange carried);
+  void storeResult(Value head, Value column, const Part &part);
 
   int64_t laneElements() { return chunks * width; }
   int64_t lanesElements() { return lanes * laneElements(); }
+  int64_t keysOfWarp() { return kWarpThreads / lanes; }
   Value getHead(Value i) { return b.add(firstHead, i); }
+  /// Where a chunk of a lane begins in a head.
+  Value getColumn(int64_t chunk) {
+    return b.mul(b.add(b.rem(b.lane(), lanes), b.index(chunk * lanes)), width);
+  }
 
   ThreadBuilder &b;
   PanelAttentionOp op;
@@ -68,8 +71,8 @@ private:
   int64_t heads;  ///< of a block
   int64_t splits; ///< blocks that share keys out
   Value counters, row, firstHead, slice, split;
-  Value queries, warps; ///< in shared memory
-  SmallVector<Softmax> state;
+  Value queries, warps;  ///< in shared memory
+  OnlineSoftmax softmax; ///< of the lane's keys, in each head
 };
 } // namespace
 
@@ -97,7 +100,7 @@ SingleQueryAttention::SingleQueryAttention(ThreadBuilder &b,
       chunks(llvm::divideCeil(head.headDim, width * lanes)),
       heads(chooseHeads(head.group, laneElements())),
       splits(counters ? getBound(op.getPartials(), 1) : 1), counters(counters),
-      row(b.rowBlock()) {
+      row(b.rowBlock()), softmax(b, heads, laneElements()) {
   slice = b.div(b.otherBlock(), splits);
   split = b.rem(b.otherBlock(), splits);
   firstHead = b.mul(slice, heads);
@@ -142,94 +145,73 @@ Values SingleQueryAttention::loadLane(Value buffer, bool isKey, Value token) {
   return elements;
 }
 
+/// What a lane has of a query: 16 bytes of f32 are the most that is loaded at a
+/// time.
+Values SingleQueryAttention::loadQuery(int64_t which) {
+  Values query;
+  int64_t part = std::min<int64_t>(width, kLoadBytes / sizeof(float));
+  for (int64_t i = 0; i < laneElements(); i += part) {
+    Value column = b.add(getColumn(i / width), b.index(i % width));
+    Value x = b.loadVector(queries, {b.index(which), column}, part);
+    for (int64_t e = 0; e < part; ++e)
+      query.push_back(b.extract(x, e));
+  }
+  return query;
+}
+
 /// The scores of some keys in one head, in all lanes that have the key.
 Values SingleQueryAttention::emitScores(int64_t which, ArrayRef<Values> keys,
                                         ArrayRef<Value> isIn) {
-  Values query, scores;
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    Value column =
-        b.mul(b.add(b.rem(b.lane(), lanes), b.index(chunk * lanes)), width);
-    // 16 bytes of f32 are the most that is loaded at a time.
-    int64_t part = std::min<int64_t>(width, kLoadBytes / sizeof(float));
-    for (int64_t i = 0; i < width; i += part) {
-      Value x = b.loadVector(queries,
-                             {b.index(which), b.add(column, b.index(i))}, part);
-      for (int64_t e = 0; e < part; ++e)
-        query.push_back(b.extract(x, e));
-    }
-  }
+  Values query = loadQuery(which), scores;
   for (auto [key, inside] : llvm::zip_equal(keys, isIn)) {
     Value score = b.f32(0.0);
     for (auto [x, y] : llvm::zip_equal(query, key))
       score = b.fma(x, y, score);
     score = b.reduceLanes(score, 1, lanes,
                           [&](Value x, Value y) { return b.addf(x, y); });
-    scores.push_back(b.select(inside, score, b.f32(-FLT_MAX)));
+    scores.push_back(b.select(inside, score, OnlineSoftmax::getUnseen(b)));
   }
   return scores;
 }
 
-void SingleQueryAttention::addKeys(Softmax &softmax, ValueRange scores,
-                                   ArrayRef<Value> isIn,
+void SingleQueryAttention::addKeys(int64_t which, Values scores,
                                    ArrayRef<Values> values) {
-  Value largest = softmax.largest;
-  for (Value score : scores)
-    largest = b.maxf(largest, score);
-  Value correction = b.exp2(b.subf(softmax.largest, largest));
-  softmax.largest = largest;
-  softmax.sum = b.mulf(softmax.sum, correction);
-  for (Value &sum : softmax.values)
-    sum = b.mulf(sum, correction);
-  for (auto [score, inside, value] : llvm::zip_equal(scores, isIn, values)) {
-    // Where a lane has seen no key yet, none has the largest score.
-    Value power = b.select(inside, b.exp2(b.subf(score, largest)), b.f32(0.0));
-    softmax.sum = b.addf(softmax.sum, power);
-    for (auto [sum, x] : llvm::zip_equal(softmax.values, value))
+  SmallVector<Value *> places;
+  for (Value &score : scores)
+    places.push_back(&score);
+  softmax.add(which, places, /*lanes=*/1);
+  for (auto [power, value] : llvm::zip_equal(scores, values))
+    for (auto [sum, x] : llvm::zip_equal(softmax.values[which], value))
       sum = b.fma(power, x, sum);
-  }
 }
 
-Values SingleQueryAttention::getCarried() {
-  Values carried;
-  for (Softmax &one : state) {
-    llvm::append_values(carried, one.largest, one.sum);
-    llvm::append_range(carried, one.values);
+/// Adds the keys of a round of all warps. Behind the last, that one is loaded.
+void SingleQueryAttention::emitRound(Value firstKey, Value end) {
+  Value own =
+      b.add(b.mul(b.warp(), kAtOnce * keysOfWarp()), b.div(b.lane(), lanes));
+  Value last = b.sub(end, b.index(1));
+  SmallVector<Values> keys, values;
+  Values isIn;
+  for (int64_t i = 0; i < kAtOnce; ++i) {
+    Value token = b.add(b.add(firstKey, own), b.index(i * keysOfWarp()));
+    isIn.push_back(b.lt(token, end));
+    token = b.min(token, last);
+    keys.push_back(loadLane(op.getKeys(), /*isKey=*/true, token));
+    values.push_back(loadLane(op.getValues(), /*isKey=*/false, token));
   }
-  return carried;
-}
-
-void SingleQueryAttention::setCarried(ValueRange carried) {
-  for (Softmax &one : state) {
-    one.largest = carried[0];
-    one.sum = carried[1];
-    llvm::copy(carried.slice(2, laneElements()), one.values.begin());
-    carried = carried.drop_front(2 + laneElements());
-  }
+  for (int64_t which = 0; which < heads; ++which)
+    addKeys(which, emitScores(which, keys, isIn), values);
 }
 
 /// Adds the keys from `first` below `end`, of which there is one at least.
 void SingleQueryAttention::emitKeys(Value first, Value end) {
-  int64_t perWarp = kWarpThreads / lanes, perRound = kWarps * kAtOnce * perWarp;
-  Value own = b.add(b.mul(b.warp(), kAtOnce * perWarp), b.div(b.lane(), lanes));
-  Value last = b.sub(end, b.index(1));
-  Softmax none{b.f32(-FLT_MAX), b.f32(0.0), Values(laneElements(), b.f32(0.0))};
-  state.assign(heads, none);
-  auto body = [&](Value round, ValueRange carried) {
-    setCarried(carried);
-    SmallVector<Values> keys, values;
-    Values isIn;
-    for (int64_t i = 0; i < kAtOnce; ++i) {
-      Value token = b.add(b.add(round, own), b.index(i * perWarp));
-      isIn.push_back(b.lt(token, end));
-      token = b.min(token, last);
-      keys.push_back(loadLane(op.getKeys(), /*isKey=*/true, token));
-      values.push_back(loadLane(op.getValues(), /*isKey=*/false, token));
-    }
-    for (auto [which, softmax] : llvm::enumerate(state))
-      addKeys(softmax, emitScores(which, keys, isIn), isIn, values);
-    return getCarried();
-  };
-  setCarried(b.loop(first, end, perRound, getCarried(), body));
+  softmax.setCarried(b.loop(first, end, kWarps * kAtOnce * keysOfWarp(),
+                            softmax.getCarried(),
+                            [&](Value round, ValueRange carried) {
+                              softmax.setCarried(carried);
+                              emitRound(round, end);
+                              return softmax.getCarried();
+                            }));
 }
 
 //===----------------------------------------------------------------------===//
@@ -237,17 +219,18 @@ void SingleQueryAttention::emitKeys(Value first, Value end) {
 //===----------------------------------------------------------------------===//
 
 /// What lanes with other keys of the warp have, too.
-void SingleQueryAttention::combineLanes(Softmax &softmax) {
+void SingleQueryAttention::combineLanes(int64_t which) {
   auto reduce = [&](Value x, ThreadBuilder::Combine combine) {
     return b.reduceLanes(x, lanes, kWarpThreads, combine);
   };
   auto plus = [&](Value x, Value y) { return b.addf(x, y); };
-  Value largest =
-      reduce(softmax.largest, [&](Value x, Value y) { return b.maxf(x, y); });
-  Value correction = b.exp2(b.subf(softmax.largest, largest));
-  softmax.largest = largest;
-  softmax.sum = reduce(b.mulf(softmax.sum, correction), plus);
-  for (Value &sum : softmax.values)
+  Value &own = softmax.largest[which];
+  Value largest = reduce(own, [&](Value x, Value y) { return b.maxf(x, y); });
+  Value correction = b.exp2(b.subf(own, largest));
+  own = largest;
+  Value &total = softmax.sums[which];
+  total = reduce(b.mulf(total, correction), plus);
+  for (Value &sum : softmax.values[which])
     sum = reduce(b.mulf(sum, correction), plus);
 }
 
@@ -255,26 +238,25 @@ void SingleQueryAttention::combineLanes(Softmax &softmax) {
 void SingleQueryAttention::storeWarp() {
   int64_t headDim = head.headDim;
   warps = b.shared({kWarps, heads, headDim + 2});
-  for (auto [which, softmax] : llvm::enumerate(state)) {
-    combineLanes(softmax);
+  for (int64_t which = 0; which < heads; ++which) {
+    combineLanes(which);
     Value at = b.index(which);
     b.ifThen(b.lt(b.lane(), b.index(lanes)), [&] {
-      for (auto [i, x] : llvm::enumerate(softmax.values)) {
-        Value column = b.add(b.mul(b.lane(), width),
-                             b.index(i / width * lanes * width + i % width));
+      for (auto [i, x] : llvm::enumerate(softmax.values[which])) {
+        Value column = b.add(getColumn(i / width), b.index(i % width));
         b.ifThen(b.lt(column, b.index(headDim)),
                  [&] { b.store(x, warps, {b.warp(), at, column}); });
       }
     });
     b.ifThen(b.eq(b.lane(), b.index(0)), [&] {
-      b.store(softmax.largest, warps, {b.warp(), at, b.index(headDim)});
-      b.store(softmax.sum, warps, {b.warp(), at, b.index(headDim + 1)});
+      b.store(softmax.largest[which], warps, {b.warp(), at, b.index(headDim)});
+      b.store(softmax.sums[which], warps, {b.warp(), at, b.index(headDim + 1)});
     });
   }
 }
 
 /// One column of what sources have made of their keys.
-Softmax SingleQueryAttention::combine(
+Part SingleQueryAttention::combine(
     Value count, Value column,
     function_ref<Values(Value source, Value column)> getPlace, Value buffer) {
   auto load = [&](Value source, Value column) {
@@ -294,7 +276,7 @@ Softmax SingleQueryAttention::combine(
                return Values{b.fma(load(source, sumAt), correction, sums[0]),
                              b.fma(load(source, column), correction, sums[1])};
              });
-  return {largest, sums[0], {sums[1]}};
+  return {largest, sums[0], sums[1]};
 }
 
 void SingleQueryAttention::forResults(function_ref<void(Value, Value)> body) {
@@ -304,29 +286,29 @@ void SingleQueryAttention::forResults(function_ref<void(Value, Value)> body) {
 }
 
 void SingleQueryAttention::storeResult(Value which, Value column,
-                                       const Softmax &softmax) {
-  b.store(b.divf(softmax.values.front(), softmax.sum), op.getInto(),
+                                       const Part &part) {
+  b.store(b.divf(part.value, part.sum), op.getInto(),
           head.getRow(row, getHead(which), column));
 }
 
 /// Writes what the block has made of its part, or the result where there is no
 /// other.
-void SingleQueryAttention::emitParts(Value parts, Value part) {
+void SingleQueryAttention::emitParts(Value parts) {
   Value headDim = b.index(head.headDim), isOnly = b.eq(parts, b.index(1));
   forResults([&](Value which, Value column) {
     auto place = [&](Value warp, Value column) {
       return Values{warp, which, column};
     };
-    Softmax softmax = combine(b.index(kWarps), column, place, warps);
-    b.ifThen(isOnly, [&] { storeResult(which, column, softmax); });
+    Part part = combine(b.index(kWarps), column, place, warps);
+    b.ifThen(isOnly, [&] { storeResult(which, column, part); });
     if (!counters)
       return;
     Value at = getHead(which), partials = op.getPartials();
     b.ifThen(b.lt(b.index(1), parts), [&] {
-      b.store(softmax.values.front(), partials, {at, part, column});
+      b.store(part.value, partials, {at, split, column});
       b.ifThen(b.eq(column, b.index(0)), [&] {
-        b.store(softmax.largest, partials, {at, part, headDim});
-        b.store(softmax.sum, partials, {at, part, b.add(headDim, b.index(1))});
+        b.store(part.largest, partials, {at, split, headDim});
+        b.store(part.sum, partials, {at, split, b.add(headDim, b.index(1))});
       });
     });
   });
@@ -369,7 +351,7 @@ Geometry SingleQueryAttention::emit() {
     storeWarp();
     b.barrier();
     Value parts = counters ? b.ceilDiv(keys, partKeys) : b.index(1);
-    emitParts(parts, split);
+    emitParts(parts);
     if (counters)
       b.ifThen(b.lt(b.index(1), parts),
                [&] { b.ifThen(isLast(parts), [&] { combineParts(parts); }); });

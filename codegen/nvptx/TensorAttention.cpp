@@ -7,25 +7,19 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/nvptx/Attention.h"
+#include "codegen/nvptx/OnlineSoftmax.h"
 #include "codegen/nvptx/TensorCores.h"
-#include <cfloat>
 
 using namespace mlir;
 using namespace mlir::mod;
 
 namespace {
 constexpr int64_t kWarps = 4, kThreads = kWarps * kWarpThreads;
-constexpr int64_t kStages = 2;     // tiles in shared memory
-constexpr int64_t kWidest = 128;   // head that registers have room for
-constexpr int64_t kHalves = 2;     // rows of a lane in each product
-constexpr int64_t kRowLanes = 4;   // that share a row of a product
-constexpr int64_t kNarrowest = 64; // head that leaves room for 32 queries
-
-/// Of 16 queries: the largest score and the sum of powers of each of a lane's
-/// rows, and the values that were summed.
-struct Queries {
-  Values largest, sums, values;
-};
+constexpr int64_t kStages = 2;   // tiles in shared memory
+constexpr int64_t kWidest = 128; // head that registers have room for
+constexpr int64_t kHalves = 2;   // rows of a lane in each product
+constexpr int64_t kRowLanes = 4; // that share a row of a product
+constexpr int64_t kNarrow = 64;  // head that leaves room for 32 queries
 
 class TensorAttention {
 public:
@@ -43,8 +37,10 @@ private:
   Values loadValues(Value stage, int64_t inner, int64_t pair);
   SmallVector<Values> emitScores(Value stage);
   void emitMask(Value tile, int64_t rowTile, Values &scores);
-  void emitPowers(Queries &queries, Values &scores);
-  void emitSums(Value stage, SmallVector<Values> &powers);
+  void emitPowers(int64_t rowTile, Values &scores);
+  void emitSums(Value stage, ArrayRef<Values> powers);
+  void multiplyValues(ValueRange powers, ValueRange loaded, int64_t rowTile,
+                      int64_t column);
   Values emitTile(Value tile, ValueRange carried, bool isMasked);
   Values getCarried();
   void setCarried(ValueRange carried);
@@ -71,7 +67,7 @@ private:
   Value headIndex, firstRow, tiles;
   Value keys, values;          ///< in shared memory
   SmallVector<Values> queries; ///< fragments of each row tile
-  SmallVector<Queries> state;
+  SmallVector<OnlineSoftmax> state;
 };
 } // namespace
 
@@ -88,7 +84,7 @@ static int64_t chooseTileKeys(int64_t width) {
 
 TensorAttention::TensorAttention(ThreadBuilder &b, PanelAttentionOp op)
     : b(b), op(op), head(b, op), width(llvm::alignTo(head.headDim, kMmaInner)),
-      tileKeys(chooseTileKeys(width)), rowTiles(width <= kNarrowest ? 2 : 1),
+      tileKeys(chooseTileKeys(width)), rowTiles(width <= kNarrow ? 2 : 1),
       headIndex(b.otherBlock()) {
   head.kvHead = b.div(headIndex, head.group);
 }
@@ -175,11 +171,6 @@ Values TensorAttention::loadValues(Value stage, int64_t inner, int64_t pair) {
 // One tile of keys
 //===----------------------------------------------------------------------===//
 
-/// The sums of a product among those of all.
-static MutableArrayRef<Value> getSums(Values &sums, int64_t column) {
-  return MutableArrayRef<Value>(sums).slice(column * kMmaSums, kMmaSums);
-}
-
 /// Of each row tile the sums of `tileKeys / 8` products.
 SmallVector<Values> TensorAttention::emitScores(Value stage) {
   int64_t columns = tileKeys / kMmaColumns;
@@ -189,11 +180,12 @@ SmallVector<Values> TensorAttention::emitScores(Value stage) {
       Values loaded = loadKeys(stage, pair, inner);
       for (int64_t i = 0; i < rowTiles; ++i)
         for (int64_t j = 0; j < 2; ++j) {
-          auto sums = getSums(scores[i], pair * 2 + j);
-          llvm::copy(multiplyMatrices(
-                         b, ValueRange(queries[i]).slice(inner * 4, 4),
-                         ValueRange(loaded).slice(j * 2, 2), ValueRange(sums)),
-                     sums.begin());
+          int64_t first = (pair * 2 + j) * kMmaSums;
+          Values sums =
+              multiplyMatrices(b, ValueRange(queries[i]).slice(inner * 4, 4),
+                               ValueRange(loaded).slice(j * 2, 2),
+                               ValueRange(scores[i]).slice(first, kMmaSums));
+          llvm::copy(sums, scores[i].begin() + first);
         }
     }
   return scores;
@@ -201,83 +193,72 @@ SmallVector<Values> TensorAttention::emitScores(Value stage) {
 
 /// Scores of keys that a query does not see are less than any other.
 void TensorAttention::emitMask(Value tile, int64_t rowTile, Values &scores) {
-  Value first = b.mul(tile, tileKeys), least = b.f32(-FLT_MAX);
+  Value first = b.mul(tile, tileKeys), unseen = OnlineSoftmax::getUnseen(b);
   for (int64_t half = 0; half < kHalves; ++half) {
     Value seen = head.countSeen(getRow(rowTile, half));
     for (int64_t column = 0; column < tileKeys / kMmaColumns; ++column)
       for (int64_t i = 0; i < 2; ++i) {
         Value key = b.add(first, b.add(getColumn(column), b.index(i)));
         Value &score = scores[column * kMmaSums + half * 2 + i];
-        score = b.select(b.lt(key, seen), score, least);
+        score = b.select(b.lt(key, seen), score, unseen);
       }
   }
 }
 
-/// Makes scores powers, and the sums so far those by the new largest score.
-void TensorAttention::emitPowers(Queries &queries, Values &scores) {
-  auto larger = [&](Value x, Value y) { return b.maxf(x, y); };
+/// Makes scores powers. Four lanes share a row.
+void TensorAttention::emitPowers(int64_t rowTile, Values &scores) {
   for (int64_t half = 0; half < kHalves; ++half) {
     SmallVector<Value *> row;
     for (auto [i, score] : llvm::enumerate(scores))
       if (int64_t(i) % kMmaSums / 2 == half)
         row.push_back(&score);
-    Value largest = *row.front();
-    for (Value *score : llvm::drop_begin(row))
-      largest = larger(largest, *score);
-    largest = larger(queries.largest[half],
-                     b.reduceLanes(largest, 1, kRowLanes, larger));
-    Value correction = b.exp2(b.subf(queries.largest[half], largest));
-    queries.largest[half] = largest;
-    Value &sum = queries.sums[half];
-    sum = b.mulf(sum, correction);
-    for (Value *score : row) {
-      *score = b.exp2(b.subf(*score, largest));
-      sum = b.addf(sum, *score);
-    }
-    for (auto [i, value] : llvm::enumerate(queries.values))
-      if (int64_t(i) % kMmaSums / 2 == half)
-        value = b.mulf(value, correction);
+    state[rowTile].add(half, row, kRowLanes);
   }
+}
+
+/// Adds the product of powers and eight columns of values.
+void TensorAttention::multiplyValues(ValueRange powers, ValueRange loaded,
+                                     int64_t rowTile, int64_t column) {
+  SmallVector<Values> &values = state[rowTile].values;
+  Values sums;
+  for (Values &row : values)
+    llvm::append_values(sums, row[column * 2], row[column * 2 + 1]);
+  sums = multiplyMatrices(b, powers, loaded, sums);
+  for (auto [half, row] : llvm::enumerate(values))
+    std::copy_n(&sums[half * 2], 2, &row[column * 2]);
 }
 
 /// Adds the values of a tile by their powers: sums of scores lie as rows of the
 /// next product do.
-void TensorAttention::emitSums(Value stage, SmallVector<Values> &powers) {
+void TensorAttention::emitSums(Value stage, ArrayRef<Values> powers) {
   for (int64_t inner = 0; inner < tileKeys / kMmaInner; ++inner) {
     SmallVector<Values> rows(rowTiles);
     for (int64_t i = 0; i < rowTiles; ++i)
       for (int64_t pair = 0; pair < 4; ++pair) {
-        Value *power = &powers[i][inner * 2 * kMmaSums + pair * 2];
+        const Value *power = &powers[i][inner * 2 * kMmaSums + pair * 2];
         rows[i].push_back(packPair(b, power[0], power[1]));
       }
     for (int64_t pair = 0; pair < width / kMmaRows; ++pair) {
       Values loaded = loadValues(stage, inner, pair);
       for (int64_t i = 0; i < rowTiles; ++i)
-        for (int64_t j = 0; j < 2; ++j) {
-          auto sums = getSums(state[i].values, pair * 2 + j);
-          llvm::copy(multiplyMatrices(b, rows[i],
-                                      ValueRange(loaded).slice(j * 2, 2),
-                                      ValueRange(sums)),
-                     sums.begin());
-        }
+        for (int64_t j = 0; j < 2; ++j)
+          multiplyValues(rows[i], ValueRange(loaded).slice(j * 2, 2), i,
+                         pair * 2 + j);
     }
   }
 }
 
 Values TensorAttention::getCarried() {
   Values carried;
-  for (Queries &one : state)
-    for (Values *part : {&one.largest, &one.sums, &one.values})
-      llvm::append_range(carried, *part);
+  for (OnlineSoftmax &softmax : state)
+    llvm::append_range(carried, softmax.getCarried());
   return carried;
 }
 
 void TensorAttention::setCarried(ValueRange carried) {
-  for (Queries &one : state)
-    for (Values *part : {&one.largest, &one.sums, &one.values}) {
-      llvm::copy(carried.take_front(part->size()), part->begin());
-      carried = carried.drop_front(part->size());
-    }
+  size_t each = carried.size() / state.size();
+  for (auto [i, softmax] : llvm::enumerate(state))
+    softmax.setCarried(carried.slice(i * each, each));
 }
 
 Values TensorAttention::emitTile(Value tile, ValueRange carried,
@@ -292,7 +273,7 @@ Values TensorAttention::emitTile(Value tile, ValueRange carried,
   for (int64_t i = 0; i < rowTiles; ++i) {
     if (isMasked)
       emitMask(tile, i, scores[i]);
-    emitPowers(state[i], scores[i]);
+    emitPowers(i, scores[i]);
   }
   emitSums(stage, scores);
   return getCarried();
@@ -303,15 +284,15 @@ Values TensorAttention::emitTile(Value tile, ValueRange carried,
 //===----------------------------------------------------------------------===//
 
 void TensorAttention::emitResult(int64_t rowTile, int64_t half) {
-  Queries &one = state[rowTile];
-  Value sum = b.reduceLanes(one.sums[half], 1, kRowLanes,
+  OnlineSoftmax &softmax = state[rowTile];
+  Value sum = b.reduceLanes(softmax.sums[half], 1, kRowLanes,
                             [&](Value x, Value y) { return b.addf(x, y); });
   Value inverse = b.divf(b.f32(1.0), sum), row = getRow(rowTile, half);
   b.ifThen(b.lt(row, head.rows), [&] {
     for (int64_t tile = 0; tile < head.headDim / kMmaColumns; ++tile)
       for (int64_t i = 0; i < 2; ++i) {
         Value column = b.add(getColumn(tile), b.index(i));
-        Value x = one.values[tile * kMmaSums + half * 2 + i];
+        Value x = softmax.values[half][tile * 2 + i];
         b.store(b.mulf(x, inverse), op.getInto(),
                 head.getRow(row, headIndex, column));
       }
@@ -331,9 +312,9 @@ void TensorAttention::emitQueries() {
                      b.getBF16Type(), /*alignment=*/128);
   emitCopies(b.index(0));
   loadQueries();
-  Queries none{Values(kHalves, b.f32(-FLT_MAX)), Values(kHalves, b.f32(0.0)),
-               Values(width / kMmaColumns * kMmaSums, b.f32(0.0))};
-  state.assign(rowTiles, none);
+  state.clear();
+  for (int64_t i = 0; i < rowTiles; ++i)
+    state.emplace_back(b, kHalves, width / kMmaColumns * 2);
   auto loop = [&](Value first, Value end, bool isMasked) {
     setCarried(b.loop(first, end, 1, getCarried(),
                       [&](Value tile, ValueRange carried) {

@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/nvptx/Attention.h"
+#include "codegen/nvptx/OnlineSoftmax.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include <cfloat>
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -21,12 +21,6 @@ constexpr int64_t kWidth = 4; // elements in 16 bytes
 /// How many queries and keys are in shared memory at a time.
 struct TileShape {
   int64_t queries, keys;
-};
-
-/// Of a thread's queries: the largest score, the sum of powers, and the
-/// columns of values that were summed.
-struct Softmax {
-  Values largest, sums, values;
 };
 
 class TiledAttention {
@@ -43,10 +37,9 @@ private:
   void emitKeyLoads(Value firstKey, bool isKey);
   Values emitScores();
   void emitPowers(Value firstKey, ValueRange scores);
-  void emitSums();
+  void addValues(Value key);
+  void emitLoop(Value end, int64_t step, function_ref<void(Value)> body);
   void emitResult();
-  Values getCarried();
-  void setCarried(ValueRange carried);
 
   /// Of one of the thread's queries, keys or chunks of columns.
   Value getQuery(int64_t i) { return b.add(down, b.index(i * kDown)); }
@@ -65,7 +58,7 @@ private:
   int64_t ownQueries, ownKeys, ownChunks; ///< of a thread
   Value headIndex, firstRow, down, across;
   Value queries, tile, powers; ///< in shared memory
-  Softmax softmax;
+  OnlineSoftmax softmax;       ///< of the thread's queries and columns
 };
 } // namespace
 
@@ -75,15 +68,11 @@ static int64_t getStride(int64_t headDim) {
   return kWidth * (llvm::divideCeil(headDim, kWidth) | 1);
 }
 
-static int64_t getPowersStride(TileShape shape) {
-  return getStride(shape.keys);
-}
-
 static std::optional<TileShape> chooseShape(int64_t headDim) {
   constexpr TileShape shapes[] = {{64, 32}, {32, 32}, {16, 16}};
   for (TileShape shape : shapes) {
     int64_t elements = (shape.queries + shape.keys) * getStride(headDim) +
-                       shape.queries * getPowersStride(shape);
+                       shape.queries * getStride(shape.keys);
     if (elements * int64_t(sizeof(float)) <= kMaxSharedBytes)
       return shape;
   }
@@ -104,7 +93,8 @@ TiledAttention::TiledAttention(ThreadBuilder &b, PanelAttentionOp op)
       loadWidth(getLoadWidth(op)), ownQueries(shape.queries / kDown),
       ownKeys(shape.keys / kAcross),
       ownChunks(llvm::divideCeil(chunks, kAcross)), headIndex(b.otherBlock()),
-      down(b.div(b.thread(), kAcross)), across(b.rem(b.thread(), kAcross)) {
+      down(b.div(b.thread(), kAcross)), across(b.rem(b.thread(), kAcross)),
+      softmax(b, ownQueries, ownChunks * kWidth) {
   head.kvHead = b.div(headIndex, head.group);
 }
 
@@ -165,55 +155,50 @@ Values TiledAttention::emitScores() {
       });
 }
 
-/// Leaves powers of scores in shared memory, and makes the sums so far those by
-/// the new largest score.
+/// Leaves powers of scores in shared memory.
 void TiledAttention::emitPowers(Value firstKey, ValueRange scores) {
-  auto larger = [&](Value x, Value y) { return b.maxf(x, y); };
   for (int64_t i = 0; i < ownQueries; ++i) {
     Value seen = head.countSeen(b.add(firstRow, getQuery(i)));
     Values row;
-    Value largest = softmax.largest[i];
-    for (int64_t j = 0; j < ownKeys; ++j) {
-      Value isSeen = b.lt(b.add(firstKey, getKey(j)), seen);
-      row.push_back(b.select(isSeen, scores[i * ownKeys + j], b.f32(-FLT_MAX)));
-      largest = larger(largest, row.back());
-    }
-    largest = b.reduceLanes(largest, 1, kAcross, larger);
-    Value correction = b.exp2(b.subf(softmax.largest[i], largest));
-    softmax.largest[i] = largest;
-    softmax.sums[i] = b.mulf(softmax.sums[i], correction);
-    for (auto [j, score] : llvm::enumerate(row)) {
-      Value power = b.exp2(b.subf(score, largest));
-      softmax.sums[i] = b.addf(softmax.sums[i], power);
+    for (int64_t j = 0; j < ownKeys; ++j)
+      row.push_back(b.select(b.lt(b.add(firstKey, getKey(j)), seen),
+                             scores[i * ownKeys + j],
+                             OnlineSoftmax::getUnseen(b)));
+    SmallVector<Value *> places;
+    for (Value &score : row)
+      places.push_back(&score);
+    softmax.add(i, places, kAcross);
+    for (auto [j, power] : llvm::enumerate(row))
       b.store(power, powers, {getQuery(i), getKey(j)});
-    }
-    auto values = MutableArrayRef<Value>(softmax.values)
-                      .slice(i * ownChunks * kWidth, ownChunks * kWidth);
-    for (Value &value : values)
-      value = b.mulf(value, correction);
   }
 }
 
-/// Adds the values of the tile by their powers.
-void TiledAttention::emitSums() {
-  softmax.values = b.loop(
-      b.index(0), b.index(shape.keys), kWidth, softmax.values,
-      [&](Value key, ValueRange sums) {
-        Values next(sums), power;
-        for (int64_t i = 0; i < ownQueries; ++i)
-          power.push_back(b.loadVector(powers, {getQuery(i), key}, kWidth));
-        for (int64_t k = 0; k < kWidth; ++k)
-          for (int64_t j = 0; j < ownChunks; ++j) {
-            Value x = b.loadVector(tile, {b.add(key, b.index(k)), getColumn(j)},
-                                   kWidth);
-            for (int64_t i = 0; i < ownQueries; ++i)
-              for (int64_t e = 0; e < kWidth; ++e) {
-                Value &sum = next[(i * ownChunks + j) * kWidth + e];
-                sum = b.fma(b.extract(power[i], k), b.extract(x, e), sum);
-              }
-          }
-        return next;
-      });
+/// Adds four values by their powers.
+void TiledAttention::addValues(Value key) {
+  Values power;
+  for (int64_t i = 0; i < ownQueries; ++i)
+    power.push_back(b.loadVector(powers, {getQuery(i), key}, kWidth));
+  for (int64_t k = 0; k < kWidth; ++k)
+    for (int64_t j = 0; j < ownChunks; ++j) {
+      Value x =
+          b.loadVector(tile, {b.add(key, b.index(k)), getColumn(j)}, kWidth);
+      for (int64_t i = 0; i < ownQueries; ++i)
+        for (int64_t e = 0; e < kWidth; ++e) {
+          Value &sum = softmax.values[i][j * kWidth + e];
+          sum = b.fma(b.extract(power[i], k), b.extract(x, e), sum);
+        }
+    }
+}
+
+/// A loop that goes on with the softmax.
+void TiledAttention::emitLoop(Value end, int64_t step,
+                              function_ref<void(Value)> body) {
+  softmax.setCarried(b.loop(b.index(0), end, step, softmax.getCarried(),
+                            [&](Value i, ValueRange carried) {
+                              softmax.setCarried(carried);
+                              body(i);
+                              return softmax.getCarried();
+                            }));
 }
 
 void TiledAttention::emitTile(Value firstKey) {
@@ -226,26 +211,12 @@ void TiledAttention::emitTile(Value firstKey) {
   b.barrier();
   emitKeyLoads(firstKey, /*isKey=*/false);
   b.barrier();
-  emitSums();
+  emitLoop(b.index(shape.keys), kWidth, [&](Value key) { addValues(key); });
 }
 
 //===----------------------------------------------------------------------===//
 // All tiles
 //===----------------------------------------------------------------------===//
-
-Values TiledAttention::getCarried() {
-  Values carried(softmax.largest);
-  llvm::append_range(carried, softmax.sums);
-  llvm::append_range(carried, softmax.values);
-  return carried;
-}
-
-void TiledAttention::setCarried(ValueRange carried) {
-  for (Values *part : {&softmax.largest, &softmax.sums, &softmax.values}) {
-    llvm::copy(carried.take_front(part->size()), part->begin());
-    carried = carried.drop_front(part->size());
-  }
-}
 
 void TiledAttention::emitResult() {
   auto plus = [&](Value x, Value y) { return b.addf(x, y); };
@@ -258,7 +229,7 @@ void TiledAttention::emitResult() {
       Value chunk = b.add(across, b.index(j / kWidth * kAcross));
       Value column = b.add(b.mul(chunk, kWidth), b.index(j % kWidth));
       b.ifThen(b.both(isRow, b.lt(column, b.index(head.headDim))), [&] {
-        Value x = softmax.values[i * ownChunks * kWidth + j];
+        Value x = softmax.values[i][j];
         b.store(b.mulf(x, inverse), op.getInto(),
                 head.getRow(row, headIndex, column));
       });
@@ -270,7 +241,7 @@ void TiledAttention::emitQueries() {
   int64_t stride = getStride(head.headDim);
   queries = b.shared({shape.queries, stride});
   tile = b.shared({shape.keys, stride});
-  powers = b.shared({shape.queries, getPowersStride(shape)});
+  powers = b.shared({shape.queries, getStride(shape.keys)});
   firstRow = b.mul(head.getTile(shape.queries), shape.queries);
   Value last = b.sub(head.rows, b.index(1)), scale = head.getScale();
   Value scales = vector::BroadcastOp::create(
@@ -282,16 +253,9 @@ void TiledAttention::emitQueries() {
                                head.getRow(row, headIndex, column), loadWidth),
                   scales);
   });
-  softmax = {Values(ownQueries, b.f32(-FLT_MAX)),
-             Values(ownQueries, b.f32(0.0)),
-             Values(ownQueries * ownChunks * kWidth, b.f32(0.0))};
   Value end = b.min(b.add(firstRow, b.index(shape.queries - 1)), last);
-  setCarried(b.loop(b.index(0), head.countSeen(end), shape.keys, getCarried(),
-                    [&](Value firstKey, ValueRange carried) {
-                      setCarried(carried);
-                      emitTile(firstKey);
-                      return getCarried();
-                    }));
+  emitLoop(head.countSeen(end), shape.keys,
+           [&](Value firstKey) { emitTile(firstKey); });
   emitResult();
 }
 

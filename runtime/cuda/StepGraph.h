@@ -24,8 +24,8 @@ public:
   ~StepGraph() { forget(); }
 
   /// Between these calls the program asks for the same as ever. `end` gives the
-  /// first failure since `begin`. Where the program asked for something else, it
-  /// has to be called again.
+  /// first failure since `begin`. Where the program asked for something else,
+  /// it has to be called again.
   void begin();
   int end(bool &differs);
   /// Begins to run the graph, once nothing differs.

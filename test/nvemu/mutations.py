@@ -20,6 +20,7 @@ KERNELS = {
     "product of a row": (["1x1x96xbf16", "64x96xbf16", "1x1x64xf32"], "mod.linear %a, %b into(%c) : (A, B, C) -> ()", 0),
     "softmax": (["1x300xf32", "1x300xf32"], "mod.softmax %a into(%b) : (A, B) -> ()", 0),
     "selection": (["1x300xf32", "1x75xi32"], "%n = mod.select top_k(0.25) %a into(%b) : (A, B) -> index", 0),
+    "largest score": (["1x3000xf32", "1x1xi32"], "%n = mod.select top_k(1) %a into(%b) : (A, B) -> index", 0),
     "attention of a query": (["1x1x32xf32", "2x256x16x1xf32", "2x1x256x16xf32", "1x1x32xf32", "2x3x18xf32"],
                              ATTENTION + "partials(%e) into(%d) : A, B, C, D, E", 1),
     "tiled attention": (["1x70x32xf32", "2x256x16x1xf32", "2x1x256x16xf32", "1x70x32xf32"],
