@@ -16,7 +16,7 @@ library = ctypes.CDLL(sys.argv[1])
 library.mod_model.restype = ctypes.c_void_p
 library.modrt_logits.restype = ctypes.POINTER(ctypes.c_float)
 assert library.modrt_api_version() == 1
-assert not library.mod_model(2)
+assert not library.mod_model(3)
 
 
 def call(name, *arguments):
