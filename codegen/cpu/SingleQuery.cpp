@@ -136,17 +136,11 @@ static void emitCombine(KernelBuilder &b, PanelAttentionOp op, Value head) {
   });
 }
 
-/// Where the keys end that the query sees: it is the last of the count.
-static Value getEnd(KernelBuilder &b, PanelAttentionOp op) {
-  return op.getCount() ? op.getCount()
-                       : OnlineSoftmax::getEnd(b, op, b.index(0));
-}
-
 /// Parts of equal length, whole panels, of which the last may be empty.
 static void emitSplit(KernelBuilder &b, PanelAttentionOp op) {
   int64_t panelKeys = getStaticDim(op.getKeys(), 3);
   int64_t splits = getStaticDim(op.getPartials(), 1);
-  Value end = getEnd(b, op);
+  Value end = OnlineSoftmax::getEnd(b, op, b.index(0));
   Value begin = OnlineSoftmax::getFirstPanelKey(b, op, end);
   Value count = op.getWindow() ? b.sub(end, begin) : end;
   Value length = b.mul(b.ceilDiv(count, splits * panelKeys), panelKeys);
@@ -170,7 +164,7 @@ static void emitSplit(KernelBuilder &b, PanelAttentionOp op) {
 void mod::emitSingleQuery(KernelBuilder &b, PanelAttentionOp op) {
   if (op.getPartials())
     return emitSplit(b, op);
-  Value end = getEnd(b, op);
+  Value end = OnlineSoftmax::getEnd(b, op, b.index(0));
   b.forall(b.index(op.getKvHeads()), [&](Value keyHead) {
     Value begin = OnlineSoftmax::getFirstPanelKey(b, op, end);
     KeyRange keys(b, op, keyHead, begin, end, end);
