@@ -132,16 +132,6 @@ Value ConstantBuilder::array(StringRef name, int64_t count,
 
 static_assert(kTraceRows == MODRT_TRACE_ROWS, "programs write traces");
 
-static Value createBlock(ConstantBuilder &constant,
-                         const Budget::Block &block) {
-  return constant.structure(
-      {constant.i64(block.layer), constant.i64(block.capacity),
-       constant.i64(block.flopsPerToken), constant.i64(block.flopsPerPair),
-       constant.i64(block.flopsPerKey), constant.i64(block.weightBytes),
-       constant.i64(block.cacheRowBytes), constant.i64(block.firstCache),
-       constant.i64(block.numCaches)});
-}
-
 /// The number of the layer that a cache belongs to, -1 outside routed blocks.
 static int64_t getLayer(const Budget &budget, int64_t cache) {
   for (const Budget::Block &block : llvm::drop_begin(budget.blocks))
@@ -176,6 +166,14 @@ struct ModuleFacts {
   }
   /// Sequences that one run of decode_batch takes; 1 where there is none.
   int64_t getBatch() const { return std::max<int64_t>(1, getInt("mod.batch")); }
+  /// How a routed block routes prompts (0) or single tokens (1).
+  StringRef getRouting(int64_t block, unsigned phase) const {
+    auto routing = module->getAttrOfType<ArrayAttr>("mod.routing");
+    if (!routing || block == 0)
+      return {};
+    auto phases = cast<ArrayAttr>(routing[block - 1]);
+    return cast<StringAttr>(phases[phase]).getValue();
+  }
   int64_t getNumCaches() const { return caches ? caches.size() : 0; }
   StringRef getTokenizer() const {
     auto attr = module->getAttrOfType<StringAttr>("mod.tokenizer");
@@ -205,6 +203,24 @@ private:
 };
 
 } // namespace
+
+static Value createBlock(ConstantBuilder &constant, const ModuleFacts &facts,
+                         const Budget::Block &block, int64_t index) {
+  auto policy = [&](StringRef phase, unsigned number) {
+    StringRef name = facts.getRouting(index, number);
+    return name.empty()
+               ? constant.null()
+               : constant.string(("block." + Twine(index) + "." + phase).str(),
+                                 name);
+  };
+  Value prefill = policy("prefill", 0), decode = policy("decode", 1);
+  return constant.structure(
+      {constant.i64(block.layer), constant.i64(block.capacity),
+       constant.i64(block.flopsPerToken), constant.i64(block.flopsPerPair),
+       constant.i64(block.flopsPerKey), constant.i64(block.weightBytes),
+       constant.i64(block.cacheRowBytes), constant.i64(block.firstCache),
+       constant.i64(block.numCaches), prefill, decode});
+}
 
 static Value createKernel(ConstantBuilder &constant, int64_t index,
                           DictionaryAttr kernel) {
@@ -290,7 +306,7 @@ static SmallVector<Value> createFields(ConstantBuilder &constant,
   i64(budget.blocks.size());
   fields.push_back(
       constant.array("blocks", budget.blocks.size(), [&](int64_t index) {
-        return createBlock(constant, budget.blocks[index]);
+        return createBlock(constant, facts, budget.blocks[index], index);
       }));
   i64(budget.logitsFlops);
   i64(budget.logitsWeightBytes);

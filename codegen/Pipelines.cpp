@@ -56,6 +56,7 @@ static void buildDerived(OpPassManager &pm, const PhaseOptions &options) {
   // Before fusion, so that each program is fused for its own shapes.
   DeriveProgramsPassOptions derive;
   derive.decodeRouting = options.decodeRouting;
+  derive.prefillRouting = options.prefillRouting;
   derive.kvDtype = options.getKvDtype();
   derive.kvTokens = options.kvTokens;
   derive.batch = options.batch;

@@ -41,6 +41,11 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
   Option<std::string> decodeRouting{
       *this, "decode-routing",
       llvm::cl::desc("predictor, router or always; empty for the model's own")};
+  Option<std::string> prefillRouting{
+      *this, "prefill-routing",
+      llvm::cl::desc(
+          "of prompts: top_k, predictor, router or always; empty for "
+          "the model's own")};
   Option<std::string> kvDtype{
       *this, "kv-dtype",
       llvm::cl::desc("what KV caches hold: f32 or bf16; empty for f32 where "

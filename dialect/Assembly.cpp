@@ -314,6 +314,8 @@ private:
   ParseResult parseValue(Operand &value);
   ParseResult parseSelect();
   ParseResult parseGated();
+  ParseResult parsePrefill();
+  ParseResult parseCausalClause();
   ParseResult parseCausal();
 
   OpAsmParser &parser;
@@ -361,20 +363,37 @@ ParseResult RoutedClauses::parseGated() {
   return success();
 }
 
-/// `causal(predictor, %logits, above = 0.5)`, of which the last may be missing.
+/// `= top_k` behind `prefill`.
+ParseResult RoutedClauses::parsePrefill() {
+  Prefill prefill;
+  if (parser.parseEqual() ||
+      parseEnum<Prefill>(parser, prefill, symbolizePrefill))
+    return failure();
+  properties.prefill = PrefillAttr::get(context, prefill);
+  return success();
+}
+
+/// What may be behind a comma: `%logits`, `above = 0.5` or `prefill = top_k`.
+ParseResult RoutedClauses::parseCausalClause() {
+  bool inclusive;
+  if (parseComparator(parser, inclusive).has_value())
+    return parseAssigned(parser, inclusive, properties.threshold);
+  if (succeeded(parser.parseOptionalKeyword("prefill")))
+    return parsePrefill();
+  return parser.parseOperand(logits.emplace_back());
+}
+
+/// `causal(predictor, %logits, above = 0.5, prefill = top_k)`, of which the
+/// last two may be missing.
 ParseResult RoutedClauses::parseCausal() {
   Causal causal;
   if (parser.parseKeyword("causal") || parser.parseLParen() ||
       parseEnum<Causal>(parser, causal, symbolizeCausal))
     return failure();
   properties.causal = CausalAttr::get(context, causal);
-  while (succeeded(parser.parseOptionalComma())) {
-    bool inclusive;
-    bool isThreshold = parseComparator(parser, inclusive).has_value();
-    if (isThreshold ? parseAssigned(parser, inclusive, properties.threshold)
-                    : parser.parseOperand(logits.emplace_back()))
+  while (succeeded(parser.parseOptionalComma()))
+    if (parseCausalClause())
       return failure();
-  }
   return parser.parseRParen();
 }
 
@@ -441,11 +460,13 @@ void RoutedOp::print(OpAsmPrinter &printer) {
     printer << ", ";
     printAssigned(printer, *getThreshold());
   }
+  if (getPrefill())
+    printer << ", prefill = " << stringifyPrefill(*getPrefill());
   printer << (getMembers() ? ") members" : ")");
   printer.printOptionalAttrDictWithKeyword(
       (*this)->getAttrs(),
       {"selection", "capacity", "ties", "forced", "gate", "replace", "causal",
-       "threshold", "operandSegmentSizes"});
+       "threshold", "prefill", "operandSegmentSizes"});
   printer << " ";
   printer.printRegion(getBody());
   if (!getBypass().empty()) {

@@ -114,6 +114,25 @@ def Mod_CausalAttr : EnumAttr<Mod_Dialect, Mod_Causal, "causal"> {
   }];
 }
 
+/// The first are those of Mod_Causal, by the same numbers.
+def Mod_Prefill : I32Enum<"Prefill", "how the tokens of a prompt are routed", [
+  I32EnumCase<"router", 0>,
+  I32EnumCase<"predictor", 1>,
+  I32EnumCase<"always", 2>,
+  I32EnumCase<"top_k", 3>
+]> {
+  let cppNamespace = "::mlir::mod";
+}
+def Mod_PrefillAttr : EnumAttr<Mod_Dialect, Mod_Prefill, "prefill"> {
+  let summary = "how the tokens of a prompt are routed";
+  let description = [{
+    `router`, `predictor`, `always`: each token by itself, as a causal predicate
+    of that name says. `top_k`: as the block's `select` clause says, among the
+    tokens that one run of `@prefill` is given; a prompt in two runs is routed
+    in two parts.
+  }];
+}
+
 def Mod_GateKind : I32Enum<"GateKind", "what a gate makes of a score", [
   I32EnumCase<"raw", 0>,
   I32EnumCase<"sigmoid", 1>,

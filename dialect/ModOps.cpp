@@ -274,6 +274,11 @@ ThresholdAttr RoutedOp::getCausalThreshold() {
                             /*inclusive=*/false);
 }
 
+bool RoutedOp::usesThreshold() {
+  return routesBy(Causal::router) || routesBy(Causal::predictor) ||
+         getSelection() == Selection::token_choice;
+}
+
 int64_t ExpertsOp::getNumChoices() { return getDim(getLogits(), 2); }
 
 ThresholdAttr ExpertsOp::getPassed() {

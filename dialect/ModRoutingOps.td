@@ -140,6 +140,10 @@ def Mod_RoutedOp : Mod_Op<"routed", [
     any `select`; `mod-derive-programs` rewrites it to `causal` where tokens
     arrive in order.
 
+    `prefill = ...` behind it says how prompts are routed, where that differs:
+    by another of these predicates, or `top_k`, as `select` says, among the
+    tokens of one run. Logits are then no longer those of token by token.
+
     Skipped tokens stay as they are, or go through a region of their own behind
     `bypass`, which is treated as the first, without the gate. Each token is by
     itself there: no attention.
@@ -162,7 +166,7 @@ def Mod_RoutedOp : Mod_Op<"routed", [
     } : tensor<?x?x768xf32>
     %z = mod.routed %x by(%scores)
         select(token_choice, capacity = 0.5, ties = all) gate(tanh, scale = 0.2)
-        replace causal(router, at_least = 0.5) {
+        replace causal(router, at_least = 0.5, prefill = top_k) {
     ^bb0(%t: tensor<?x?x768xf32>, %positions: tensor<?x?xi32>):
       mod.yield %t : tensor<?x?x768xf32>
     } bypass {
@@ -195,15 +199,27 @@ def Mod_RoutedOp : Mod_Op<"routed", [
                        UnitAttr:$forced,
                        Mod_GateAttr:$gate, UnitAttr:$replace,
                        Mod_CausalAttr:$causal,
-                       OptionalAttr<Mod_ThresholdAttr>:$threshold);
+                       OptionalAttr<Mod_ThresholdAttr>:$threshold,
+                       OptionalAttr<Mod_PrefillAttr>:$prefill);
   let results = (outs TensorRankOf<[AnyFloat], [3]>:$result,
                       Optional<TensorRankOf<[F32], [2]>>:$members);
   let regions = (region SizedRegion<1>:$body, AnyRegion:$bypass);
   let hasCustomAssemblyFormat = 1;
   let extraClassDeclaration = [{
-    /// The scores that the gate reads.
     /// What the tested value must pass: above 0 if nothing is said.
     ThresholdAttr getCausalThreshold();
+    /// How prompts are routed: as single tokens if nothing is said.
+    Prefill getPrefillRouting() {
+      return getPrefill().value_or(static_cast<Prefill>(getCausal()));
+    }
+    /// Whether a tested value decides about some token.
+    bool usesThreshold();
+    /// Whether prompts or single tokens are routed so.
+    bool routesBy(Causal causal) {
+      return getCausal() == causal ||
+             getPrefill() == static_cast<Prefill>(causal);
+    }
+    /// The scores that the gate reads.
     ::mlir::Value getGatedBy() {
       return getGateScores() ? getGateScores() : getScores();
     }

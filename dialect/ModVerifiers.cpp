@@ -153,12 +153,14 @@ LogicalResult RoutedOp::verify() {
       !ShapedType::isDynamic(tokens) && count.getInt() > tokens)
     return emitOpError("capacity of ")
            << count.getInt() << " exceeds the " << tokens << " tokens";
-  if (getCausal() == Causal::always && getThreshold() &&
-      getSelection() != Selection::token_choice)
+  if (getThreshold() && !usesThreshold())
     return emitOpError("has a threshold that nothing is compared with");
-  if ((getCausal() == Causal::predictor) != bool(getLogits()))
-    return emitOpError("takes the predictor's logits if and only if it is "
-                       "causal(predictor)");
+  if (routesBy(Causal::predictor) != bool(getLogits()))
+    return emitOpError("takes the predictor's logits if and only if the "
+                       "predictor routes");
+  if (getSelection() == Selection::causal && getPrefill() == Prefill::top_k)
+    return emitOpError("routes prompts by top_k, but selects each token by "
+                       "itself");
   if (getLogits() &&
       failed(verifySameTokens(*this, "logits", getLogits(), getX())))
     return failure();

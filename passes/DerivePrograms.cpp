@@ -391,22 +391,18 @@ void ProgramCloner::startRegion(Block &region, Block &body) {
                   .getResult());
 }
 
+/// Says how the tokens of this program are routed, which of them prompts are.
 LogicalResult ProgramCloner::finishRouted(RoutedOp routed) {
-  if (std::optional<Causal> routing = settings.routing) {
-    if (*routing == Causal::predictor && !routed.getLogits())
-      return routed.emitOpError(
-          "has no predictor: decode-routing=predictor needs one");
-    routed.setCausal(*routing);
-    if (*routing != Causal::predictor)
-      routed.getLogitsMutable().clear();
-  }
-  if (isCausal()) {
+  Prefill prefill = routed.getPrefillRouting();
+  bool isPrompt = kind == Program::prefill;
+  routed.removePrefillAttr();
+  if (isPrompt && prefill != Prefill::top_k)
+    routed.setCausal(static_cast<Causal>(prefill));
+  if (isCausal() && !(isPrompt && prefill == Prefill::top_k)) {
     routed.setSelection(Selection::causal);
     dropSoftmax(routed);
   }
-  if (routed.getCausal() == Causal::always &&
-      routed.getSelection() != Selection::token_choice)
-    routed.removeThresholdAttr();
+  dropUnusedClauses(routed);
   return success();
 }
 
@@ -522,9 +518,9 @@ void DeriveProgramsPass::runOnOperation() {
   FailureOr<func::FuncOp> model = getForward(getOperation());
   if (failed(model) || failed(checkModel(*model)))
     return signalPassFailure();
-  FailureOr<ProgramSettings> settings =
-      ProgramSettings::get(*model, decodeRouting, kvDtype, kvTokens, batch);
-  if (failed(settings))
+  FailureOr<ProgramSettings> settings = ProgramSettings::get(
+      *model, decodeRouting, prefillRouting, kvDtype, kvTokens, batch);
+  if (failed(settings) || failed(settings->settleRouting(*model)))
     return signalPassFailure();
   OpBuilder builder(&getContext());
   SmallVector<Program> programs = {Program::forward, Program::prefill,

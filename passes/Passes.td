@@ -69,7 +69,7 @@ def DeriveProgramsPass : Pass<"mod-derive-programs", "::mlir::ModuleOp"> {
     | program | tokens | attention | routing |
     |---|---|---|---|
     | `@forward` | `tensor<1x?x...>`, up to `%count` | over caches of its own | as written |
-    | `@prefill` | `tensor<1x?x...>`, up to `%count` | over the session's caches | causal |
+    | `@prefill` | `tensor<1x?x...>`, up to `%count` | over the session's caches | causal, or as `prefill = ...` says |
     | `@decode` | `tensor<1x1x...>` | over the session's caches | causal |
     | `@decode_batch` | `tensor<1x?x...>`, up to `%count` | over the caches of each token's sequence | causal |
 
@@ -79,7 +79,10 @@ def DeriveProgramsPass : Pass<"mod-derive-programs", "::mlir::ModuleOp"> {
     itself (the final norm and the head).
 
     `decode-routing` overrides the causal clause of every routed block:
-    `predictor`, `router` or `always`. `kv-dtype` is what caches hold (`f32` or
+    `predictor`, `router` or `always`; `prefill-routing` what it says of
+    prompts, also `top_k`. Without such a clause both are alike, and `@prefill`
+    gives what `@decode` gives token by token. The attribute `mod.routing` of
+    the module has both of each block. `kv-dtype` is what caches hold (`f32` or
     `bf16`), in `@forward` too, where this is not what is computed. `kv-tokens`
     is how many tokens a session's cache holds in a routed block: how many a
     causal predicate chooses is not known before. A token that finds the cache
@@ -116,6 +119,8 @@ def DeriveProgramsPass : Pass<"mod-derive-programs", "::mlir::ModuleOp"> {
     Option<"decodeRouting", "decode-routing", "std::string", "\"\"",
            "causal predicate of every routed block: predictor, router or "
            "always; empty: as written">,
+    Option<"prefillRouting", "prefill-routing", "std::string", "\"\"",
+           "the same of prompts, or top_k; empty: as written">,
     Option<"kvDtype", "kv-dtype", "std::string", "\"\"",
            "what caches hold: f32 or bf16; empty: what is computed">,
     Option<"kvTokens", "kv-tokens", "int64_t", "0",

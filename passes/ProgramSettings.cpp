@@ -1,10 +1,13 @@
 //===- ProgramSettings.cpp - What programs are to be like -------*- C++ -*-===//
 //
-// Refuses options that are no such thing and those that do not go together.
+// Refuses options that are no such thing and those that do not go together, and
+// makes routed blocks say what the others ask for.
 //
 //===----------------------------------------------------------------------===//
 
 #include "passes/ProgramSettings.h"
+#include "mlir/IR/Remarks.h"
+#include "passes/Model.h"
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -17,6 +20,16 @@ static FailureOr<std::optional<Causal>> parseRouting(func::FuncOp model,
     return model.emitOpError("decode-routing '")
            << text << "' is not predictor, router or always";
   return causal;
+}
+
+/// The clause for prompts that an option asks for; failure where it is none.
+static FailureOr<std::optional<Prefill>> parsePrefill(func::FuncOp model,
+                                                      StringRef text) {
+  std::optional<Prefill> prefill = symbolizePrefill(text);
+  if (!text.empty() && !prefill)
+    return model.emitOpError("prefill-routing '")
+           << text << "' is not top_k, predictor, router or always";
+  return prefill;
 }
 
 /// The type of a session's caches that an option asks for, null where it asks
@@ -33,8 +46,10 @@ static FailureOr<Type> parseCacheType(func::FuncOp model, StringRef text) {
 }
 
 /// A bypass sees the tokens that are not selected, but not those that find a
-/// cache full. All tokens have keys where a block attends to all.
-static LogicalResult checkKVTokens(func::FuncOp model, int64_t kvTokens) {
+/// cache full. All tokens have keys where a block attends to all. Top-k may
+/// choose whom the predicate does not, so that nothing tells who found no room.
+static LogicalResult checkKVTokens(func::FuncOp model, int64_t kvTokens,
+                                   std::optional<Prefill> prefill) {
   if (kvTokens < 0)
     return model.emitOpError("kv-tokens ") << kvTokens << " is negative";
   if (kvTokens == 0)
@@ -44,6 +59,10 @@ static LogicalResult checkKVTokens(func::FuncOp model, int64_t kvTokens) {
     auto attention = dyn_cast<AttentionOp>(op);
     if (routed && !routed.getBypass().empty())
       routed.emitOpError("has a bypass, expected none with kv-tokens");
+    else if (routed &&
+             prefill.value_or(routed.getPrefillRouting()) == Prefill::top_k)
+      routed.emitOpError("routes prompts by top_k, expected a causal predicate "
+                         "with kv-tokens");
     else if (attention && attention.getPositions())
       attention.emitOpError("sees all tokens, expected those of the block with "
                             "kv-tokens");
@@ -65,13 +84,68 @@ static LogicalResult checkBatch(func::FuncOp model, int64_t batch,
 }
 
 FailureOr<ProgramSettings>
-ProgramSettings::get(func::FuncOp model, StringRef routing, StringRef kvDtype,
-                     int64_t kvTokens, int64_t batch) {
+ProgramSettings::get(func::FuncOp model, StringRef routing, StringRef prefill,
+                     StringRef kvDtype, int64_t kvTokens, int64_t batch) {
   auto causal = parseRouting(model, routing);
+  auto ofPrompts = parsePrefill(model, prefill);
   auto cacheType = parseCacheType(model, kvDtype);
-  if (failed(causal) || failed(cacheType) ||
-      failed(checkKVTokens(model, kvTokens)) ||
+  if (failed(causal) || failed(ofPrompts) || failed(cacheType) ||
+      failed(checkKVTokens(model, kvTokens, *ofPrompts)) ||
       failed(checkBatch(model, batch, kvTokens)))
     return failure();
-  return ProgramSettings{*causal, *cacheType, kvTokens, batch};
+  return ProgramSettings{*causal, *ofPrompts, *cacheType, kvTokens, batch};
+}
+
+void mod::dropUnusedClauses(RoutedOp routed) {
+  if (!routed.routesBy(Causal::predictor))
+    routed.getLogitsMutable().clear();
+  if (!routed.usesThreshold())
+    routed.removeThresholdAttr();
+}
+
+/// Makes a routed block say what options ask for.
+static LogicalResult overrideRouting(RoutedOp routed,
+                                     const ProgramSettings &settings) {
+  auto check = [&](bool isPredicted, StringRef option) -> LogicalResult {
+    if (!isPredicted || routed.getLogits())
+      return success();
+    return routed.emitOpError("has no predictor: ")
+           << option << "=predictor needs one";
+  };
+  if (failed(check(settings.routing == Causal::predictor, "decode-routing")) ||
+      failed(check(settings.prefill == Prefill::predictor, "prefill-routing")))
+    return failure();
+  if (settings.prefill == Prefill::top_k &&
+      routed.getSelection() == Selection::causal)
+    return routed.emitOpError("selects each token by itself: expected no "
+                              "prefill-routing=top_k");
+  if (settings.routing)
+    routed.setCausal(*settings.routing);
+  if (settings.prefill)
+    routed.setPrefill(*settings.prefill);
+  dropUnusedClauses(routed);
+  return success();
+}
+
+/// How each routed block routes prompts, and single tokens.
+LogicalResult ProgramSettings::settleRouting(func::FuncOp model) const {
+  Builder builder(model.getContext());
+  SmallVector<Attribute> all;
+  for (RoutedOp routed : getRoutedOps(model)) {
+    if (failed(overrideRouting(routed, *this)))
+      return failure();
+    StringRef prefill = stringifyPrefill(routed.getPrefillRouting());
+    StringRef decode = stringifyCausal(routed.getCausal());
+    all.push_back(builder.getStrArrayAttr({prefill, decode}));
+    if (prefill == decode)
+      continue;
+    remark::analysis(routed.getLoc(), remark::RemarkOpts::name("PrefillRouting")
+                                          .category("mod-derive-programs")
+                                          .function(model.getName()))
+        << remark::metric("prefill", prefill)
+        << remark::metric("decode", decode)
+        << remark::reason("prompts are routed otherwise than single tokens");
+  }
+  model->getParentOp()->setAttr("mod.routing", builder.getArrayAttr(all));
+  return success();
 }

@@ -12,6 +12,7 @@
 #include "runtime/text/Text.h"
 
 #include <algorithm>
+#include <cstring>
 #include <mutex>
 
 namespace modrt {
@@ -22,6 +23,16 @@ inline int64_t kvTokens(const modrt_model &model, const modrt_block &block) {
   for (int64_t i = 0; i < block.num_caches; ++i)
     tokens = std::min(tokens, model.caches[block.first_cache + i].length);
   return tokens;
+}
+
+/// Whether prompts are routed as the same tokens one by one.
+inline bool prefillsAsDecode(const modrt_block &block) {
+  return !block.prefill || std::strcmp(block.prefill, block.decode) == 0;
+}
+inline bool prefillsAsDecode(const modrt_model &model) {
+  return std::all_of(
+      model.blocks, model.blocks + model.num_blocks,
+      [](const modrt_block &block) { return prefillsAsDecode(block); });
 }
 
 } // namespace modrt

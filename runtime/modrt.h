@@ -121,6 +121,11 @@ typedef struct modrt_block {
   int64_t cache_row_bytes; /* keys and values of one token */
   int64_t first_cache;     /* index of the block's first cache in lengths */
   int64_t num_caches;
+  /* How prompts and single tokens are routed: "router", "predictor", "always",
+   * of prompts also "top_k", among the tokens of one call. NULL in blocks[0].
+   */
+  const char *prefill;
+  const char *decode;
 } modrt_block;
 
 /* One KV cache: keys and values of at most `length` tokens. Where that is less
@@ -263,10 +268,11 @@ modrt_status modrt_batch_open(modrt_instance *instance,
  * count: 1..context. logits: [count][vocab]. */
 modrt_status modrt_forward(modrt_session *session, const int32_t *tokens,
                            int64_t count, float *logits);
-/* Appends tokens to the session, routed causally. count: at least 1; with the
- * tokens before them at most context. logits: [count - from][vocab], those of
- * tokens from..count-1; or NULL, where the last row (modrt_logits) is all that
- * is wanted and `from` is not used. */
+/* Appends tokens to the session, routed as blocks say of prompts: causally, so
+ * that single tokens would give the same, or by top-k. count: at least 1; with
+ * the tokens before them at most context. logits: [count - from][vocab], those
+ * of tokens from..count-1; or NULL, where the last row (modrt_logits) is all
+ * that is wanted and `from` is not used. */
 modrt_status modrt_prefill(modrt_session *session, const int32_t *tokens,
                            int64_t count, int64_t from, float *logits);
 /* Appends one token; its logits are modrt_logits. */
@@ -366,7 +372,7 @@ int modrt_main(const modrt_model *model, int argc, char **argv);
 } /* extern "C" */
 
 static_assert(sizeof(modrt_call) == 120, "modrt_call is part of the ABI");
-static_assert(sizeof(modrt_block) == 72, "modrt_block is part of the ABI");
+static_assert(sizeof(modrt_block) == 88, "modrt_block is part of the ABI");
 static_assert(sizeof(modrt_cache) == 24, "modrt_cache is part of the ABI");
 static_assert(sizeof(modrt_model) == 248, "modrt_model is part of the ABI");
 static_assert(sizeof(modrt_kernel) == 16, "modrt_kernel is part of the ABI");

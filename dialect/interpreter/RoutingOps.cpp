@@ -130,7 +130,8 @@ static LogicalResult evaluateOp(Evaluator &evaluator, ScatterOp op) {
 static std::vector<bool> selectRouted(Evaluator &evaluator, RoutedOp op,
                                       int64_t sequence) {
   bool isCausal = op.getSelection() == Selection::causal;
-  Value values = isCausal && op.getLogits() ? op.getLogits() : op.getScores();
+  bool isPredicted = isCausal && op.getCausal() == Causal::predictor;
+  Value values = isPredicted ? op.getLogits() : op.getScores();
   const InterpreterValue &tested = evaluator.get(values);
   ArrayRef<double> row(tested.getRow(sequence), tested.shape[1]);
   SelectionRule rule;

@@ -119,7 +119,7 @@ def list_options(options):
     said = {"recursions": options.recursions, "pooling": options.pooling, "capacity_rounding": options.rounding, "ties": options.ties, "seed": options.routing_seed,
             "threshold": options.threshold, "comparison": options.comparison, "forced_tokens": options.forced_tokens,
             "eligible_tokens": options.eligible and [int(part) for part in options.eligible.split(",")],
-            "router_input": options.router_input, "scope": options.scope, "kv": options.kv, "skipped": options.skipped and options.skipped.replace("+", " + "),
+            "prefill": options.prefill, "router_input": options.router_input, "scope": options.scope, "kv": options.kv, "skipped": options.skipped and options.skipped.replace("+", " + "),
             "adapter": options.adapter and {"hidden": options.adapter}}
     return {key: value for key, value in said.items() if value is not None}
 
@@ -334,6 +334,7 @@ def parse_arguments():
         "x+g*f (default), g*B, x+g*B, x+attn+g*mlp, 2*x+attn+g*mlp")
     add("--predictor", type=int, default=16, help="hidden width of the causal predictor; 0: none (default 16)")
     add("--decode", choices=["predictor", "router", "always"], help="default: predictor where there is one, else router")
+    add("--prefill", choices=["top_k", "predictor", "router", "always"], help="how prompts are routed; default: as --decode")
     add("--router-bias", action=argparse.BooleanOptionalAction,
         help="a bias on routers, set for the capacity share; default: with --decode router")
     add("--family", choices=sorted(FAMILIES), default="llama", help="whose names and details (default llama)")

@@ -5,7 +5,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/cli/Command.h"
+#include "runtime/cli/Terminal.h"
 
+#include <algorithm>
 #include <cstdio>
 
 using namespace modrt;
@@ -29,6 +31,40 @@ Running::~Running() {
   for (modrt_session *session : sessions)
     modrt_session_close(session);
   modrt_close(instance);
+}
+
+modrt_status modrt::runStepwise(const Running &running, const int32_t *tokens,
+                                int64_t count, float *logits,
+                                Progress *progress) {
+  int64_t vocab = running.model().vocab;
+  if (count > running.model().context)
+    return error(MODRT_INVALID,
+                 "prompt of %lld tokens exceeds the context of %lld",
+                 static_cast<long long>(count),
+                 static_cast<long long>(running.model().context));
+  MODRT_TRY(checkTokens(running.model(), tokens, count));
+  for (int64_t i = 0; i < count; ++i) {
+    MODRT_TRY(modrt_decode(running.session(), tokens[i]));
+    std::copy_n(modrt_logits(running.session()), vocab, logits + i * vocab);
+    if (progress)
+      progress->update(i + 1);
+  }
+  return ok();
+}
+
+modrt_status modrt::runCausally(const Running &running, const int32_t *tokens,
+                                int64_t count, float *logits) {
+  if (count < 1 || prefillsAsDecode(running.model()))
+    return modrt_prefill(running.session(), tokens, count, 0, logits);
+  return runStepwise(running, tokens, count, logits);
+}
+
+void modrt::printPrefillRouting(const modrt_model &model) {
+  for (int64_t i = 1; i < model.num_blocks; ++i)
+    if (!prefillsAsDecode(model.blocks[i]))
+      fprintf(stderr, "layer %lld: prompt routed by %s, then by %s\n",
+              static_cast<long long>(model.blocks[i].layer),
+              model.blocks[i].prefill, model.blocks[i].decode);
 }
 
 modrt_status Running::open(const modrt_model *model, const Place &place,

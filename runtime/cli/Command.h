@@ -12,6 +12,8 @@
 
 namespace modrt {
 
+class Progress;
+
 /// Each returns the exit code.
 int generate(const Invocation &invocation);
 int score(const Invocation &invocation);
@@ -43,6 +45,20 @@ struct Running {
   const modrt_model &model() const { return instance->model; }
   ThreadPool &pool() const { return session()->pool(); }
 };
+
+/// Appends tokens, routed as each by itself: as a prompt, or one by one where
+/// prompts are routed otherwise. logits: [count][vocab].
+modrt_status runCausally(const Running &running, const int32_t *tokens,
+                         int64_t count, float *logits);
+
+/// The same, one by one in any case.
+modrt_status runStepwise(const Running &running, const int32_t *tokens,
+                         int64_t count, float *logits,
+                         Progress *progress = nullptr);
+
+/// Tells on stderr which blocks route prompts so that the same tokens one by
+/// one would give something else.
+void printPrefillRouting(const modrt_model &model);
 
 /// The ids of a text, by the model's tokenizer.
 modrt_status tokenize(const modrt_instance *instance, const std::string &text,

@@ -223,7 +223,9 @@ int modrt::generate(const Invocation &invocation) {
   if (options.json)
     printJson(generation);
   printBypassed(generation);
-  if (options.verbose || isTerminal(STDERR_FILENO))
+  if (options.verbose || isTerminal(STDERR_FILENO)) {
+    printPrefillRouting(*invocation.model);
     printSpeed(generation);
+  }
   return wasInterrupted() ? Signalled + wasInterrupted() : Success;
 }

@@ -206,7 +206,9 @@ int modrt::generateBatch(const Invocation &invocation,
     return failure(invocation, status);
   if (options.json)
     printJson(texts);
-  if (options.verbose || isTerminal(STDERR_FILENO))
+  if (options.verbose || isTerminal(STDERR_FILENO)) {
+    printPrefillRouting(*invocation.model);
     printSpeed(texts);
+  }
   return wasInterrupted() ? Signalled + wasInterrupted() : Success;
 }

@@ -35,8 +35,11 @@ static void addBlocks(Json &json, const modrt_model &model) {
         .member("flops_per_pair", block.flops_per_pair)
         .member("flops_per_key", block.flops_per_key)
         .member("weight_bytes", block.weight_bytes)
-        .member("cache_row_bytes", block.cache_row_bytes)
-        .end();
+        .member("cache_row_bytes", block.cache_row_bytes);
+    if (block.prefill)
+      json.member("prefill", std::string(block.prefill))
+          .member("decode", std::string(block.decode));
+    json.end();
   }
   json.end();
 }
@@ -89,16 +92,20 @@ static void printJson(const modrt_model &model) {
 }
 
 static void printBlocks(const modrt_model &model) {
-  printf("\nlayer    FLOPs/token   FLOPs/pair     weights   KV/token\n");
+  printf(
+      "\nlayer    FLOPs/token   FLOPs/pair     weights   KV/token   prompts by"
+      "      then by\n");
   for (int64_t i = 0; i < model.num_blocks; ++i) {
     const modrt_block &block = model.blocks[i];
     std::string layer =
         block.layer < 0 ? "others" : std::to_string(block.layer);
-    printf("%-8s %11lld %12lld %11s %10s\n", layer.c_str(),
+    printf("%-8s %11lld %12lld %11s %10s %12s %12s\n", layer.c_str(),
            static_cast<long long>(block.flops_per_token),
-           static_cast<long long>(block.flops_per_pair),
+           static_cast<long long>(block.flops_per_pair + block.flops_per_key),
            formatBytes(block.weight_bytes).c_str(),
-           formatBytes(block.cache_row_bytes).c_str());
+           formatBytes(block.cache_row_bytes).c_str(),
+           block.prefill ? block.prefill : "-",
+           block.decode ? block.decode : "-");
   }
   printf("%-8s %11lld %12s %11s\n", "logits",
          static_cast<long long>(model.logits_flops), "-",

@@ -22,7 +22,6 @@ struct Options {
 
   Syntax syntax();
   std::optional<std::string> check() const;
-  bool isCausal() const { return stepwise || routing == "causal"; }
 };
 
 } // namespace
@@ -35,8 +34,9 @@ Syntax Options::syntax() {
        text("--tokens-file", "FILE", tokensFile,
             "read ids between spaces from a file"),
        text("--out", "FILE", out, "where to write them"),
-       choice("--routing", routing, {"top_k", "causal"},
-              "top_k, as trained, or causal (default: top_k)"),
+       choice("--routing", routing, {"top_k", "causal", "prefill"},
+              "top_k, as trained, causal, each token by itself, or prefill, as "
+              "prompts are (default: top_k)"),
        flag("--stepwise", stepwise,
             "one token at a time, as text is generated; causal"),
        threadsOption(place.threads), deviceOption(place.device)}};
@@ -47,28 +47,9 @@ std::optional<std::string> Options::check() const {
     return "logits needs one of --tokens and --tokens-file";
   if (!out)
     return "logits needs --out";
-  if (stepwise && routing == "top_k")
-    return "--stepwise is causal and does not go with --routing=top_k";
+  if (stepwise && routing && routing != "causal")
+    return "--stepwise is causal and does not go with --routing=" + *routing;
   return std::nullopt;
-}
-
-static modrt_status runStepwise(const Running &running,
-                                const std::vector<int32_t> &tokens,
-                                float *logits) {
-  int64_t vocab = running.model().vocab, count = tokens.size();
-  if (count > running.model().context)
-    return error(MODRT_INVALID,
-                 "prompt of %lld tokens exceeds the context of %lld",
-                 static_cast<long long>(count),
-                 static_cast<long long>(running.model().context));
-  MODRT_TRY(checkTokens(running.model(), tokens.data(), count));
-  Progress progress("decoding", count);
-  for (int64_t i = 0; i < count; ++i) {
-    MODRT_TRY(modrt_decode(running.session(), tokens[i]));
-    std::copy_n(modrt_logits(running.session()), vocab, logits + i * vocab);
-    progress.update(i + 1);
-  }
-  return ok();
 }
 
 static modrt_status compute(const Options &options, const Running &running,
@@ -77,9 +58,14 @@ static modrt_status compute(const Options &options, const Running &running,
   // What is refused below needs no memory.
   int64_t used = std::min(count, running.model().context);
   MODRT_TRY(rows.reserve(used * vocab * sizeof(float), "logits"));
-  if (options.stepwise && count > 0)
-    return runStepwise(running, tokens, rows.as<float>());
-  if (options.isCausal())
+  if (options.stepwise && count > 0) {
+    Progress progress("decoding", count);
+    return runStepwise(running, tokens.data(), count, rows.as<float>(),
+                       &progress);
+  }
+  if (options.routing == "causal")
+    return runCausally(running, tokens.data(), count, rows.as<float>());
+  if (options.routing == "prefill")
     return modrt_prefill(running.session(), tokens.data(), count, 0,
                          rows.as<float>());
   return modrt_forward(running.session(), tokens.data(), count,

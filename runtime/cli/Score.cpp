@@ -116,8 +116,7 @@ void Scoring::compareRouting(int64_t count) {
 
 modrt_status Scoring::runCausal(const int32_t *window, int64_t count) {
   modrt_session_reset(running.session());
-  MODRT_TRY(
-      modrt_prefill(running.session(), window, count, 0, logits.as<float>()));
+  MODRT_TRY(runCausally(running, window, count, logits.as<float>()));
   for (size_t layer = 0; layer < layers.size(); ++layer) {
     const float *tookPart =
         running.session()->traceRow(layer, MODRT_TRACE_TOOK_PART);

@@ -52,7 +52,7 @@ struct Tracing {
 private:
   modrt_status readTokens();
   void readForward();
-  void readPrefill();
+  void readCausal();
   void compare();
   modrt_status addTexts(Json &json) const;
   void addLayer(Json &json, size_t index) const;
@@ -126,7 +126,7 @@ void Tracing::readForward() {
         {}};
 }
 
-void Tracing::readPrefill() {
+void Tracing::readCausal() {
   size_t count = tokens.size();
   for (size_t i = 0; i < layers.size(); ++i) {
     layers[i].scores.assign(running.session()->traceRow(i, MODRT_TRACE_SCORE),
@@ -178,9 +178,8 @@ modrt_status Tracing::run(const modrt_model *model) {
                           logits.as<float>()));
   readForward();
   if (options.isCausal()) {
-    MODRT_TRY(
-        modrt_prefill(running.session(), tokens.data(), count, 0, nullptr));
-    readPrefill();
+    MODRT_TRY(runCausally(running, tokens.data(), count, logits.as<float>()));
+    readCausal();
   }
   compare();
   return ok();

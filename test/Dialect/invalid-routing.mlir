@@ -127,7 +127,7 @@ func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
 // -----
 
 func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
-  // expected-error @below {{takes the predictor's logits if and only if it is causal(predictor)}}
+  // expected-error @below {{takes the predictor's logits if and only if the predictor routes}}
   %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(predictor) {
   ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
     mod.yield %t : tensor<1x?x16xf32>
@@ -138,7 +138,7 @@ func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
 // -----
 
 func.func @routed(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
-  // expected-error @below {{takes the predictor's logits if and only if it is causal(predictor)}}
+  // expected-error @below {{takes the predictor's logits if and only if the predictor routes}}
   %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router, %r) {
   ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
     mod.yield %t : tensor<1x?x16xf32>
@@ -271,6 +271,39 @@ func.func @attention_outside(%x: tensor<1x?x16xf32>, %r: tensor<1x?xf32>, %w: te
     %a = mod.attention %t, %k, %k heads(2) kv_heads(2) : (tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?x16xf32>) -> tensor<1x?x16xf32>
     mod.yield %a : tensor<1x?x16xf32>
   } : tensor<1x?x16xf32>
+  return
+}
+
+// -----
+
+func.func @prefill(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{routes prompts by top_k, but selects each token by itself}}
+  %0 = mod.routed %x by(%r) select(causal, capacity = 0.5) gate(raw) causal(router, prefill = top_k) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @prefill(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{takes the predictor's logits if and only if the predictor routes}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router, prefill = predictor) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @prefill(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  // expected-error @below {{unknown case 'best'}}
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router, prefill = best) {
+  ^bb0(%t: tensor<1x?x16xf32>, %p: tensor<1x?xi32>):
+    mod.yield %t : tensor<1x?x16xf32>
+  } : tensor<1x8x16xf32>
   return
 }
 

@@ -305,8 +305,8 @@ func.func @clauses_of_routed(%x: tensor<?x?x16xf32>, %p: tensor<?x?xi32>, %r: te
   ^bb0(%t: tensor<?x?x16xf32>, %positions: tensor<?x?xi32>):
     mod.yield %t : tensor<?x?x16xf32>
   } : tensor<?x?x16xf32>
-  // CHECK: causal(router, above = 1.000000e+00) {
-  %w = mod.routed %y by(%r) select(causal, capacity = 1.0) gate(none) causal(router, above = 1.0) {
+  // CHECK: causal(router, above = 1.000000e+00, prefill = always) {
+  %w = mod.routed %y by(%r) select(causal, capacity = 1.0) gate(none) causal(router, above = 1.0, prefill = always) {
   ^bb0(%t: tensor<?x?x16xf32>, %positions: tensor<?x?xi32>):
     mod.yield %t : tensor<?x?x16xf32>
   } : tensor<?x?x16xf32>

@@ -11,6 +11,19 @@
 // RUN:   | FileCheck %s --check-prefix=BOTH
 // RUN: not mod-opt %{examples}/adapter-bypass/model.mlir --mod-specialize --mod-derive-programs=kv-tokens=3 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=BYPASS
+// RUN: not mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs=prefill-routing=random 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=PREFILL
+// RUN: not mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs=prefill-routing=predictor 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=PREDICTOR
+// RUN: not mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs="prefill-routing=top_k kv-tokens=3" 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=TOPK
+// RUN: sed s/expert_choice/causal/ %S/Inputs/model.mlir > %t.mlir
+// RUN: not mod-opt %t.mlir --mod-specialize --mod-derive-programs=prefill-routing=top_k 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=ALONE
+// PREFILL: prefill-routing 'random' is not top_k, predictor, router or always
+// PREDICTOR: has no predictor: prefill-routing=predictor needs one
+// TOPK: routes prompts by top_k, expected a causal predicate with kv-tokens
+// ALONE: selects each token by itself: expected no prefill-routing=top_k
 // TOKENS: kv-tokens -1 is negative
 // DTYPE: kv-dtype 'f16' is not f32 or bf16
 // BATCH: batch 0 is not positive

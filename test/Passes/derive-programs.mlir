@@ -248,6 +248,55 @@ module attributes {mod.model = {context = 8 : i64}} {
 
 // -----
 
+// Prompts may be routed otherwise than what follows: by top-k, or by another
+// predicate; an option says so of all blocks.
+
+// RUN: mod-opt %s --mod-specialize --mod-derive-programs --split-input-file \
+// RUN:   --remarks-filter=mod-derive-programs 2>&1 | FileCheck %s --check-prefix=PHASES
+// RUN: mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs=prefill-routing=top_k \
+// RUN:   | FileCheck %s --check-prefix=OPTION
+
+// PHASES-DAG: [Analysis] PrefillRouting{{.*}} Reason="prompts are routed otherwise than single tokens", decode=always, prefill=top_k
+// PHASES-DAG: decode=router, prefill=predictor
+// PHASES: mod.routing = {{\[}}["top_k", "always"], ["predictor", "router"]]
+// PHASES-LABEL: func.func @forward({{.*}}!mod.trace<2x4>
+// PHASES: select(expert_choice, capacity = 5.000000e-01) gate(softmax_topk) causal(always) {
+// PHASES: select(expert_choice, capacity = 2) gate(none) causal(router, above = 5.000000e-01) {
+// PHASES-LABEL: func.func @prefill(
+// PHASES: select(expert_choice, capacity = 5.000000e-01) gate(softmax_topk) causal(always) {
+// PHASES: select(causal, capacity = 2) gate(none) causal(predictor, %{{.*}}, above = 5.000000e-01) {
+// PHASES-LABEL: func.func @decode(
+// PHASES: select(causal, capacity = 5.000000e-01) gate(none) causal(always) {
+// PHASES: select(causal, capacity = 2) gate(none) causal(router, above = 5.000000e-01) {
+
+// OPTION: mod.routing = {{\[}}["top_k", "router"]]
+// OPTION-LABEL: func.func @prefill(
+// OPTION: select(expert_choice, capacity = 5.000000e-01) gate(raw) causal(router) {
+// OPTION-LABEL: func.func @decode(
+// OPTION: select(causal, capacity = 5.000000e-01) gate(raw) causal(router) {
+
+module attributes {mod.model = {context = 4 : i64}} {
+  func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x2xf32> {
+    %table = arith.constant dense<[[1.0, 0.0], [0.0, 2.0]]> : tensor<2x2xf32>
+    %w = arith.constant dense<[[0.5, 0.25]]> : tensor<1x2xf32>
+    %v = arith.constant dense<[[0.5, -0.25]]> : tensor<1x2xf32>
+    %x = mod.embedding %tokens, %table : (tensor<?x?xi32>, tensor<2x2xf32>) -> tensor<?x?x2xf32>
+    %r = mod.router %x, %w : (tensor<?x?x2xf32>, tensor<1x2xf32>) -> tensor<?x?xf32>
+    %l = mod.router %x, %v : (tensor<?x?x2xf32>, tensor<1x2xf32>) -> tensor<?x?xf32>
+    %y = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(softmax_topk) causal(always, prefill = top_k) {
+    ^bb0(%t: tensor<?x?x2xf32>, %positions: tensor<?x?xi32>):
+      mod.yield %t : tensor<?x?x2xf32>
+    } : tensor<?x?x2xf32>
+    %z = mod.routed %y by(%r) select(expert_choice, capacity = 2) gate(none) causal(router, %l, above = 0.5, prefill = predictor) {
+    ^bb0(%t: tensor<?x?x2xf32>, %positions: tensor<?x?xi32>):
+      mod.yield %t : tensor<?x?x2xf32>
+    } : tensor<?x?x2xf32>
+    return %z : tensor<?x?x2xf32>
+  }
+}
+
+// -----
+
 // A window goes with the attention; what it has passed stays in the cache.
 
 // RUN: mod-opt %s --mod-specialize --mod-derive-programs --split-input-file \

@@ -78,7 +78,8 @@ class Routing:
         self.shares_keys = mod.get("kv") == "shared"  # of the first step, which all tokens go through
         self.forced, self.eligible = mod.get("forced_tokens", 0), mod.get("eligible_tokens")
         self.pooling = mod.get("pooling", "mean")
-        self.prompt = None  # tokens that decide for a sequence; None: all
+        # Tokens that decide for a sequence (None: all), or that are routed as a prompt (None: none).
+        self.prompt = None
         weight = tensors[f"{prefix}router{part}.weight"]
         bias = tensors.get(f"{prefix}router{part}.bias", np.zeros(len(weight)))
         # Of two outputs, how far the first is above the second.
@@ -88,6 +89,7 @@ class Routing:
         self.adapter = read_mlp(tensors, prefix + "adapter", mod.get("adapter"))
         default = "predictor" if self.predictor else "router"
         self.causal = mod.get("decode", default)
+        self.prefill = mod.get("prefill", self.causal)
         self.set_threshold(mod, context)
         self.read = lambda x: x  # what the router and the predictor read
         self.nearest = math.inf
@@ -125,15 +127,22 @@ class Routing:
     def gate(self, x, chosen, routing):
         """The weights g of the chosen tokens among all of `x`."""
         r = self.score(x)
-        if not self.gate_kind.startswith("softmax"):
-            a = GATES[self.gate_kind](r[chosen])
-        elif routing == "causal":
-            a = np.ones(len(chosen))  # each token is alone
-        elif self.gate_kind == "softmax":
-            a = softmax(r)[chosen]
+        if self.gate_kind.startswith("softmax"):
+            a = self.share(r, np.asarray(chosen), routing)
         else:
-            a = softmax(r[chosen])
+            a = GATES[self.gate_kind](r[chosen])
         return self.gate_scale * a + self.gate_bias
+
+    def share(self, r, chosen, routing):
+        """Shares in a softmax of the tokens that are routed together; a token that is routed alone has 1."""
+        end = len(r) if routing == "top_k" else (self.prompt or 0) if self.prefill == "top_k" else 0
+        together = chosen[chosen < end]
+        among = np.arange(end) if self.gate_kind == "softmax" else together
+        shares = np.ones(len(chosen))
+        if len(together):
+            powers = np.exp(r - r[among].max())
+            shares[chosen < end] = powers[together] / powers[among].sum()
+        return shares
 
     def predict(self, x):
         return apply_mlp(self.predictor, self.read(x))[..., 0]
@@ -195,23 +204,39 @@ class Routing:
         if len(gaps):
             self.note(gaps.min(), finite)
 
-    def select_causal(self, x, tokens, positions):
+    def select_causal(self, x, tokens, positions, by=None):
         """Each token by itself, by the sign of what predicts its membership."""
-        if self.causal == "always":
+        by = by or self.causal
+        if by == "always":
             return np.ones(len(x), bool)
-        if self.causal == "predictor":
+        if by == "predictor":
             return self.passes(self.force(self.predict(x), tokens, positions))
         return self.passes(self.order(x, tokens, positions))
 
+    def select_whole(self, x, tokens, positions, among=None):
+        """Among all of these tokens, of a number if some have left."""
+        if self.scheme in ("threshold", "argmax", "sequence"):
+            return self.select_causal(x, tokens, positions)
+        scores = self.order(x, tokens, positions)
+        is_chosen = self.select_top(scores, among or len(scores))
+        return is_chosen & self.passes(scores) if self.scheme == "token_choice" else is_chosen
+
+    def select_prompt(self, x, tokens, positions):
+        if self.prefill == "top_k" and len(x):
+            return self.select_whole(x, tokens, positions)
+        return self.select_causal(x, tokens, positions, self.prefill)
+
     def select(self, x, tokens, positions, routing, among=None):
         """The indices of the tokens that take part, of a number if some have left."""
-        if routing == "causal" or self.scheme in ("threshold", "argmax", "sequence"):
+        if routing == "top_k":
+            is_chosen = self.select_whole(x, tokens, positions, among)
+        elif self.prefill == self.causal:
             is_chosen = self.select_causal(x, tokens, positions)
         else:
-            scores = self.order(x, tokens, positions)
-            is_chosen = self.select_top(scores, among or len(scores))
-            if self.scheme == "token_choice":
-                is_chosen &= self.passes(scores)
+            prompt, rest = slice(0, self.prompt or 0), slice(self.prompt or 0, None)
+            is_chosen = np.concatenate([
+                self.select_prompt(x[prompt], tokens[prompt], positions[prompt]),
+                self.select_causal(x[rest], tokens[rest], positions[rest])])
         chosen = np.flatnonzero(is_chosen)
         if routing == "causal" and self.scope != "mlp":
             chosen = chosen[: self.kv_tokens]
@@ -312,6 +337,10 @@ class Model:
     @property
     def routed(self):
         return {i: layer.routing for i, layer in enumerate(self.layers) if layer.routing}
+
+    @property
+    def routes_prompts_apart(self):
+        return any(routing.prefill != routing.causal for routing in self.routings)
 
     @property
     def margin(self):
@@ -487,7 +516,8 @@ def route(model, layers, x, tokens, positions, routing):
 
 def forward(model, tokens, routing, prompt=None):
     """Logits [tokens, vocab]; `routing` is top_k or causal. The `prompt` first
-    tokens, or all, decide where sequences are routed as one."""
+    tokens, or all, decide where sequences are routed as one; where prompts are
+    routed apart, they are the prompt, or none."""
     for router in model.routings:
         router.prompt = prompt
     x = model.embed(np.asarray(tokens))

@@ -85,6 +85,18 @@ class HandComputed(unittest.TestCase):
             expected = head_of((1 + 3 * (attention[0] + mlp), 1 + 3 * attention[1]))
             np.testing.assert_allclose(logits[1], expected, rtol=1e-14)
 
+    def test_prompts(self):
+        # r = (-3, 3, -3); the largest of a prompt of one is that one.
+        mod = {"routed_layers": [0], "capacity": 1, "decode": "router", "prefill": "top_k", "gate": "softmax"}
+        routing = Model(tiny_config(mod=mod), tiny_tensors()).layers[0].routing
+        x = np.array([[1.0, -1.0], [1.0, 1.0], [1.0, -1.0]])
+        for routing.prompt, expected in [(0, [1]), (1, [0, 1]), (2, [1]), (3, [1])]:
+            chosen = routing.select(x, np.array([1, 0, 1]), np.arange(3), "causal")
+            self.assertEqual(list(chosen), expected)
+        routing.prompt = 2
+        shares = routing.gate(x, np.array([1, 2]), "causal")
+        np.testing.assert_allclose(shares, [1 / (1 + math.exp(-6)), 1])
+
     def test_predictor(self):
         # silu(1) + silu(0) + bias; a logit of zero does not route, and the gate
         # is the router's all the same.

@@ -53,7 +53,9 @@ Value ForwardBuilder::buildRouter(const Twine &name, Value x) {
 Value ForwardBuilder::buildPredictor(const Twine &name, Value x) {
   Location loc = getLoc(name);
   int64_t hidden = *config.routing.predictorHidden;
-  if (config.routing.causal != Causal::predictor) {
+  bool isAsked = config.routing.causal == Causal::predictor ||
+                 config.routing.prefill == Prefill::predictor;
+  if (!isAsked) {
     parameters.declare(loc, name + ".0.weight", {hidden, config.hidden});
     parameters.declare(loc, name + ".0.bias", hidden);
     parameters.declare(loc, name + ".2.weight", {1, hidden});
@@ -103,6 +105,8 @@ ThresholdAttr ForwardBuilder::getThreshold(int64_t layer, int64_t step) {
                               : std::get<double>(capacity));
   }
   bool isTested = routing.causal != Causal::always ||
+                  routing.prefill == Prefill::router ||
+                  routing.prefill == Prefill::predictor ||
                   routing.scheme == Scheme::token_choice;
   if (!isTested || (least == 0 && !routing.passesEqual))
     return {};
@@ -399,7 +403,9 @@ RoutedOp ForwardBuilder::buildStep(int64_t layer, int64_t step, Value x,
       SelectionAttr::get(context, selection), getCapacity(layer, step),
       TiesAttr::get(context, routing.ties), flag(isForced), getBlockGate(),
       flag(replaces(routing.selected)),
-      CausalAttr::get(context, routing.causal), getThreshold(layer, step));
+      CausalAttr::get(context, routing.causal), getThreshold(layer, step),
+      routing.prefill ? PrefillAttr::get(context, *routing.prefill)
+                      : PrefillAttr());
   routed->setAttr("mod.layer", builder.getI64IntegerAttr(layer));
   buildRegion(routed, layer, positions);
   buildBypass(routed, name, positions);

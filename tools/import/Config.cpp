@@ -290,6 +290,27 @@ static void readCausal(ObjectReader &mod, RoutingConfig &routing) {
                         "numbers: expected router or always");
 }
 
+/// How prompts are routed; not said where as single tokens.
+static void readPrefill(ObjectReader &mod, RoutingConfig &routing) {
+  if (!mod.has("prefill"))
+    return;
+  Prefill prefill = *symbolizePrefill(mod.getChoice(
+      "prefill", {"top_k", "predictor", "router", "always"}, "router"));
+  if (routing.scheme == Scheme::sequence || routing.recursions > 1)
+    mod.error("prefill", "does not go with sequences and recursions, whose "
+                         "prompts are routed as 'decode' says");
+  if (prefill == Prefill::predictor && !routing.predictorHidden)
+    mod.error("prefill", "is 'predictor', but there is no predictor");
+  if (prefill == Prefill::predictor && routing.scheme == Scheme::stochastic)
+    mod.error("prefill", "is 'predictor', but 'stochastic' routing is by "
+                         "random numbers: expected top_k, router or always");
+  if (prefill == Prefill::top_k && routing.scheme >= Scheme::threshold)
+    mod.error("prefill", "is 'top_k', but the routing takes each token by "
+                         "itself");
+  if (prefill != static_cast<Prefill>(routing.causal))
+    routing.prefill = prefill;
+}
+
 /// A probability as the logit that has it.
 static double readLogit(ObjectReader &mod, StringRef key) {
   double share = mod.getFinite(key, 0.5);
@@ -456,7 +477,8 @@ static void readRouting(ObjectReader &root, StringRef preset, Config &config) {
                  "skipped",
                  "adapter",
                  "predictor",
-                 "decode"});
+                 "decode",
+                 "prefill"});
   readSelection(mod, config.routing);
   readForced(mod, config, config.routing);
   readGate(mod, config.routing);
@@ -466,6 +488,7 @@ static void readRouting(ObjectReader &root, StringRef preset, Config &config) {
   readCausal(mod, config.routing);
   readSequence(mod, config.routing);
   readRecursions(mod, config.routing);
+  readPrefill(mod, config.routing);
   SmallVector<LayerRange> routed = readRoutedLayers(mod, config.layers);
   readCapacities(mod, config, routed, config.routing);
 }

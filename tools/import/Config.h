@@ -93,6 +93,8 @@ struct RoutingConfig {
   /// The width of the adapters of skipped tokens.
   int64_t adapterHidden = 0;
   Causal causal = Causal::router;
+  /// How prompts are routed, where that differs.
+  std::optional<Prefill> prefill;
   /// The predictors' width; none without predictors.
   std::optional<int64_t> predictorHidden;
 };

@@ -113,6 +113,7 @@ Compilation::Compilation(const CommandLine &line, StringRef program)
   options.context = line.context;
   options.batch = line.batch;
   options.decodeRouting = line.decodeRouting;
+  options.prefillRouting = line.prefillRouting;
   options.kvDtype = line.kvDtype;
   options.kvTokens = line.kvTokens;
   options.dtype = line.dtype;

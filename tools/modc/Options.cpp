@@ -178,6 +178,11 @@ struct Parser {
       "decode-routing",
       cl::desc("Route causally by predictor, router or always"),
       cl::value_desc("HOW"), cl::cat(category)};
+  cl::opt<std::string> prefillRouting{
+      "prefill-routing",
+      cl::desc("Route prompts by top_k, predictor, router or always (default: "
+               "as single tokens)"),
+      cl::value_desc("HOW"), cl::cat(category)};
   cl::opt<std::string> preset{
       "preset",
       cl::desc("What a directory does not say of its routing is as in NAME: "
@@ -221,6 +226,7 @@ bool Parser::read(CommandLine &line) {
   line.verbose = verbose;
   line.timing = timing;
   line.decodeRouting = decodeRouting;
+  line.prefillRouting = prefillRouting;
   line.kvDtype = kvDtype;
   line.preset = preset;
   if (line.model.empty())
@@ -255,6 +261,11 @@ bool Parser::read(CommandLine &line) {
       !parseChoice<StringRef>(
           "decode-routing", decodeRouting, ignored,
           {{"predictor", ""}, {"router", ""}, {"always", ""}}))
+    return false;
+  if (prefillRouting.getNumOccurrences() &&
+      !parseChoice<StringRef>(
+          "prefill-routing", prefillRouting, ignored,
+          {{"top_k", ""}, {"predictor", ""}, {"router", ""}, {"always", ""}}))
     return false;
   if (report.getNumOccurrences() &&
       !parseChoice<ReportKind>("report", report, line.report,

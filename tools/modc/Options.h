@@ -26,7 +26,7 @@ struct CommandLine {
   int64_t context = 0;
   int64_t batch = 1;
   std::string dtype = "f32";
-  std::string decodeRouting;
+  std::string decodeRouting, prefillRouting;
   std::string preset; ///< what a directory does not say of its routing
   std::string kvDtype;
   int64_t kvTokens = 0; ///< 0: a context

@@ -70,11 +70,11 @@ class Checker:
         top_k = self.sessions.run("modrt_forward", index, tokens)
         self.check(top_k, expected["top_k"], f"top_k of {len(tokens)} tokens")
         self.sessions.library.modrt_session_reset(self.sessions[index])
-        prompt = int(self.random.integers(1, len(tokens) + 1))
+        prompt = expected.prompt or int(self.random.integers(1, len(tokens) + 1))
         logits = self.sessions.run("modrt_prefill", index, tokens[:prompt], ctypes.c_int64(0))
-        causal = expected.after(prompt)
-        self.check(logits, causal[:prompt], f"prompt of {prompt} tokens")
-        self.running[index] = [tokens, causal, prompt]
+        rows = expected.after(prompt)
+        self.check(logits, rows[:prompt], f"prompt of {prompt} tokens")
+        self.running[index] = [tokens, rows, prompt]
 
     def step(self):
         """One token more of each session that has one left."""
