@@ -329,7 +329,7 @@ BAD_ROUTING = {
                            "'mod.predictor' is of tokens, but 'sequence' routes all or none of them"),
     "sequence-forced": (mod(routing="sequence", decode="router", predictor=None, forced_tokens=1),
                         "'mod.forced_tokens' is of tokens, but 'sequence' routes all or none of them"),
-    "recursions-one": (mod(recursions=1), "'mod.recursions' must be an integer from 2 to 1024, not 1"),
+    "recursions-one": (mod(recursions=1), "'mod.recursions' must be an integer from 2 to 64, not 1"),
     "recursions-routing": (mod(recursions=2, routing="sequence", decode="router", predictor=None),
                            "'mod.routing' must be by each token's own score where recursions choose among the tokens"),
     "recursions-eligible": (mod(recursions=2, eligible_tokens=[0, 9]),

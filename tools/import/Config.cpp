@@ -360,7 +360,8 @@ static void readSequence(ObjectReader &mod, RoutingConfig &routing) {
 
 /// Repeated layers: what is said of tokens must hold in all steps.
 static void readRecursions(ObjectReader &mod, RoutingConfig &routing) {
-  constexpr int64_t kMaxRecursions = 1 << 10;
+  // Each is built, and named in the capacities of each layer.
+  constexpr int64_t kMaxRecursions = 64;
   if (!mod.has("recursions"))
     return;
   routing.recursions = mod.getInteger("recursions", 2, kMaxRecursions);
