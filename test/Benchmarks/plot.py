@@ -1,6 +1,6 @@
 """Draws the results of bench.py as SVG, with nothing but text."""
 
-WIDTH, BAR, GAP, LEFT, NOTE = 760, 16, 6, 200, 190
+WIDTH, BAR, GAP, LEFT, NOTE = 800, 16, 6, 200, 260
 COLORS = {"MoD": "#0b7285", "dense": "#74b9c4", "PyTorch": "#adb5bd", "kernel": "#0b7285"}
 
 
