@@ -216,18 +216,21 @@ struct Parser {
                        cl::cat(category)};
 
   bool read(CommandLine &line);
+
+private:
+  bool readModel(CommandLine &line);
+  bool readTarget(CommandLine &line);
+  bool readRouting();
+  bool readResult(CommandLine &line);
+
+  bool isGpu = false;
 };
 } // namespace
 
-bool Parser::read(CommandLine &line) {
+/// The model, and how much of it there is.
+bool Parser::readModel(CommandLine &line) {
   line.model = model;
   line.params = params;
-  line.cpu = cpu;
-  line.verbose = verbose;
-  line.timing = timing;
-  line.decodeRouting = decodeRouting;
-  line.prefillRouting = prefillRouting;
-  line.kvDtype = kvDtype;
   line.preset = preset;
   if (line.model.empty())
     return usageError("no MODEL given; see modc --help");
@@ -237,9 +240,13 @@ bool Parser::read(CommandLine &line) {
   if (!line.params.empty() && llvm::sys::fs::is_directory(line.model))
     return usageError("--params is for a .mlir file, but '" + line.model +
                       "' is a directory");
-  if (!checkPreset(line))
-    return false;
-  bool isGpu = false;
+  return checkPreset(line);
+}
+
+/// The machine, and the types of what it computes.
+bool Parser::readTarget(CommandLine &line) {
+  line.cpu = cpu;
+  line.kvDtype = kvDtype;
   StringRef ignored;
   if (!parseChoice<bool>("target", target, isGpu,
                          {{"cpu", false}, {"nvptx", true}}) ||
@@ -253,20 +260,28 @@ bool Parser::read(CommandLine &line) {
     return usageError("--chip is for --target=nvptx");
   if (isGpu && !parseChips(chip, line))
     return false;
-  if (kvDtype.getNumOccurrences() &&
-      !parseChoice<StringRef>("kv-dtype", kvDtype, ignored,
-                              {{"f32", ""}, {"bf16", ""}}))
-    return false;
+  return !kvDtype.getNumOccurrences() ||
+         parseChoice<StringRef>("kv-dtype", kvDtype, ignored,
+                                {{"f32", ""}, {"bf16", ""}});
+}
+
+bool Parser::readRouting() {
+  StringRef ignored;
   if (decodeRouting.getNumOccurrences() &&
       !parseChoice<StringRef>(
           "decode-routing", decodeRouting, ignored,
           {{"predictor", ""}, {"router", ""}, {"always", ""}}))
     return false;
-  if (prefillRouting.getNumOccurrences() &&
-      !parseChoice<StringRef>(
-          "prefill-routing", prefillRouting, ignored,
-          {{"top_k", ""}, {"predictor", ""}, {"router", ""}, {"always", ""}}))
-    return false;
+  return !prefillRouting.getNumOccurrences() ||
+         parseChoice<StringRef>("prefill-routing", prefillRouting, ignored,
+                                {{"top_k", ""},
+                                 {"predictor", ""},
+                                 {"router", ""},
+                                 {"always", ""}});
+}
+
+/// What to make, and where to write it.
+bool Parser::readResult(CommandLine &line) {
   if (report.getNumOccurrences() &&
       !parseChoice<ReportKind>("report", report, line.report,
                                {{"", ReportKind::text},
@@ -288,6 +303,15 @@ bool Parser::read(CommandLine &line) {
   if (line.isText() && line.output == "-")
     line.output.clear();
   return true;
+}
+
+bool Parser::read(CommandLine &line) {
+  line.verbose = verbose;
+  line.timing = timing;
+  line.decodeRouting = decodeRouting;
+  line.prefillRouting = prefillRouting;
+  return readModel(line) && readTarget(line) && readRouting() &&
+         readResult(line);
 }
 
 /// What LLVM's parser found wrong, as one line of ours. Of options without a
