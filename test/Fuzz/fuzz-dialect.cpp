@@ -21,7 +21,9 @@ static std::string print(ModuleOp module) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   FuzzContext context;
-  auto module = parseSourceString<ModuleOp>(toText(data, size), context.get());
+  // MLIR's parser reads the zero behind a text that ends within an op.
+  std::string source = toText(data, size).str();
+  auto module = parseSourceString<ModuleOp>(source, context.get());
   if (!module)
     return 0;
   std::string text = print(*module);
