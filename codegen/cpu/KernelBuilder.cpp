@@ -158,6 +158,15 @@ void KernelBuilder::store(Value value, Value memref, ValueRange indices) {
   memref::StoreOp::create(*this, value, memref, indices);
 }
 
+Value KernelBuilder::loadWord(Value memref, ValueRange indices,
+                              int64_t numbers) {
+  auto type = VectorType::get(numbers, getElementTypeOrSelf(memref));
+  Value loaded = vector::LoadOp::create(*this, type, memref, indices);
+  auto word = VectorType::get(1, getI32Type());
+  Value bits = vector::BitCastOp::create(*this, word, loaded);
+  return broadcast(vector::ExtractOp::create(*this, bits, 0));
+}
+
 Value KernelBuilder::load(Value memref, ArrayRef<Value> indices,
                           Columns columns) {
   VectorType type =

@@ -75,6 +75,9 @@ public:
   Value dim(Value memref, int64_t dim);
   Value load(Value memref, ValueRange indices);
   void store(Value value, Value memref, ValueRange indices);
+  /// `numbers` narrow numbers from there on as one word of 32 bits, in every
+  /// lane.
+  Value loadWord(Value memref, ValueRange indices, int64_t numbers);
   /// Columns of the row of `memref` that the leading `indices` name. Lanes that
   /// the mask excludes are neither touched nor defined to be anything but 0.
   Value load(Value memref, ArrayRef<Value> indices, Columns columns);

@@ -39,12 +39,7 @@ PackedWeight::PackedWeight(KernelBuilder &builder, LinearOp op)
 }
 
 Value LinearMultiplier::loadWord(int64_t i, Value first, int64_t count) {
-  auto type = VectorType::get(count, getElement(op.getInput()));
-  Value numbers = vector::LoadOp::create(
-      b, type, op.getInput(), ValueRange{b.index(0), rows[i], first});
-  auto word = VectorType::get(1, b.getI32Type());
-  Value bits = vector::BitCastOp::create(b, word, numbers);
-  return b.broadcast(vector::ExtractOp::create(b, bits, 0));
+  return b.loadWord(op.getInput(), {b.index(0), rows[i], first}, count);
 }
 
 Value LinearMultiplier::loadPanel(int64_t j, Value step, int64_t count) {

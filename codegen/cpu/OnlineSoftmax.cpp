@@ -138,12 +138,8 @@ private:
 
 /// A pair as one word in every lane.
 Value PanelMultiplier::loadPair(int64_t i, Value step) {
-  auto pair = VectorType::get(2, b.getBF16Type());
-  Value numbers = vector::LoadOp::create(
-      b, pair, rows, ValueRange{b.add(firstRow, i), b.mul(step, 2)});
-  auto word = VectorType::get(1, b.getI32Type());
-  Value bits = vector::BitCastOp::create(b, word, numbers);
-  Value words = b.broadcast(vector::ExtractOp::create(b, bits, 0));
+  Value words =
+      b.loadWord(rows, {b.add(firstRow, i), b.mul(step, 2)}, /*numbers=*/2);
   return vector::BitCastOp::create(
       b, VectorType::get(getVectorNumbers(), b.getBF16Type()), words);
 }

@@ -51,12 +51,17 @@ void StepGraph::launch(Driver::Handle function, unsigned blocksX,
                              stream, arguments, nullptr));
 }
 
-void StepGraph::upload(Driver::Address to, const void *from, size_t bytes) {
-  asked = {isUpload, to, bytes};
+StepGraph::Step *StepGraph::findPinned(size_t bytes) {
   Step *step = find();
   if (step && isCapturing())
     pin(*step, bytes);
-  if (!step || failure)
+  return failure ? nullptr : step;
+}
+
+void StepGraph::upload(Driver::Address to, const void *from, size_t bytes) {
+  asked = {isUpload, to, bytes};
+  Step *step = findPinned(bytes);
+  if (!step)
     return;
   memcpy(step->pinned, from, bytes);
   if (isCapturing())
@@ -65,10 +70,8 @@ void StepGraph::upload(Driver::Address to, const void *from, size_t bytes) {
 
 void StepGraph::download(void *to, Driver::Address from, size_t bytes) {
   asked = {isDownload, from, bytes};
-  Step *step = find();
-  if (step && isCapturing())
-    pin(*step, bytes);
-  if (!step || failure)
+  Step *step = findPinned(bytes);
+  if (!step)
     return;
   step->host = to;
   if (isCapturing())

@@ -52,6 +52,8 @@ private:
   /// The step for what is `asked`; null where that is another, or nothing went
   /// on after a failure.
   Step *find();
+  /// The same with the memory of the host that a copy goes through.
+  Step *findPinned(size_t bytes);
   void pin(Step &step, size_t bytes);
   void instantiate();
   void forget();
