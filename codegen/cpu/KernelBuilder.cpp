@@ -167,6 +167,17 @@ Value KernelBuilder::loadWord(Value memref, ValueRange indices,
   return broadcast(vector::ExtractOp::create(*this, bits, 0));
 }
 
+void KernelBuilder::prefetch(Value memref, ValueRange indices, unsigned level,
+                             bool isWrite) {
+  memref::PrefetchOp::create(*this, memref, indices, isWrite,
+                             /*localityHint=*/4 - level, /*isDataCache=*/true);
+}
+
+int64_t KernelBuilder::getLineSize(Value memref) {
+  constexpr int64_t lineBits = 64 * 8;
+  return lineBits / getElementTypeOrSelf(memref).getIntOrFloatBitWidth();
+}
+
 Value KernelBuilder::load(Value memref, ArrayRef<Value> indices,
                           Columns columns) {
   VectorType type =

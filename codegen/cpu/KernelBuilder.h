@@ -83,6 +83,12 @@ public:
   Value load(Value memref, ArrayRef<Value> indices, Columns columns);
   void store(Value vector, Value memref, ArrayRef<Value> indices,
              Columns columns);
+  /// Asks for a line to be in the cache of `level`, 1 or 2, before it is read
+  /// or written. It may lie outside of `memref`.
+  void prefetch(Value memref, ValueRange indices, unsigned level = 1,
+                bool isWrite = false);
+  /// Elements of `memref` that a line of the cache holds.
+  static int64_t getLineSize(Value memref);
   /// A buffer on the stack of the task, of f32 by default.
   Value scratch(ArrayRef<int64_t> shape, Type element = {});
 

@@ -55,6 +55,8 @@ private:
   void emitMatrixTiles(Task task);
   void emitMatrixRows(MatrixTiles &tiles, Task task, Value size);
   Part getTile(Value count, Value tiles, Value tile);
+  void prefetchOutputs(int64_t rows, Value firstRow, Value lastRow,
+                       Value panel);
   void emitTile(int64_t rows, Value firstRow, Value lastRow, TilePanels panels);
   void emitResults(Part part, Value stride, TilePanels panels);
   void emitResult(Value row, Value panel, ArrayRef<Value> sums);
@@ -278,21 +280,40 @@ void PackedLinear::emitTiles(Task task, TilePanels panels) {
   Value tiles = b.ceilDiv(count, tileRows);
   // Two tiles that share more rows than one has have half as many each.
   int64_t leastRows = std::min(fewRows + 1, (tileRows + 1) / 2);
+  // All tiles together ask for all of the next panel.
+  Value sharers = b.createOrFold<arith::MaxSIOp>(
+      tiles, b.index(TilePanels::Ahead::kLeastTiles));
+  Value rate = b.ceilDiv(b.index(TilePanels::Ahead::kWhole), sharers);
   b.loop(b.index(0), tiles, 1, [&](Value tile) {
     // Narrow ones gain nothing: their panels are small.
     TilePanels ahead = panels;
     if (getElementTypeOrSelf(op.getInput()).isF32())
-      ahead.quarter = b.min(tile, b.index(3));
+      ahead.ahead = {b.mul(tile, weight.steps), rate};
     Part part = getTile(count, tiles, tile);
     Value firstRow = b.add(task.firstRow, part.first);
     Value lastRow = b.sub(task.endRow, b.index(1));
     b.switchOn(roundUp(part.size, tileRows), getTileSizes(leastRows, tileRows),
                [&](int64_t rows) {
+                 prefetchOutputs(rows, firstRow, lastRow, panels.first);
                  emitTile(rows, firstRow, lastRow,
                           rows == tileRows ? ahead : panels);
                });
     emitResults({firstRow, part.size}, b.index(0), panels);
   });
+}
+
+/// Asks for the places that a tile's outputs go to, which are as many lines as
+/// the tile has sums in registers: the stores would wait for them.
+void PackedLinear::prefetchOutputs(int64_t rows, Value firstRow, Value lastRow,
+                                   Value panel) {
+  int64_t width = op.getGlu() ? this->panel / 2 : this->panel;
+  Value column = b.mul(panel, width);
+  for (int64_t i = 0; i < rows; ++i) {
+    Value row = clauses.getOutputRow(b.min(b.add(firstRow, i), lastRow));
+    for (int64_t j = 0; j < width; j += b.getLineSize(op.getInto()))
+      b.prefetch(op.getInto(), {b.index(0), row, b.add(column, j)},
+                 /*level=*/1, /*isWrite=*/true);
+  }
 }
 
 /// Leaves the sums of a tile in `results`, the rows of each panel together.

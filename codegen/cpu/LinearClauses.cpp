@@ -22,11 +22,15 @@ Value LinearClauses::getInputRow(Value token) {
   return token;
 }
 
+Value LinearClauses::getOutputRow(Value token) {
+  if (Value indices = op.getIndices())
+    return b.toIndex(b.load(indices, {b.index(0), token}));
+  return token;
+}
+
 LinearClauses::Token LinearClauses::loadToken(Value index) {
   Value zero = b.index(0);
-  Token token{index, index};
-  if (Value indices = op.getIndices())
-    token.row = b.toIndex(b.load(indices, {zero, index}));
+  Token token{index, getOutputRow(index)};
   if (Value scales = op.getRowScales())
     token.scale = b.broadcast(b.load(scales, {zero, index}));
   if (Value scores = op.getScores())

@@ -23,6 +23,9 @@ public:
   /// The row of the input that a token is.
   Value getInputRow(Value token);
 
+  /// The row of the output that a token is.
+  Value getOutputRow(Value token);
+
   /// What all outputs of a token share.
   struct Token {
     Value index;

@@ -51,30 +51,48 @@ Value LinearMultiplier::loadPanel(int64_t j, Value step, int64_t count) {
       ValueRange{panel, step, b.index(vector * numbers)});
 }
 
-/// Columns of a line of the cache, and such lines of one step of a panel.
-static std::pair<int64_t, int64_t> getLines(Value panels) {
-  auto type = cast<MemRefType>(panels.getType());
-  int64_t columns = 64 * 8 / type.getElementTypeBitWidth();
-  return {columns, llvm::divideCeil(type.getShape().back(), columns)};
+/// Lines of one step of a panel.
+static int64_t getStepLines(Value panels) {
+  int64_t columns = cast<MemRefType>(panels.getType()).getShape().back();
+  return llvm::divideCeil(columns, KernelBuilder::getLineSize(panels));
 }
 
-/// Steps in which one of four tiles asks for a line.
+/// Steps of an iteration that asks for one line of the next panel.
 static int64_t getStepsOfLine(Value panels) {
-  return std::max<int64_t>(1, 4 / getLines(panels).second);
+  constexpr int64_t most = TilePanels::Ahead::kLeastTiles;
+  return std::max<int64_t>(1, most / getStepLines(panels));
 }
 
-/// Four tiles ask for all of the next panel, each for a quarter.
-void LinearMultiplier::lookAhead(Value step) {
-  if (!panels.quarter)
-    return;
-  auto [columns, lines] = getLines(weight.panels);
-  int64_t quarter = llvm::divideCeil(weight.steps, 4) * lines;
-  Value line = b.add(b.mul(panels.quarter, quarter),
-                     b.div(step, getStepsOfLine(weight.panels)));
-  Value column = b.mul(b.rem(line, b.index(lines)), columns);
-  memref::PrefetchOp::create(
-      b, weight.panels, {b.add(panels.first, 1), b.div(line, lines), column},
-      /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
+void LinearMultiplier::prefetchNextPanel(Value step) {
+  int64_t lines = getStepLines(weight.panels);
+  Value steps = b.add(panels.ahead.first, step);
+  Value line = b.div(b.mul(steps, b.mul(panels.ahead.rate, lines)),
+                     TilePanels::Ahead::kWhole);
+  Value column =
+      b.mul(b.rem(line, b.index(lines)), b.getLineSize(weight.panels));
+  b.prefetch(weight.panels,
+             {b.add(panels.first, 1), b.div(line, lines), column}, /*level=*/2);
+}
+
+/// Panels come from the second level cache or from behind it.
+void LinearMultiplier::prefetchSteps(Value step, int64_t steps) {
+  constexpr int64_t linesAhead = 32;
+  int64_t lines = getStepLines(weight.panels);
+  for (int64_t panel : llvm::seq(panels.count))
+    for (int64_t i : llvm::seq(steps))
+      for (int64_t line : llvm::seq(lines))
+        b.prefetch(weight.panels,
+                   {panels.get(b, panel), b.add(step, i + linesAhead / lines),
+                    b.index(line * b.getLineSize(weight.panels))});
+}
+
+/// Where one row makes memory the limit, the CPU looks ahead far enough by
+/// itself.
+void LinearMultiplier::lookAhead(Value step, int64_t steps) {
+  if (panels.ahead.rate)
+    prefetchNextPanel(step);
+  if (rows.size() > 1)
+    prefetchSteps(step, steps);
 }
 
 Values LinearMultiplier::getInits(RegisterTile tile) {
@@ -82,7 +100,7 @@ Values LinearMultiplier::getInits(RegisterTile tile) {
 }
 
 Values LinearMultiplier::emitSums(RegisterTile tile) {
-  if (panels.quarter)
+  if (panels.ahead.rate)
     tile.unroll = llvm::alignTo(getStepsOfLine(weight.panels), tile.split);
   Values sums = emitProducts(b, tile, b.index(0), b.index(weight.steps),
                              getInits(tile), *this);
@@ -255,7 +273,7 @@ struct NibbleMultiplier : IntegerMultiplier {
 
 private:
   Values emitGroup(RegisterTile tile, Value group, ValueRange sums);
-  void prefetch(Value panel, Value step);
+  void lookAhead(Value step, int64_t steps) override;
 
   /// The group that steps belong to.
   Value group;
@@ -308,15 +326,13 @@ Values NibbleMultiplier::loadA(int64_t i, Value step) {
 /// Asks for weights that come in a while, where one row makes memory take the
 /// time. The CPU looks ahead by itself, but not past as many instructions as
 /// unpacking takes.
-void NibbleMultiplier::prefetch(Value panel, Value step) {
+void NibbleMultiplier::lookAhead(Value step, int64_t steps) {
   constexpr int64_t bytesAhead = 2048;
   if (rows.size() > 1)
     return;
   Value ahead = b.add(step, bytesAhead / (4 * op.getPanel()));
-  memref::PrefetchOp::create(b, weight.panels,
-                             {panel, group, ahead, b.index(0)},
-                             /*isWrite=*/false, /*localityHint=*/3,
-                             /*isDataCache=*/true);
+  for (int64_t panel : llvm::seq(panels.count))
+    b.prefetch(weight.panels, {panels.get(b, panel), group, ahead, b.index(0)});
 }
 
 /// Each four bits as the upper ones of an i16, shifted down with their sign.
@@ -324,8 +340,6 @@ Values NibbleMultiplier::loadB(int64_t j, Value step) {
   auto [panel, vector] = locate(j);
   Value words = b.load(weight.panels, {panel, group, step},
                        Columns{b.index(vector * b.target.getLanes())});
-  if (vector == 0)
-    prefetch(panel, step);
   auto shift = [&](int64_t bits) {
     return arith::ConstantOp::create(
         b, DenseElementsAttr::get(shorts(), int16_t(bits)));

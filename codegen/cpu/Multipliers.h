@@ -30,9 +30,13 @@ struct PackedWeight {
 struct TilePanels {
   Value first, stride;
   int64_t count;
-  /// Which quarter of the panel after the first to ask memory for meanwhile, or
-  /// null.
-  Value quarter = {};
+  /// What to ask memory for meanwhile of the panel after the first: the steps
+  /// before it are there, and with each step of the tile comes `rate / kWhole`
+  /// of one, at most a quarter. Null for nothing.
+  struct Ahead {
+    static constexpr int64_t kWhole = 1 << 16, kLeastTiles = 4;
+    Value first, rate;
+  } ahead = {};
 
   Value get(KernelBuilder &b, int64_t i) const {
     return b.add(first, b.mul(stride, i));
@@ -70,7 +74,7 @@ protected:
   virtual Value toFloat(Value sum) { return sum; }
   /// A sum whose bits are given as f32.
   virtual Value fromBits(Value bits) { return bits; }
-  void lookAhead(Value step) override;
+  void lookAhead(Value step, int64_t steps) override;
 
   /// `count` numbers of row `i` from `first` on as one word in every lane.
   Value loadWord(int64_t i, Value first, int64_t count);
@@ -86,6 +90,10 @@ protected:
   int64_t panelVectors;
   TilePanels panels;
   ArrayRef<Value> rows;
+
+private:
+  void prefetchNextPanel(Value step);
+  void prefetchSteps(Value step, int64_t steps);
 };
 
 /// Registers that hold one operand of one step.

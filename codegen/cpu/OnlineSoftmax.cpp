@@ -176,16 +176,12 @@ Value PanelMultiplier::multiplyAdd(ValueRange x, ValueRange y, Value sum) {
 }
 
 void PanelMultiplier::prefetch(ArrayRef<Value> panel, int64_t j, Value step) {
-  constexpr int64_t lineBytes = 64;
-  int64_t width =
-      getElementTypeOrSelf(panels.getType()).getIntOrFloatBitWidth();
   int64_t number = j * getVectorNumbers();
-  if (number * width / 8 % lineBytes)
+  if (number % b.getLineSize(panels))
     return;
   Values indices(panel);
   indices.append({step, b.index(number)});
-  memref::PrefetchOp::create(b, panels, indices, /*isWrite=*/false,
-                             /*localityHint=*/3, /*isDataCache=*/true);
+  b.prefetch(panels, indices);
 }
 
 //===----------------------------------------------------------------------===//

@@ -69,14 +69,17 @@ func.func @count(%scores: memref<1x?xf32>, %into: memref<1x8xi32>) -> index {
 
 // Of many rows tiles have 4 or 6. The sums of one of 6 rows by 2 vectors are
 // carried in registers; nothing is stored while they grow. In each four steps
-// memory is asked for one step's part of the next panel.
+// memory is asked for one step's part of the next panel, and the second level
+// cache for the four steps that are 32 on; before, for the outputs.
 // CHECK: } else {
 // CHECK: scf.index_switch
 // CHECK-NEXT: case 4 {
 // CHECK: default {
+// CHECK-COUNT-6: memref.prefetch {{.*}}, write, {{.*}} : memref<1x?x64xf32>
 // CHECK: %{{.*}}:12 = scf.for {{.*}} step %c4{{(_[0-9]+)?}} 
 // CHECK-NOT: store
-// CHECK: memref.prefetch
+// CHECK: memref.prefetch {{.*}}locality<2>
+// CHECK-COUNT-4: memref.prefetch {{.*}}locality<3>
 // CHECK-NOT: {{store|prefetch}}
 // CHECK-COUNT-48: vector.fma
 // CHECK-NOT: vector.fma
