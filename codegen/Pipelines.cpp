@@ -82,27 +82,13 @@ static void buildFused(OpPassManager &pm) {
   addCleanup(pm);
 }
 
-/// Whether the CPU has a feature of its widest vectors.
-static bool hasFeature(const PhaseOptions &options, StringRef feature) {
-  return options.vectorBits == 512 &&
-         llvm::is_contained(llvm::split(options.features, ','), feature);
-}
-
-/// Whether it has tiles of all narrow types.
-static bool hasTiles(const PhaseOptions &options) {
-  return llvm::all_of(
-      ArrayRef<StringRef>{"amx-tile", "amx-bf16", "amx-int8"},
-      [&](StringRef feature) { return hasFeature(options, feature); });
-}
-
 static void buildPacked(OpPassManager &pm, const PhaseOptions &options) {
   // After fusion: what is one product has one type.
   QuantizeWeightsPassOptions quantize;
   quantize.dtype = options.dtype;
   quantize.narrowInputs =
-      options.isGpu() || hasTiles(options) ||
-      hasFeature(options,
-                 options.dtype == "bf16" ? "avx512bf16" : "avx512vnni");
+      options.isGpu() || options.tiles ||
+      (options.dtype == "bf16" ? options.bf16Dot : options.byteDot);
   pm.addNestedPass<func::FuncOp>(createQuantizeWeightsPass(quantize));
   // The weights of predictors are packed too, but routing is decided in f32.
   pm.addNestedPass<func::FuncOp>(createExpandPredictorsPass());
@@ -154,9 +140,9 @@ static void buildLowered(OpPassManager &pm, const PhaseOptions &options) {
   LowerKernelsPassOptions kernels;
   kernels.vectorBits = options.vectorBits;
   kernels.level2Bytes = options.level2Bytes;
-  kernels.bf16Dot = hasFeature(options, "avx512bf16");
-  kernels.byteDot = hasFeature(options, "avx512vnni");
-  kernels.tiles = hasTiles(options);
+  kernels.bf16Dot = options.bf16Dot;
+  kernels.byteDot = options.byteDot;
+  kernels.tiles = options.tiles;
   pm.addPass(createLowerKernelsPass(kernels));
   // What is left is elementwise work and copies, much the same in each layer.
   pm.addPass(createOutlineElementwisePass());

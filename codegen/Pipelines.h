@@ -63,6 +63,13 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
       *this, "level2-bytes",
       llvm::cl::desc("second level cache of a core; 0 for what is common"),
       llvm::cl::init(0)};
+  Option<bool> bf16Dot{
+      *this, "bf16-dot",
+      llvm::cl::desc("the CPU multiplies pairs of bf16 faster than f32")};
+  Option<bool> byteDot{*this, "byte-dot",
+                       llvm::cl::desc("the CPU multiplies fours of i8")};
+  Option<bool> tiles{*this, "tiles",
+                     llvm::cl::desc("the CPU multiplies tiles (AMX)")};
   Option<std::string> target{*this, "target",
                              llvm::cl::desc("what the code is for")};
   Option<std::string> features{*this, "features",

@@ -57,7 +57,7 @@ private:
 
 QueryTiling::QueryTiling(CpuTarget target, PanelAttentionOp op) {
   // State of a task: a part of the second level cache, and of a stack.
-  constexpr int64_t blockBytes = 160 * 1024, mostRowsOfAny = 96;
+  constexpr int64_t blockBytes = 256 * 1024, mostRowsOfAny = 96;
   int64_t lanes = target.getLanes();
   auto getRows = [&](Value panels) {
     int64_t vectors = getStaticDim(panels, 3) / lanes;
@@ -213,8 +213,9 @@ static Value getBlockRows(KernelBuilder &b, PanelAttentionOp op,
   return b.min(b.mul(tiles, tiling.valueRows), b.index(tiling.mostRows));
 }
 
-/// Tasks in descending order: the last queries see the most keys, and what
-/// takes longest should start first. Heads that share keys follow each other.
+/// Head by head, whose keys and values stay in the second level cache as far as
+/// they fit, and the last queries first: they see the most keys, so that what
+/// is left for the end is short.
 static void emitQueryBlocks(KernelBuilder &b, PanelAttentionOp op) {
   QueryTiling tiling(b.target, op);
   Value queries = b.dim(op.getQuery(), 1);
@@ -222,10 +223,10 @@ static void emitQueryBlocks(KernelBuilder &b, PanelAttentionOp op) {
   Value one = b.index(1), heads = b.index(op.getHeads());
   Value blocks = b.div(b.sub(b.add(queries, blockRows), one), blockRows);
   b.forall(b.mul(blocks, heads), [&](Value task) {
-    Value block = b.sub(b.sub(blocks, one), b.div(task, heads));
+    Value block = b.sub(b.sub(blocks, one), b.rem(task, blocks));
     Value first = b.mul(block, blockRows);
     Value rows = b.min(blockRows, b.sub(queries, first));
-    QueryBlock(b, op, tiling, b.rem(task, heads), first, rows).emit();
+    QueryBlock(b, op, tiling, b.div(task, blocks), first, rows).emit();
   });
 }
 

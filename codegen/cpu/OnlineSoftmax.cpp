@@ -11,7 +11,6 @@
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
-#include <functional>
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -20,7 +19,7 @@ using namespace mlir::mod;
 static constexpr int64_t pageBytes = 4096;
 
 int64_t OnlineSoftmax::getBlockKeys(PanelAttentionOp op) {
-  return llvm::alignTo(256, getStaticDim(op.getKeys(), 3));
+  return llvm::alignTo(512, getStaticDim(op.getKeys(), 3));
 }
 
 /// Floats between rows of scores: rows a power of two apart would compete for
@@ -113,12 +112,12 @@ struct PanelMultiplier : Multiplier {
   Values loadB(int64_t j, Value step) override;
   Value multiplyAdd(ValueRange x, ValueRange y, Value sum) override;
 
-  /// Asks memory for the line that vector `j` of a step begins, if it does, of
-  /// a panel.
-  void prefetch(ArrayRef<Value> panel, int64_t j, Value step);
+  /// Asks for the same steps of the panel `ahead`, `aheadSteps` later.
+  void lookAhead(Value step, int64_t steps) override;
 
-  /// What to ask memory for with vector `j` of a step.
-  std::function<void(int64_t j, Value step)> ahead = [](int64_t, Value) {};
+  /// The panel to ask memory for meanwhile, and how many steps further on.
+  Values ahead;
+  int64_t aheadSteps = 0;
   /// The step of the panel that goes with the first of the rows.
   Value firstStep = b.index(0);
 
@@ -155,12 +154,10 @@ Values PanelMultiplier::loadA(int64_t i, Value step) {
 }
 
 Values PanelMultiplier::loadB(int64_t j, Value step) {
-  step = b.add(firstStep, step);
-  ahead(j, step);
   auto type = VectorType::get(getVectorNumbers(),
                               getElementTypeOrSelf(panels.getType()));
   Values indices(panel);
-  indices.append({step, b.index(j * getVectorNumbers())});
+  indices.append({b.add(firstStep, step), b.index(j * getVectorNumbers())});
   Value numbers = vector::LoadOp::create(b, type, panels, indices);
   if (hasDot)
     return {numbers};
@@ -175,13 +172,16 @@ Value PanelMultiplier::multiplyAdd(ValueRange x, ValueRange y, Value sum) {
   return sum;
 }
 
-void PanelMultiplier::prefetch(ArrayRef<Value> panel, int64_t j, Value step) {
-  int64_t number = j * getVectorNumbers();
-  if (number % b.getLineSize(panels))
-    return;
-  Values indices(panel);
-  indices.append({step, b.index(number)});
-  b.prefetch(panels, indices);
+void PanelMultiplier::lookAhead(Value step, int64_t steps) {
+  int64_t columns = cast<MemRefType>(panels.getType()).getShape().back();
+  Value first = b.add(b.add(firstStep, step), aheadSteps);
+  for (int64_t i : llvm::seq(steps))
+    for (int64_t column = 0; column < columns;
+         column += b.getLineSize(panels)) {
+      Values indices(ahead);
+      indices.append({b.add(first, i), b.index(column)});
+      b.prefetch(panels, indices);
+    }
 }
 
 //===----------------------------------------------------------------------===//
@@ -241,11 +241,8 @@ void OnlineSoftmax::emitScores(int64_t rows, Value row, Value panel, Value key,
   RegisterTile tile = RegisterTile::get(b.target, rows, keyVectors,
                                         getOperandRegisters(b.target, op));
   PanelMultiplier multiplier(b, queries, row, keys, {keyHead, panel}, together);
-  Value next = b.min(b.add(panel, 1), b.index(getStaticDim(keys, 1) - 1));
-  if (isStreaming)
-    multiplier.ahead = [&](int64_t j, Value step) {
-      multiplier.prefetch({keyHead, next}, j, step);
-    };
+  multiplier.ahead = {
+      keyHead, b.min(b.add(panel, 1), b.index(getStaticDim(keys, 1) - 1))};
   Values products =
       emitProducts(b, tile, b.index(0), b.index(headDim / together),
                    Values(tile.size(), b.splat(0.0)), multiplier);
@@ -309,14 +306,11 @@ void OnlineSoftmax::emitValues(int64_t rows, Value row, Value panel,
   RegisterTile tile = RegisterTile::get(b.target, rows, valueVectors,
                                         getOperandRegisters(b.target, op));
   Value column = b.mul(panel, valueVectors * lanes);
-  int64_t ahead = pageBytes / (4 * valueVectors * lanes);
   PanelMultiplier multiplier(b, weights, row, values, {keyHead, panel},
                              together);
   multiplier.firstStep = b.div(first, together);
-  if (isStreaming)
-    multiplier.ahead = [&](int64_t j, Value step) {
-      multiplier.prefetch({keyHead, panel}, j, b.add(step, ahead));
-    };
+  multiplier.ahead = {keyHead, panel};
+  multiplier.aheadSteps = pageBytes / (4 * valueVectors * lanes);
   Values inits;
   for (int64_t i = 0; i < rows; ++i) {
     Value factor = b.broadcast(b.load(factors, {b.add(row, i)}));

@@ -69,10 +69,6 @@ struct OnlineSoftmax {
   /// Less than any score, and finite: differences of it are no NaN.
   static constexpr double lowest = -1.0e30;
 
-  /// Whether what is read is asked for a page ahead: keys and values that are
-  /// read once come from memory.
-  bool isStreaming = false;
-
   KernelBuilder &b;
   PanelAttentionOp op;
   int64_t headDim, keyVectors, valueVectors, valuePanels;

@@ -43,9 +43,7 @@ KeyRange::KeyRange(KernelBuilder &builder, PanelAttentionOp op, Value keyHead,
     : firstHead(builder.mul(keyHead, op.getHeads() / op.getKvHeads())),
       group(op.getHeads() / op.getKvHeads()),
       softmax(builder, op, keyHead, group), b(builder), op(op), from(from),
-      to(to), end(end) {
-  softmax.isStreaming = true;
-}
+      to(to), end(end) {}
 
 void KeyRange::emit() {
   b.loop(b.index(0), b.index(group), 1, [&](Value row) {

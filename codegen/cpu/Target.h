@@ -19,7 +19,7 @@ struct CpuTarget {
   /// Bytes of the second level cache of one core.
   int64_t level2Bytes = 512 * 1024;
   /// Whether one instruction multiplies and adds, for each f32 or i32 of the
-  /// widest vectors, two of bf16 or four of i8.
+  /// widest vectors, two of bf16 or four of i8, as often as one does f32.
   bool hasBF16Dot = false;
   bool hasByteDot = false;
   /// Whether it has tiles of bf16 and i8 (AMX).

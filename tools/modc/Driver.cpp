@@ -398,6 +398,9 @@ bool Compilation::chooseMachine() {
   CpuTarget cpu = getCpuTarget(*machine);
   options.vectorBits = cpu.vectorBits;
   options.level2Bytes = cpu.level2Bytes;
+  options.bf16Dot = cpu.hasBF16Dot;
+  options.byteDot = cpu.hasByteDot;
+  options.tiles = cpu.hasTiles;
   options.target = ("x86_64 " + machine->getTargetCPU()).str();
   options.features = getFeatures(*machine);
   options.chips = ArrayRef(line.chips);

@@ -20,10 +20,14 @@ from model_lines import check_models, find_flag, make_model
 
 
 def multiplies_bf16(modc_flags):
-    """Whether the CPU that is compiled for rounds inputs to bf16 too: this machine's, if no other is named."""
-    features = pathlib.Path("/proc/cpuinfo").read_text()
-    has_any = re.search(r"\bavx512_bf16\b|\bamx_bf16\b", features) and re.search(r"\bavx512vl\b", features)
-    return bool(has_any) and not any(flag.startswith("--cpu=") for flag in modc_flags)
+    """Whether products, and whether attention, round their inputs to bf16 too on the CPU that is compiled for: this
+    machine's, if no other is named. Intel's, from Sapphire Rapids on, do so with tiles alone."""
+    cpu = pathlib.Path("/proc/cpuinfo").read_text()
+    if any(flag.startswith("--cpu=") for flag in modc_flags) or not re.search(r"\bavx512vl\b", cpu):
+        return False, False
+    is_slow = re.search(r"^model\s*: (143|173|174|207)$", cpu, re.M) and "GenuineIntel" in cpu
+    has_dot = bool(re.search(r"\bavx512_bf16\b", cpu) and not is_slow)
+    return has_dot or "amx_bf16" in cpu, has_dot
 
 
 def check_prompts(directory, prompts, modc_flags, tolerance):
@@ -44,10 +48,10 @@ def check_model(line, number, work):
     products = find_flag(modc_flags, "dtype") or "f32"
     caches = find_flag(modc_flags, "kv-dtype") or ("f32" if products == "f32" else "bf16")
     is_exact = products in ("f32", "bf16") and caches == "f32"
-    is_gpu, rounds_inputs = "--target=nvptx" in modc_flags, multiplies_bf16(modc_flags)
+    is_gpu, (rounds_inputs, rounds_queries) = "--target=nvptx" in modc_flags, multiplies_bf16(modc_flags)
     if products == "bf16" and (is_gpu or rounds_inputs):
         products = "bf16-inputs"
-    if caches == "bf16" and rounds_inputs and not is_gpu:
+    if caches == "bf16" and rounds_queries and not is_gpu:
         caches = "bf16-inputs"
     tolerance = TOLERANCE if is_exact else NARROW_TOLERANCE
     if is_gpu and caches == "bf16":
