@@ -42,7 +42,3 @@ modrt_status Mapping::reserve(int64_t bytes, const char *purpose) {
 }
 
 void Mapping::growSlowly() { madvise(base, size, MADV_NOHUGEPAGE); }
-
-void Mapping::clear(int64_t offset, int64_t bytes) {
-  madvise(data() + offset, bytes, MADV_DONTNEED);
-}

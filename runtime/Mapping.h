@@ -26,9 +26,6 @@ public:
   modrt_status mapFile(int file, int64_t offset, int64_t bytes);
   /// `bytes` of zeros; `purpose` names them in messages.
   modrt_status reserve(int64_t bytes, const char *purpose);
-  /// Gives a part of reserved memory, from a page boundary on, back to the
-  /// system: zeros again.
-  void clear(int64_t offset, int64_t bytes);
   /// Makes reserved memory grow by small pages, however large a step the system
   /// would take.
   void growSlowly();

@@ -119,9 +119,6 @@ modrt_status modrt_session_open(modrt_instance *instance,
 void modrt_session_close(modrt_session *session) { delete session; }
 
 void modrt_session_reset(modrt_session *session) {
-  int64_t bytes = session->model.caches_bytes;
-  if (!session->batch->device)
-    session->batch->caches.clear(session->sequence * bytes, bytes);
   std::fill_n(session->lengths(), session->model.num_caches, 0);
   std::fill(session->bypassed.begin(), session->bypassed.end(), 0);
   session->position = 0;

@@ -253,7 +253,7 @@ modrt_status modrt_session_open(modrt_instance *instance,
                                 const modrt_session_options *options,
                                 modrt_session **session);
 void modrt_session_close(modrt_session *session);
-/* Forgets all tokens and gives the memory of the caches back. */
+/* Forgets all tokens. The caches keep their memory for those that follow. */
 void modrt_session_reset(modrt_session *session);
 
 /* Opens `count` sessions, 1..model.batch, that can be decoded together. They
