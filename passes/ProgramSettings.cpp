@@ -12,24 +12,16 @@
 using namespace mlir;
 using namespace mlir::mod;
 
-/// The causal clause that an option asks for; failure where it is none.
-static FailureOr<std::optional<Causal>> parseRouting(func::FuncOp model,
-                                                     StringRef text) {
-  std::optional<Causal> causal = symbolizeCausal(text);
-  if (!text.empty() && !causal)
-    return model.emitOpError("decode-routing '")
-           << text << "' is not predictor, router or always";
-  return causal;
-}
-
-/// The clause for prompts that an option asks for; failure where it is none.
-static FailureOr<std::optional<Prefill>> parsePrefill(func::FuncOp model,
-                                                      StringRef text) {
-  std::optional<Prefill> prefill = symbolizePrefill(text);
-  if (!text.empty() && !prefill)
-    return model.emitOpError("prefill-routing '")
-           << text << "' is not top_k, predictor, router or always";
-  return prefill;
+/// The clause that an option asks for, if it does; failure where it is none.
+template <typename Clause>
+static FailureOr<std::optional<Clause>>
+parseClause(func::FuncOp model, StringRef option, StringRef text,
+            StringRef expected) {
+  std::optional<Clause> clause = symbolizeEnum<Clause>(text);
+  if (!text.empty() && !clause)
+    return model.emitOpError()
+           << option << " '" << text << "' is not " << expected;
+  return clause;
 }
 
 /// The type of a session's caches that an option asks for, null where it asks
@@ -86,8 +78,11 @@ static LogicalResult checkBatch(func::FuncOp model, int64_t batch,
 FailureOr<ProgramSettings>
 ProgramSettings::get(func::FuncOp model, StringRef routing, StringRef prefill,
                      StringRef kvDtype, int64_t kvTokens, int64_t batch) {
-  auto causal = parseRouting(model, routing);
-  auto ofPrompts = parsePrefill(model, prefill);
+  auto causal = parseClause<Causal>(model, "decode-routing", routing,
+                                    "predictor, router or always");
+  auto ofPrompts =
+      parseClause<Prefill>(model, "prefill-routing", prefill,
+                           "top_k, predictor, router or always");
   auto cacheType = parseCacheType(model, kvDtype);
   if (failed(causal) || failed(ofPrompts) || failed(cacheType) ||
       failed(checkKVTokens(model, kvTokens, *ofPrompts)) ||

@@ -325,6 +325,8 @@ BAD_ROUTING = {
     "pooling-of-tokens": (mod(pooling="mean"), "'mod.pooling' is of routing 'sequence'"),
     "sequence-decode": (mod(routing="sequence"),
                         "'mod.decode' must be 'router' where the prompt decides for its sequence"),
+    "sequence-prefill": (mod(routing="sequence", decode="router", predictor=None, prefill="top_k"),
+                         "'mod.prefill' does not go with 'sequence' routing, where the prompt decides for its sequence"),
     "sequence-predictor": (mod(routing="sequence", decode="router"),
                            "'mod.predictor' is of tokens, but 'sequence' routes all or none of them"),
     "sequence-forced": (mod(routing="sequence", decode="router", predictor=None, forced_tokens=1),

@@ -221,9 +221,15 @@ class Routing:
         is_chosen = self.select_top(scores, among or len(scores))
         return is_chosen & self.passes(scores) if self.scheme == "token_choice" else is_chosen
 
+    def divide(self, positions):
+        """The tokens of the prompt and those behind it, of which some may have left."""
+        end = np.searchsorted(positions, self.prompt or 0)
+        return slice(0, end), slice(end, None)
+
     def select_prompt(self, x, tokens, positions):
+        """Among all tokens of the prompt, if it is routed as a whole."""
         if self.prefill == "top_k" and len(x):
-            return self.select_whole(x, tokens, positions)
+            return self.select_whole(x, tokens, positions, self.prompt)
         return self.select_causal(x, tokens, positions, self.prefill)
 
     def select(self, x, tokens, positions, routing, among=None):
@@ -233,7 +239,7 @@ class Routing:
         elif self.prefill == self.causal:
             is_chosen = self.select_causal(x, tokens, positions)
         else:
-            prompt, rest = slice(0, self.prompt or 0), slice(self.prompt or 0, None)
+            prompt, rest = self.divide(positions)
             is_chosen = np.concatenate([
                 self.select_prompt(x[prompt], tokens[prompt], positions[prompt]),
                 self.select_causal(x[rest], tokens[rest], positions[rest])])

@@ -306,6 +306,20 @@ class AgainstItself(unittest.TestCase):
         forward(model, self.tokens, "top_k")
         self.assertEqual([r.selected for r in model.routings], [23, 15, 7] * 2)
 
+    def test_prompts_of_recursions(self):
+        """A prompt that is all is the whole; one that is none is no prompt."""
+        mod = dict(recursions=3, ranges=[[1, 2]], gate="softmax_topk", decode="always", prefill="top_k")
+        model = random_model(self.random, mod)
+        for routing, prompt in (("top_k", len(self.tokens)), ("causal", 0)):
+            expected = forward(model, self.tokens, routing)
+            np.testing.assert_allclose(forward(model, self.tokens, "causal", prompt), expected, rtol=1e-10)
+        # Tokens behind a prompt do not change what it is, nor who takes part of it.
+        for router in model.routings:
+            router.selected = 0
+        logits = forward(model, self.tokens, "causal", 12)
+        self.assertEqual([r.selected - 11 for r in model.routings], [12, 8, 4])
+        np.testing.assert_allclose(logits[:12], forward(model, self.tokens[:12], "top_k"), rtol=1e-10)
+
     def test_recursion_by_hand(self):
         """Two steps for everybody are two routed blocks of the same layer."""
         mod = dict(ranges=[[1, 1]], recursions=2, capacity=1.0, decode="always")
