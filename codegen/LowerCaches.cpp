@@ -33,12 +33,14 @@ constexpr int64_t kPageBytes = 4096;
 constexpr int64_t kKeysOfTask = 512, kTasks = 32;
 constexpr int64_t kKeysOfBlock = 64, kBlocks = 512;
 
-/// A latch is one f32.
-constexpr int64_t kLatchBytes = 4;
+/// A latch is one f32, a position one i32.
+constexpr int64_t kLatchBytes = 4, kPositionBytes = 4;
 
-/// Where the keys and values of one cache lie in the memory of all.
+/// Where the keys and values of one cache, and their positions if it has any,
+/// lie in the memory of all.
 struct CachePlace {
   Panels panels;
+  MemRefType positions;
   int64_t index;
   int64_t keysOffset;
 
@@ -46,15 +48,24 @@ struct CachePlace {
     return keysOffset +
            llvm::alignTo(Panels::getBytes(panels.keys), kPageBytes);
   }
-  int64_t getEnd() const {
+  int64_t getPositionsOffset() const {
     return getValuesOffset() +
            llvm::alignTo(Panels::getBytes(panels.values), kPageBytes);
   }
+  int64_t getEnd() const {
+    int64_t bytes = positions ? Panels::getBytes(positions) : 0;
+    return getPositionsOffset() + llvm::alignTo(bytes, kPageBytes);
+  }
+  /// Bytes of one token.
+  int64_t getRowBytes() const {
+    return panels.getTokenBytes() + (positions ? kPositionBytes : 0);
+  }
 };
 
-/// The keys and values of one cache, and the tokens before the next append.
+/// The keys and values of one cache, their positions if it has any, and the
+/// tokens before the next append.
 struct CacheBuffers {
-  Value keys, values, first;
+  Value keys, values, positions, first;
 };
 
 /// The sequence of a token, null where there is one alone, and its position.
@@ -79,6 +90,7 @@ public:
 
 private:
   Panels getPanels(Value handle);
+  MemRefType getPositionsType(Value handle);
   template <typename HandleType>
   SmallVector<BlockArgument> takeHandles();
   void addMemory();
@@ -185,13 +197,23 @@ Panels StateLowering::getPanels(Value handle) {
                 : Panels::getRows(element, kvHeads, headDim, tokens);
 }
 
+/// Memory for the position of each token, null where nothing asks for them.
+MemRefType StateLowering::getPositionsType(Value handle) {
+  MemRefType values = getPanels(handle).values;
+  if (!cast<KVCacheType>(handle.getType()).getHasPositions())
+    return {};
+  int64_t together = values.getRank() == 5 ? values.getDimSize(4) : 1;
+  return MemRefType::get({values.getDimSize(2) * together},
+                         builder.getI32Type());
+}
+
 ArrayAttr StateLowering::describeCaches() {
   SmallVector<Attribute> caches;
   for (const CachePlace &place : places) {
     NamedAttribute length("length",
                           builder.getI64IntegerAttr(place.panels.tokens));
-    NamedAttribute bytes(
-        "row_bytes", builder.getI64IntegerAttr(place.panels.getTokenBytes()));
+    NamedAttribute bytes("row_bytes",
+                         builder.getI64IntegerAttr(place.getRowBytes()));
     caches.push_back(builder.getDictionaryAttr({length, bytes}));
   }
   return builder.getArrayAttr(caches);
@@ -200,8 +222,8 @@ ArrayAttr StateLowering::describeCaches() {
 int64_t StateLowering::lowerCaches() {
   SmallVector<BlockArgument> caches = takeHandles<KVCacheType>();
   for (BlockArgument handle : caches) {
-    places.push_back(
-        {getPanels(handle), int64_t(places.size()), sequenceBytes});
+    places.push_back({getPanels(handle), getPositionsType(handle),
+                      int64_t(places.size()), sequenceBytes});
     sequenceBytes = places.back().getEnd();
   }
   SmallVector<BlockArgument> latches = takeHandles<LatchType>();
@@ -296,10 +318,14 @@ CacheBuffers StateLowering::viewPlace(Location loc, const CachePlace &place,
   Value keys = viewBytes(loc, place.panels.keys, place.keysOffset, sequence);
   Value values =
       viewBytes(loc, place.panels.values, place.getValuesOffset(), sequence);
+  Value positions;
+  if (place.positions)
+    positions =
+        viewBytes(loc, place.positions, place.getPositionsOffset(), sequence);
   Value length = memref::LoadOp::create(builder, loc, lengths,
                                         getLengthIndex(loc, place, sequence));
   return {
-      keys, values,
+      keys, values, positions,
       arith::IndexCastOp::create(builder, loc, builder.getIndexType(), length)};
 }
 
@@ -332,7 +358,9 @@ void StateLowering::lowerTemporaryCaches() {
     Panels panels = getPanels(cache);
     CacheBuffers buffers{memref::AllocOp::create(builder, loc, panels.keys),
                          memref::AllocOp::create(builder, loc, panels.values),
-                         constant(loc, 0)};
+                         /*positions=*/Value(), constant(loc, 0)};
+    if (MemRefType positions = getPositionsType(cache))
+      buffers.positions = memref::AllocOp::create(builder, loc, positions);
     for (Operation *user : llvm::make_early_inc_range(cache->getUsers())) {
       builder.setInsertionPoint(user);
       if (auto append = dyn_cast<CacheAppendOp>(user)) {
@@ -420,7 +448,8 @@ void StateLowering::lowerRows(CachedAttentionOp op, const CachePlace &place) {
 void StateLowering::lower(CacheAppendOp op, CacheBuffers buffers) {
   AppendPanelsOp::create(builder, op.getLoc(), op.getKey(), op.getValue(),
                          buffers.first, op.getPositions(), op.getThetaAttr(),
-                         op.getScalingAttr(), buffers.keys, buffers.values);
+                         op.getScalingAttr(), op.getRowPositions(),
+                         buffers.positions, buffers.keys, buffers.values);
   op.erase();
 }
 
@@ -446,10 +475,10 @@ void StateLowering::lower(CachedAttentionOp op, CacheBuffers buffers,
         builder, op.getLoc(),
         MemRefType::get({int64_t(op.getHeads()), splits, headDim + 2},
                         builder.getF32Type()));
-  PanelAttentionOp::create(builder, op.getLoc(), op.getQuery(), buffers.keys,
-                           buffers.values, count, op.getPositions(),
-                           op.getHeadsAttr(), op.getWindowAttr(), partials,
-                           op.getInto());
+  PanelAttentionOp::create(
+      builder, op.getLoc(), op.getQuery(), buffers.keys, buffers.values, count,
+      op.getPositions(), op.getHeadsAttr(), op.getWindowAttr(),
+      op.getWindow() ? buffers.positions : Value(), partials, op.getInto());
   op.erase();
 }
 

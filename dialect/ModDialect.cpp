@@ -57,8 +57,8 @@ void ModDialect::initialize() {
 // Types
 //===----------------------------------------------------------------------===//
 
-/// Parses `<sequences, unless there is one, two more static dimensions and, if
-/// asked for, an element type>`.
+/// Parses `<` and the sequences, unless there is one, two more static
+/// dimensions and, if asked for, an element type.
 static ParseResult parseDims(AsmParser &parser, SmallVectorImpl<int64_t> &dims,
                              Type *elementType) {
   if (parser.parseLess() ||
@@ -71,9 +71,7 @@ static ParseResult parseDims(AsmParser &parser, SmallVectorImpl<int64_t> &dims,
     return parser.emitError(parser.getCurrentLocation(),
                             "expected two dimensions, or three where there are "
                             "several sequences");
-  if (elementType && parser.parseType(*elementType))
-    return failure();
-  return parser.parseGreater();
+  return elementType ? parser.parseType(*elementType) : success();
 }
 
 static void printSequences(AsmPrinter &printer, int64_t sequences) {
@@ -87,19 +85,25 @@ Type KVCacheType::parse(AsmParser &parser) {
   Type elementType;
   if (parseDims(parser, dims, &elementType))
     return {};
+  bool hasPositions = succeeded(parser.parseOptionalComma());
+  if ((hasPositions && parser.parseKeyword("positions")) ||
+      parser.parseGreater())
+    return {};
   return parser.getChecked<KVCacheType>(loc, parser.getContext(), dims[0],
-                                        dims[1], dims[2], elementType);
+                                        dims[1], dims[2], elementType,
+                                        hasPositions);
 }
 
 void KVCacheType::print(AsmPrinter &printer) const {
   printer << "<";
   printSequences(printer, getSequences());
-  printer << getLength() << "x" << getWidth() << "x" << getElementType() << ">";
+  printer << getLength() << "x" << getWidth() << "x" << getElementType()
+          << (getHasPositions() ? ", positions>" : ">");
 }
 
 LogicalResult KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError,
                                   int64_t sequences, int64_t length,
-                                  int64_t width, Type elementType) {
+                                  int64_t width, Type elementType, bool) {
   if (sequences < 1)
     return emitError() << "a cache is of one sequence or more";
   if (length < 1 || width < 1)
@@ -118,7 +122,7 @@ LogicalResult LatchType::verify(function_ref<InFlightDiagnostic()> emitError,
 
 Type TraceType::parse(AsmParser &parser) {
   SmallVector<int64_t> dims;
-  if (parseDims(parser, dims, nullptr))
+  if (parseDims(parser, dims, nullptr) || parser.parseGreater())
     return {};
   return get(parser.getContext(), dims[0], dims[1], dims[2]);
 }

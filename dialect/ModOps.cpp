@@ -145,11 +145,13 @@ void RopeOp::build(OpBuilder &builder, OperationState &state, Value x,
 }
 
 void AttentionOp::build(OpBuilder &builder, OperationState &state, Value query,
-                        Value key, Value value, Value positions, int64_t heads,
-                        int64_t kvHeads, std::optional<int64_t> window) {
+                        Value key, Value value, Value positions,
+                        Value ownPositions, int64_t heads, int64_t kvHeads,
+                        std::optional<int64_t> window) {
   build(builder, state, query.getType(), query, key, value, positions,
-        builder.getI64IntegerAttr(heads), builder.getI64IntegerAttr(kvHeads),
-        getOptionalInt(builder, window), /*into=*/Value());
+        ownPositions, builder.getI64IntegerAttr(heads),
+        builder.getI64IntegerAttr(kvHeads), getOptionalInt(builder, window),
+        /*into=*/Value());
 }
 
 void CachedAttentionOp::build(OpBuilder &builder, OperationState &state,
@@ -162,10 +164,10 @@ void CachedAttentionOp::build(OpBuilder &builder, OperationState &state,
 }
 
 void CacheAppendOp::build(OpBuilder &builder, OperationState &state,
-                          Value cache, Value key, Value value,
-                          Value sequences) {
-  build(builder, state, cache, key, value, sequences, /*positions=*/Value(),
-        /*heads=*/IntegerAttr(), /*theta=*/FloatAttr(),
+                          Value cache, Value key, Value value, Value sequences,
+                          Value rowPositions) {
+  build(builder, state, cache, key, value, sequences, rowPositions,
+        /*positions=*/Value(), /*heads=*/IntegerAttr(), /*theta=*/FloatAttr(),
         /*scaling=*/RopeScalingAttr());
 }
 
@@ -244,6 +246,11 @@ int64_t PanelAttentionOp::getKvHeads() { return getDim(getKeys(), 0); }
 
 int64_t PanelAttentionOp::getHeadDim() {
   return getDim(getKeys(), 2) * getNumTogether(getKeys());
+}
+
+int32_t PanelAttentionOp::getMostBehind() {
+  constexpr uint64_t most = std::numeric_limits<int32_t>::max();
+  return int32_t(std::min(*getWindow(), most)) - 1;
 }
 
 int64_t SelectOp::getMaxCount() {
@@ -398,6 +405,8 @@ void AppendPanelsOp::getEffects(Effects &effects) {
   addEffects(*this, /*written=*/nullptr, effects);
   for (OpOperand *panels : {&getKeysMutable(), &getValuesMutable()})
     effects.emplace_back(MemoryEffects::Write::get(), panels);
+  for (OpOperand &kept : getKeptMutable())
+    effects.emplace_back(MemoryEffects::Write::get(), &kept);
 }
 
 void PanelAttentionOp::getEffects(Effects &effects) {

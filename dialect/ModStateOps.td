@@ -35,7 +35,8 @@ def Mod_CacheAppendOp : Mod_Op<"cache_append", [
     Writes the rows of `key` and `value` behind those in use and grows the
     number in use by as many. Keys may be rotated on their way, as `mod.rope`
     does, also with its `scaling`. A cache of narrower floats rounds what is
-    written to it. Of several sequences, row `i` is the next one of sequence
+    written to it. A cache with positions takes those of the rows, ascending,
+    `at(%positions)`. Of several sequences, row `i` is the next one of sequence
     `sequences[i]`; no sequence has two of them.
 
     Example:
@@ -46,6 +47,9 @@ def Mod_CacheAppendOp : Mod_Op<"cache_append", [
     mod.cache_append %cache, %k, %v rotated(%positions heads(12) theta(1.0e4))
         : !mod.kv_cache<2048x768xf32>, tensor<1x?x768xf32>,
           tensor<1x?x768xf32>, tensor<1x?xi32>
+    mod.cache_append %some, %k, %v at(%positions)
+        : !mod.kv_cache<2048x768xf32, positions>, tensor<1x?x768xf32>,
+          tensor<1x?x768xf32> at tensor<1x?xi32>
     mod.cache_append %caches, %k, %v of(%sequences)
         : !mod.kv_cache<8x2048x768xf32>, tensor<1x?x768xf32>,
           tensor<1x?x768xf32> of tensor<1x?xi32>
@@ -53,20 +57,24 @@ def Mod_CacheAppendOp : Mod_Op<"cache_append", [
   }];
   let arguments = (ins Mod_KVCacheType:$cache, Mod_Hidden:$key, Mod_Hidden:$value,
                        Optional<Mod_Ids>:$sequences,
+                       Optional<Mod_Ids>:$row_positions,
                        Optional<Mod_Ids>:$positions,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$heads,
                        OptionalAttr<F64Attr>:$theta,
                        OptionalAttr<Mod_RopeScalingAttr>:$scaling);
   let assemblyFormat = [{
     $cache `,` $key `,` $value (`of` `(` $sequences^ `)`)?
+    (`at` `(` $row_positions^ `)`)?
     (`rotated` `(` $positions^ `heads` `(` $heads `)`
      `theta` `(` custom<Float>($theta) `)` `)`)? attr-dict
     `:` qualified(type($cache)) `,` type($key) `,` type($value)
-    (`,` type($positions)^)? (`of` type($sequences)^)?
+    (`,` type($positions)^)? (`at` type($row_positions)^)?
+    (`of` type($sequences)^)?
   }];
   let builders = [OpBuilder<(ins "::mlir::Value":$cache, "::mlir::Value":$key,
                                  "::mlir::Value":$value,
-                                 CArg<"::mlir::Value", "{}">:$sequences)>];
+                                 CArg<"::mlir::Value", "{}">:$sequences,
+                                 CArg<"::mlir::Value", "{}">:$rowPositions)>];
   let hasVerifier = 1;
 }
 
@@ -99,7 +107,8 @@ def Mod_CachedAttentionOp : Mod_Op<"cached_attention", [
     to rows `0..n - m + i`. Of several sequences, query `i` attends to all rows
     of sequence `sequences[i]`. With `at(%positions)` the cache has a row for
     each token of the sequence, and query `i` attends to rows `0..positions[i]`.
-    With `window`, only the last so many of these are seen.
+    With `window`, only the last so many of these are seen; of a cache with
+    positions the rows whose position is above that of the query less the window.
 
     Example:
 
@@ -137,6 +146,7 @@ def Mod_CachedAttentionOp : Mod_Op<"cached_attention", [
 }
 
 def Mod_AppendPanelsOp : Mod_Op<"append_panels", [
+    AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "write the keys and values of new tokens into panels";
   let description = [{
@@ -161,6 +171,8 @@ def Mod_AppendPanelsOp : Mod_Op<"append_panels", [
 
     A token whose pair is not written yet has a value of zero beside it.
 
+    With `keeping(%positions in %kept)`, `kept[first + i] = positions[i]`.
+
     Example:
 
     ```mlir
@@ -171,18 +183,26 @@ def Mod_AppendPanelsOp : Mod_Op<"append_panels", [
     mod.append_panels %k, %v at(%first) into(%keys16, %values16)
         : memref<1x?x256xf32>, memref<1x?x256xf32>,
           memref<4x64x32x32x2xbf16>, memref<4x2x1024x32x2xbf16>
+    mod.append_panels %k, %v at(%first) keeping(%positions in %kept)
+        into(%keys, %values)
+        : memref<1x?x256xf32>, memref<1x?x256xf32>,
+          memref<4x128x64x16xf32>, memref<4x4x2048x16xf32>
+          keeping memref<1x?xi32> in memref<2048xi32>
     ```
   }];
   let arguments = (ins Mod_Hidden:$key, Mod_Hidden:$value, Index:$first,
                        Optional<Mod_Ids>:$positions, OptionalAttr<F64Attr>:$theta,
                        OptionalAttr<Mod_RopeScalingAttr>:$scaling,
+                       Optional<Mod_Ids>:$row_positions,
+                       Optional<MemRefRankOf<[I32], [1]>>:$kept,
                        Mod_Panels:$keys, Mod_Panels:$values);
   let assemblyFormat = [{
     $key `,` $value `at` `(` $first `)`
     (`rotated` `(` $positions^ `theta` `(` custom<Float>($theta) `)` `)`)?
+    (`keeping` `(` $row_positions^ `in` $kept `)`)?
     `into` `(` $keys `,` $values `)` attr-dict
     `:` type($key) `,` type($value) `,` type($keys) `,` type($values)
-    (`,` type($positions)^)?
+    (`,` type($positions)^)? (`keeping` type($row_positions)^ `in` type($kept))?
   }];
   let hasVerifier = 1;
 }
@@ -195,7 +215,8 @@ def Mod_PanelAttentionOp : Mod_Op<"panel_attention", [
     The buffer form of `mod.cached_attention`, over the first `count` tokens of
     panels that `mod.append_panels` describes. The query's tokens are the last
     of these. With `at(%positions)` in place of the count, query `i` sees the
-    first `positions[i] + 1` tokens.
+    first `positions[i] + 1` tokens. A window is of the positions that are
+    `kept` of the tokens, if there are such.
 
     A single query may share its keys out among tasks: `partials`, `[heads]
     [splits][head_dim + 2]`, is memory for what each makes of its part.
@@ -209,25 +230,32 @@ def Mod_PanelAttentionOp : Mod_Op<"panel_attention", [
     mod.panel_attention %q, %keys, %values at(%positions) heads(12) into(%a)
         : memref<1x?x768xf32>, memref<4x128x64x16xf32>, memref<4x4x2048x16xf32>,
           memref<1x?x768xf32> at memref<1x?xi32>
+    mod.panel_attention %q, %keys, %values of(%count) heads(12) window(512)
+        kept(%kept) into(%a)
+        : memref<1x?x768xf32>, memref<4x128x64x16xf32>, memref<4x4x2048x16xf32>,
+          memref<1x?x768xf32> kept memref<2048xi32>
     ```
   }];
   let arguments = (ins Mod_Hidden:$query, Mod_Panels:$keys, Mod_Panels:$values,
                        Optional<Index>:$count, Optional<Mod_Ids>:$positions,
                        ConfinedAttr<I64Attr, [IntPositive]>:$heads,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$window,
+                       Optional<MemRefRankOf<[I32], [1]>>:$kept,
                        Optional<MemRefRankOf<[F32], [3]>>:$partials,
                        Mod_Hidden:$into);
   let assemblyFormat = [{
     $query `,` $keys `,` $values (`of` `(` $count^ `)`)?
     (`at` `(` $positions^ `)`)? `heads` `(` $heads `)`
-    (`window` `(` $window^ `)`)? (`partials` `(` $partials^ `)`)? `into` `(` $into `)` attr-dict
+    (`window` `(` $window^ `)`)? (`kept` `(` $kept^ `)`)? (`partials` `(` $partials^ `)`)? `into` `(` $into `)` attr-dict
     `:` type($query) `,` type($keys) `,` type($values) `,` type($into)
-    (`,` type($partials)^)? (`at` type($positions)^)?
+    (`,` type($partials)^)? (`at` type($positions)^)? (`kept` type($kept)^)?
   }];
   let extraClassDeclaration = [{
     /// The heads of keys and values, and the width of one head.
     int64_t getKvHeads();
     int64_t getHeadDim();
+    /// How far behind a query a key of its window is at most, as an i32.
+    int32_t getMostBehind();
   }];
   let hasVerifier = 1;
 }

@@ -78,6 +78,16 @@ static LogicalResult verifyRotation(Operation *op, Value keys, Value positions,
   return success();
 }
 
+/// Checks what tells the positions of rows: there where a cache keeps them.
+static LogicalResult verifyRowPositions(Operation *op, Value positions,
+                                        Value rows, bool keeps) {
+  if (keeps != bool(positions))
+    return op->emitOpError("takes positions of its rows if and only if they "
+                           "are kept");
+  return positions ? verifySameTokens(op, "row_positions", positions, rows)
+                   : success();
+}
+
 LogicalResult CacheAppendOp::verify() {
   KVCacheType cache = getCache().getType();
   if (failed(verifyOneForm(*this)) ||
@@ -86,6 +96,8 @@ LogicalResult CacheAppendOp::verify() {
       failed(
           verifyCacheRows(*this, "value", getValue(), cache, getSequences())) ||
       failed(verifyDim(*this, "key", getKey(), 2, cache.getWidth())) ||
+      failed(verifyRowPositions(*this, getRowPositions(), getKey(),
+                                cache.getHasPositions())) ||
       failed(verifyRotation(*this, getKey(), getPositions(), getHeads(),
                             getTheta(), getScalingAttr())))
     return failure();
@@ -98,6 +110,9 @@ LogicalResult CachedAttentionOp::verify() {
           verifyCacheRows(*this, "query", getQuery(), cache, getSequences())) ||
       failed(verifyQueryPositions(*this, getPositions(), getQuery())))
     return failure();
+  if (getPositions() && cache.getHasPositions())
+    return emitOpError("at positions needs a row for each token, but the cache "
+                       "has some of them");
   return verifyGroups(*this, getQuery(), cache.getWidth(), getHeads(),
                       getKvHeads());
 }
@@ -126,6 +141,15 @@ static LogicalResult verifyPanels(Operation *op, Value keys, Value values) {
   return success();
 }
 
+/// Checks memory for the position of each token of panels.
+static LogicalResult verifyKept(Operation *op, Value kept, Value values) {
+  int64_t tokens = getDim(values, 2) * getNumTogether(values);
+  if (!kept || getDim(kept, 0) >= tokens)
+    return success();
+  return op->emitOpError("has ")
+         << kept.getType() << " for the positions of " << tokens << " tokens";
+}
+
 LogicalResult AppendPanelsOp::verify() {
   Value keys = getKeys();
   int64_t kvHeads = getDim(keys, 0);
@@ -137,8 +161,11 @@ LogicalResult AppendPanelsOp::verify() {
       failed(verifySameTokens(*this, "value", getValue(), getKey())) ||
       failed(verifyDim(*this, "key", getKey(), 2, width)) ||
       failed(verifyDim(*this, "value", getValue(), 2, width)) ||
-      failed(
-          verifyStored(*this, "key", getKey(), shaped(keys).getElementType())))
+      failed(verifyStored(*this, "key", getKey(),
+                          shaped(keys).getElementType())) ||
+      failed(verifyRowPositions(*this, getRowPositions(), getKey(),
+                                bool(getKept()))) ||
+      failed(verifyKept(*this, getKept(), getValues())))
     return failure();
   return verifyRotation(*this, getKey(), getPositions(), heads, getTheta(),
                         getScalingAttr());
@@ -148,7 +175,11 @@ LogicalResult PanelAttentionOp::verify() {
   if (bool(getCount()) == bool(getPositions()))
     return emitOpError("takes the number of tokens or the position of each "
                        "query");
+  if (getKept() && !(getWindow() && getCount()))
+    return emitOpError("asks for positions of keys with a window of the last "
+                       "tokens only");
   if (failed(verifyPanels(*this, getKeys(), getValues())) ||
+      failed(verifyKept(*this, getKept(), getValues())) ||
       failed(verifyQueryPositions(*this, getPositions(), getQuery())) ||
       failed(verifyHeads(*this, "query", getQuery(), getHeads())) ||
       failed(verifySameTokens(*this, "into", getInto(), getQuery())) ||

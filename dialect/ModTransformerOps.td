@@ -370,7 +370,10 @@ def Mod_AttentionOp : Mod_DestinationOp<"attention", [
     ```
 
     With `window`, only the last so many of these keys are seen: those with
-    `j > n - m + i - window` (Beltagy et al., arXiv:2004.05150).
+    `j > n - m + i - window` (Beltagy et al., arXiv:2004.05150). In a routed
+    block these are tokens of the block. With `among(%positions)`, the region's,
+    the window is of the whole sequence: query `i` sees the keys of its block
+    with `positions[j] > positions[i] - window`.
 
     With `at(%positions)`, ascending, keys are those of all tokens of the
     sequence and queries those of some: query `i` attends to keys
@@ -388,10 +391,15 @@ def Mod_AttentionOp : Mod_DestinationOp<"attention", [
     %b = mod.attention %some, %k, %v at(%positions) heads(12) kv_heads(4)
         : (tensor<?x?x768xf32>, tensor<?x?x256xf32>, tensor<?x?x256xf32>,
            tensor<?x?xi32>) -> tensor<?x?x768xf32>
+    %c = mod.attention %q, %k, %v among(%positions) heads(12) kv_heads(4)
+        window(4096) : (tensor<?x?x768xf32>, tensor<?x?x256xf32>,
+                        tensor<?x?x256xf32>, tensor<?x?xi32>)
+        -> tensor<?x?x768xf32>
     ```
   }];
   let arguments = (ins Mod_Hidden:$query, Mod_Hidden:$key, Mod_Hidden:$value,
                        Optional<Mod_Ids>:$positions,
+                       Optional<Mod_Ids>:$own_positions,
                        ConfinedAttr<I64Attr, [IntPositive]>:$heads,
                        ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$window,
@@ -399,13 +407,14 @@ def Mod_AttentionOp : Mod_DestinationOp<"attention", [
   let results = (outs Optional<Mod_Hidden>:$result);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`at` `(` $positions^ `)`)?
-    `heads` `(` $heads `)` `kv_heads` `(` $kv_heads `)`
+    (`among` `(` $own_positions^ `)`)? `heads` `(` $heads `)` `kv_heads` `(` $kv_heads `)`
     (`window` `(` $window^ `)`)? (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
   }];
   let builders = [OpBuilder<(ins "::mlir::Value":$query, "::mlir::Value":$key,
                                  "::mlir::Value":$value,
-                                 "::mlir::Value":$positions, "int64_t":$heads,
-                                 "int64_t":$kvHeads,
+                                 "::mlir::Value":$positions,
+                                 "::mlir::Value":$ownPositions,
+                                 "int64_t":$heads, "int64_t":$kvHeads,
                                  CArg<"std::optional<int64_t>", "{}">:$window)>];
   let extraClassDeclaration = [{
     /// The width of one head.

@@ -20,13 +20,16 @@ def Mod_KVCacheType : Mod_Type<"KVCache", "kv_cache"> {
     A handle on the keys and values that one attention of one session keeps:
     two buffers of at most `length` rows of `width` values, and the number of
     rows in use. A routed block's cache holds the tokens that were routed,
-    no others. Of several sequences each has a cache of its own.
+    no others; with `positions` it keeps where in their sequence they are, as
+    windows ask. Of several sequences each has a cache of its own.
 
     Example: `!mod.kv_cache<2048x768xf32>`, of 8 sequences
-    `!mod.kv_cache<8x2048x768xf32>`
+    `!mod.kv_cache<8x2048x768xf32>`, with positions
+    `!mod.kv_cache<2048x768xf32, positions>`
   }];
   let parameters = (ins "int64_t":$sequences, "int64_t":$length,
-                        "int64_t":$width, "::mlir::Type":$elementType);
+                        "int64_t":$width, "::mlir::Type":$elementType,
+                        "bool":$hasPositions);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }

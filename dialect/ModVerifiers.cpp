@@ -104,6 +104,21 @@ static LogicalResult verifyKeys(AttentionOp op) {
          << keys << " keys for " << queries << " queries";
 }
 
+/// A window of positions is of some of the tokens: of all, it counts them.
+static LogicalResult verifyOwnPositions(AttentionOp op) {
+  if (!op.getOwnPositions())
+    return success();
+  if (!op.getWindow() || op.getPositions())
+    return op.emitOpError("among positions needs a window, and keys of the "
+                          "same tokens");
+  if (!op->getParentOfType<RoutedOp>())
+    return op.emitOpError("is among all tokens outside of routed blocks: "
+                          "expected no positions");
+  if (failed(verifySameTokens(op, "key", op.getKey(), op.getQuery())))
+    return failure();
+  return verifySameTokens(op, "positions", op.getOwnPositions(), op.getQuery());
+}
+
 LogicalResult AttentionOp::verify() {
   Type element = shaped(getQuery()).getElementType();
   if (failed(verifyDim(*this, "key", getKey(), 0, getDim(getQuery(), 0))) ||
@@ -112,7 +127,8 @@ LogicalResult AttentionOp::verify() {
       failed(verifyDim(*this, "value", getValue(), 2, getDim(getKey(), 2))) ||
       failed(verifySameElements(*this, "key", getKey(), element)) ||
       failed(verifySameElements(*this, "value", getValue(), element)) ||
-      failed(verifyQueryPositions(*this, getPositions(), getQuery())))
+      failed(verifyQueryPositions(*this, getPositions(), getQuery())) ||
+      failed(verifyOwnPositions(*this)))
     return failure();
   return verifyGroups(*this, getQuery(), getDim(getKey(), 2), getHeads(),
                       getKvHeads());
@@ -211,12 +227,17 @@ static RoutedOp getOutermostRouted(Operation *op) {
   return outermost;
 }
 
+/// Checks that positions are those of the block's tokens.
+static LogicalResult verifyRegionPositions(AttentionOp op, Value positions) {
+  auto routed = op->getParentOfType<RoutedOp>();
+  if (!positions || positions == routed.getBody().getArgument(1))
+    return success();
+  return op.emitOpError("in a routed block must be at the positions of the "
+                        "block's tokens");
+}
+
 /// Checks attention of a block's tokens to all tokens.
 static LogicalResult verifyAllTokens(AttentionOp op) {
-  auto routed = op->getParentOfType<RoutedOp>();
-  if (op.getPositions() != routed.getBody().getArgument(1))
-    return op.emitOpError("in a routed block must be at the positions of the "
-                          "block's tokens");
   RoutedOp outermost = getOutermostRouted(op);
   for (Value rows : {op.getKey(), op.getValue()}) {
     if (outermost->isAncestor(rows.getParentRegion()->getParentOp()))
@@ -233,8 +254,11 @@ static LogicalResult verifyAllTokens(AttentionOp op) {
 static LogicalResult verifyOwnTokens(RoutedOp routed) {
   DenseSet<Value> visited;
   WalkResult result = routed.getBody().walk([&](AttentionOp op) {
-    if (op.getPositions() && op->getParentOfType<RoutedOp>() == routed &&
-        failed(verifyAllTokens(op)))
+    bool isInner = op->getParentOfType<RoutedOp>() != routed;
+    if (!isInner && (failed(verifyRegionPositions(op, op.getPositions())) ||
+                     failed(verifyRegionPositions(op, op.getOwnPositions()))))
+      return WalkResult::interrupt();
+    if (!isInner && op.getPositions() && failed(verifyAllTokens(op)))
       return WalkResult::interrupt();
     SmallVector<Value> own = {op.getQuery()};
     if (!op.getPositions())

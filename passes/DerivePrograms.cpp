@@ -61,7 +61,7 @@ private:
   KVCacheType getCacheType(KeysAndValues rows);
   Value getSequences(Location loc);
   void fillCache(KeysAndValues rows, Location loc);
-  void cloneAttention(AttentionOp op);
+  LogicalResult cloneAttention(AttentionOp op);
   void clonePool(PoolOp op);
   void sliceTail(Value value);
   void cloneReturn(func::ReturnOp op);
@@ -106,6 +106,15 @@ BlockArgument ProgramCloner::addArgument(Type type, StringRef role) {
   return mod::addArgument(program, type, role);
 }
 
+/// The positions of keys, if a window asks for them.
+static Value getKeyPositions(KeysAndValues rows) {
+  for (Operation *user : rows.first.getUsers())
+    if (auto attention = dyn_cast<AttentionOp>(user))
+      if (Value positions = attention.getOwnPositions())
+        return positions;
+  return {};
+}
+
 KVCacheType ProgramCloner::getCacheType(KeysAndValues rows) {
   auto key = cast<RankedTensorType>(rows.first.getType());
   int64_t length = getContext();
@@ -113,7 +122,8 @@ KVCacheType ProgramCloner::getCacheType(KeysAndValues rows) {
     length = std::min(length, settings.kvTokens);
   Type element = settings.cacheType ? settings.cacheType : key.getElementType();
   return KVCacheType::get(builder.getContext(), getNumSequences(), length,
-                          key.getDimSize(2), element);
+                          key.getDimSize(2), element,
+                          bool(getKeyPositions(rows)));
 }
 
 /// Adds arguments in the order of the table in docs/architecture.md.
@@ -293,7 +303,7 @@ LogicalResult ProgramCloner::clone(Operation *op) {
   if (old && isCausal())
     return old.emitOpError("must be those of the model's tokens");
   if (auto attention = dyn_cast<AttentionOp>(op))
-    return cloneAttention(attention), success();
+    return cloneAttention(attention);
   if (auto pool = dyn_cast<PoolOp>(op))
     return clonePool(pool), success();
   return ShapeCloner::clone(op);
@@ -328,6 +338,9 @@ Value ProgramCloner::getSequences(Location loc) {
 void ProgramCloner::fillCache(KeysAndValues rows, Location loc) {
   auto [key, value] = rows;
   Value newKey = mapping.lookup(key), newValue = mapping.lookup(value);
+  Value rowPositions = getKeyPositions(rows);
+  if (rowPositions)
+    rowPositions = mapping.lookup(rowPositions);
   OpBuilder::InsertionGuard guard(builder);
   Block *block = builder.getInsertionBlock(), *own = newKey.getParentBlock();
   if (block != own)
@@ -337,14 +350,17 @@ void ProgramCloner::fillCache(KeysAndValues rows, Location loc) {
   if (!cache)
     cache = TemporaryCacheOp::create(builder, loc, getCacheType(rows));
   CacheAppendOp::create(builder, loc, cache, newKey, newValue,
-                        getSequences(loc));
+                        getSequences(loc), rowPositions);
 }
 
 /// All programs attend over caches, so that keys are written once in the form
 /// in which they are read often.
-void ProgramCloner::cloneAttention(AttentionOp op) {
+LogicalResult ProgramCloner::cloneAttention(AttentionOp op) {
   KeysAndValues rows(op.getKey(), op.getValue());
   Location loc = op.getLoc();
+  if (op.getWindow() && !op.getOwnPositions() && getKeyPositions(rows))
+    return op.emitOpError("has a window of as many keys, but another attention "
+                          "to these has one of positions");
   if (filled.insert(rows).second)
     fillCache(rows, loc);
   Value cache = caches[rows];
@@ -358,6 +374,7 @@ void ProgramCloner::cloneAttention(AttentionOp op) {
                                   cache, op.getHeads(), op.getKvHeads(),
                                   getSequences(loc), positions, op.getWindow())
                                   .getResult());
+  return success();
 }
 
 /// Where tokens arrive in order, those of the first call speak for all that

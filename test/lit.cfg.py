@@ -37,7 +37,8 @@ def configure(config, lit_config):
     config.suffixes = [".mlir", ".test", ".py"]
     # A Python file is a test only if it says how it is run.
     config.excludes = ["Inputs"] + [
-        path.name for path in tests.rglob("*.py") if "RUN" ":" not in path.read_text()
+        path.name for path in tests.rglob("*.py")
+        if "Inputs" not in path.parts and "RUN" ":" not in path.read_text()
     ]
 
     path = [binary / "bin", config.mod_llvm_tools_dir, "/usr/bin", "/bin"]

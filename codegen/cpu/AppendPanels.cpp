@@ -88,6 +88,9 @@ void RowWriter::emitRow(Value row) {
   if (angles)
     angles->emitAngles(b.load(op.getPositions(), {b.index(0), row}));
   Value token = b.add(op.getFirst(), row);
+  if (op.getKept())
+    b.store(b.load(op.getRowPositions(), {b.index(0), row}), op.getKept(),
+            {token});
   b.loop(b.index(0), b.index(kvHeads), 1, [&](Value head) {
     emitKey(head, row, token);
     if (together == 1)

@@ -32,6 +32,7 @@ struct QueryBlock {
 
 private:
   void emitQueries();
+  void emitWindows();
   void emitKeys(Value firstKey);
   void emitPanels(Value firstKey, Value count);
   Values maskScores(ValueRange scores, Value row, Value key);
@@ -51,6 +52,8 @@ private:
   /// Keys that are seen by queries before the block; null where these are not
   /// the last tokens.
   Value seen;
+  /// Of each row the first key that a window shows.
+  Value begins;
   OnlineSoftmax softmax;
 };
 } // namespace
@@ -89,8 +92,9 @@ QueryBlock::QueryBlock(KernelBuilder &builder, PanelAttentionOp op,
 
 void QueryBlock::emit() {
   emitQueries();
-  // The block of keys that is first has some that each row sees: it is longer
-  // than a panel and the rows together.
+  if (op.getWindow())
+    emitWindows();
+  // Rows that see none of the first keys leave what is of no weight later.
   Value firstKey = OnlineSoftmax::getFirstPanelKey(b, op, getEnd(b.index(0)));
   b.loop(firstKey, getLastEnd(), OnlineSoftmax::getBlockKeys(op),
          [&](Value key) { emitKeys(key); });
@@ -104,6 +108,16 @@ void QueryBlock::emitQueries() {
   Value last = b.sub(queries, b.index(1));
   b.loop(b.index(0), allRows, 1, [&](Value row) {
     softmax.emitQuery(row, b.min(b.add(firstQuery, row), last), column);
+  });
+}
+
+void QueryBlock::emitWindows() {
+  begins = b.scratch({tiling.mostRows}, b.getI32Type());
+  Value last = b.sub(rows, b.index(1));
+  b.loop(b.index(0), allRows, 1, [&](Value row) {
+    Value end = getEnd(b.min(row, last));
+    Value begin = OnlineSoftmax::getFirstKey(b, op, end);
+    b.store(b.toI32(begin), begins, {row});
   });
 }
 
@@ -168,7 +182,7 @@ Values QueryBlock::maskScores(ValueRange scores, Value row, Value key) {
   RegisterTile tile{tiling.scoreRows, softmax.keyVectors};
   auto getEndOf = [&](int64_t i) { return getEnd(b.add(row, i)); };
   auto getBegin = [&](int64_t i) {
-    return OnlineSoftmax::getFirstKey(b, op, getEndOf(i));
+    return b.toIndex(b.load(begins, {b.add(row, i)}));
   };
   Value isCrossing =
       b.less(getEndOf(0), b.add(key, getStaticDim(op.getKeys(), 3)));

@@ -196,10 +196,33 @@ Value OnlineSoftmax::getEnd(KernelBuilder &b, PanelAttentionOp op,
   return b.add(b.add(before, query), 1);
 }
 
+/// How many of the ascending positions of the keys before `end` are beyond the
+/// window of the last of them. Halving steps find it.
+static Value countHidden(KernelBuilder &b, PanelAttentionOp op, Value end) {
+  Value kept = op.getKept(), one = b.index(1);
+  auto load = [&](Value end) { return b.load(kept, {b.sub(end, one)}); };
+  Value bound = arith::SubIOp::create(b, load(end), b.i32(op.getMostBehind()));
+  int64_t bits = llvm::Log2_64_Ceil(getStaticDim(kept, 0) + 1);
+  Value most = b.index(int64_t(1) << bits);
+  return b.loop(
+      b.index(0), b.index(bits), 1, {b.index(0), most},
+      [&](Value, ValueRange carried) {
+        Value half = b.div(carried[1], 2);
+        Value next = b.add(carried[0], half);
+        Value isThere = b.less(next, b.add(end, 1));
+        Value isHidden = arith::CmpIOp::create(b, arith::CmpIPredicate::slt,
+                                               load(b.min(next, end)), bound);
+        Value goes = arith::AndIOp::create(b, isThere, isHidden);
+        return Values{arith::SelectOp::create(b, goes, next, carried[0]), half};
+      })[0];
+}
+
 Value OnlineSoftmax::getFirstKey(KernelBuilder &b, PanelAttentionOp op,
                                  Value end) {
   if (!op.getWindow())
     return b.index(0);
+  if (op.getKept())
+    return countHidden(b, op, end);
   return b.sub(end, b.min(end, b.index(*op.getWindow())));
 }
 

@@ -60,8 +60,9 @@ struct OnlineSoftmax {
 
   /// Where the keys end that a query sees.
   static Value getEnd(KernelBuilder &b, PanelAttentionOp op, Value query);
-  /// The first key that a window shows to a query that sees those before `end`;
-  /// the first one of its panel. All of them are shown without a window.
+  /// The first key that a window shows to a query that is the last of those
+  /// before `end`; the first one of its panel. All of them are shown without a
+  /// window.
   static Value getFirstKey(KernelBuilder &b, PanelAttentionOp op, Value end);
   static Value getFirstPanelKey(KernelBuilder &b, PanelAttentionOp op,
                                 Value end);

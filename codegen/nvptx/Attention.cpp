@@ -26,6 +26,38 @@ Value AttentionHead::countKeys() {
   return op.getPositions() ? countSeen(b.sub(rows, b.index(1))) : op.getCount();
 }
 
+/// How many of the ascending positions of the first `seen` keys are beyond the
+/// window of the last of them. Halving steps find it.
+static Value countHidden(ThreadBuilder &b, PanelAttentionOp op, Value seen) {
+  Value kept = op.getKept(), one = b.index(1);
+  auto load = [&](Value end) { return b.load(kept, {b.sub(end, one)}); };
+  Value position = load(seen), hidden = b.index(0);
+  Value most = b.i32(op.getMostBehind());
+  int64_t half = llvm::bit_floor(uint64_t(getBound(kept, 0)));
+  for (; half > 0; half /= 2) {
+    Value next = b.add(hidden, b.index(half));
+    Value last = b.add(load(b.min(next, seen)), most);
+    Value isHidden = b.both(b.lt(next, b.add(seen, one)), b.lt(last, position));
+    hidden = b.select(isHidden, next, hidden);
+  }
+  return hidden;
+}
+
+Value AttentionHead::getFirstKey(Value seen) {
+  if (!op.getWindow())
+    return b.index(0);
+  if (op.getKept())
+    return countHidden(b, op, seen);
+  return b.sub(seen, b.min(seen, b.index(*op.getWindow())));
+}
+
+Value AttentionHead::isSeen(Value key, Value first, Value seen) {
+  Value isBefore = b.lt(key, seen);
+  if (!op.getWindow())
+    return isBefore;
+  return b.both(isBefore, b.lt(first, b.add(key, b.index(1))));
+}
+
 Value AttentionHead::getScale() {
   return b.f32(M_LOG2E / std::sqrt(double(headDim)));
 }

@@ -38,6 +38,11 @@ struct AttentionHead {
   Value countSeen(Value row);
   /// How many keys the last query sees.
   Value countKeys();
+  /// The first key that a query sees, which is the last of `seen`: there must
+  /// be such a query.
+  Value getFirstKey(Value seen);
+  /// Whether a query sees a key: those from `first` on that it has `seen`.
+  Value isSeen(Value key, Value first, Value seen);
   /// What queries are multiplied by.
   Value getScale();
   /// The tile of rows that this block has: those with the most keys begin.

@@ -79,9 +79,6 @@ static StringRef getUnknownClause(Operation *op) {
           [](RMSNormOp op) { return StringRef(op.getHeads() ? "heads" : ""); })
       .Case<RopeOp, AppendPanelsOp>(
           [](auto op) { return StringRef(op.getScaling() ? "scaling" : ""); })
-      .Case([](PanelAttentionOp op) {
-        return StringRef(op.getWindow() ? "window" : "");
-      })
       .Default(StringRef());
 }
 

@@ -154,6 +154,13 @@ struct CacheWriter {
     b.store(b.load(op.getValue(), from(column)), op.getValues(),
             {head, b.div(column, panel), token(), b.rem(column, panel)});
   }
+  /// Once for each token.
+  void keepPosition(Value item) {
+    b.ifThen(b.eq(item, b.index(0)), [&] {
+      Value position = b.load(op.getRowPositions(), {b.index(0), row});
+      b.store(position, op.getKept(), {token()});
+    });
+  }
   void rotateKey(Frequencies &frequencies, Value i, Value high) {
     Value position = b.load(op.getPositions(), {b.index(0), row});
     auto [x, y] = emitRotated(b, b.load(op.getKey(), from(i)),
@@ -178,6 +185,8 @@ Geometry mod::emitGpuKernel(ThreadBuilder &b, AppendPanelsOp op) {
       b, b.dim(op.getKey(), 1), items * kvHeads, [&](Value row, Value item) {
         CacheWriter writer{b, op, row, b.div(item, items)};
         Value i = b.rem(item, items);
+        if (op.getKept())
+          writer.keepPosition(item);
         writer.copyValue(i);
         if (!frequencies)
           return writer.storeKey(b.load(op.getKey(), writer.from(i)), i);

@@ -340,14 +340,16 @@ void SingleQueryAttention::combineParts(Value parts) {
 
 Geometry SingleQueryAttention::emit() {
   // Parts are whole rounds of all warps, and as many as there are keys for.
-  Value keys = head.countSeen(row);
+  Value end = head.countSeen(row), isRow = b.lt(row, head.rows);
+  Value begin =
+      b.ifElse(isRow, b.index(0), [&] { return head.getFirstKey(end); });
+  Value keys = b.sub(end, begin);
   Value partKeys = b.mul(b.ceilDiv(keys, splits * kPartKeys), kPartKeys);
-  Value first = b.mul(split, partKeys);
-  Value isOne = b.both(b.lt(row, head.rows), b.lt(first, keys));
-  b.ifThen(isOne, [&] {
+  Value first = b.add(begin, b.mul(split, partKeys));
+  b.ifThen(b.both(isRow, b.lt(first, end)), [&] {
     emitLoadQueries();
     b.barrier();
-    emitKeys(first, b.min(b.add(first, partKeys), keys));
+    emitKeys(first, b.min(b.add(first, partKeys), end));
     storeWarp();
     b.barrier();
     Value parts = counters ? b.ceilDiv(keys, partKeys) : b.index(1);

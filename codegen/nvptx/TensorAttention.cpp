@@ -29,6 +29,7 @@ public:
 
 private:
   void emitQueries();
+  void emitTiles(Value last);
   void emitCopies(Value tile);
   void emitCopy(Value into, Value stage, Value token, Value row, Value chunk,
                 bool isKey);
@@ -65,8 +66,9 @@ private:
   int64_t tileKeys; ///< of a tile
   int64_t rowTiles; ///< of 16 queries, of a warp
   Value headIndex, firstRow, tiles;
-  Value keys, values;          ///< in shared memory
-  SmallVector<Values> queries; ///< fragments of each row tile
+  Value keys, values;            ///< in shared memory
+  SmallVector<Values> queries;   ///< fragments of each row tile
+  SmallVector<Values> firstKeys; ///< that its rows see, by half
   SmallVector<OnlineSoftmax> state;
 };
 } // namespace
@@ -200,7 +202,8 @@ void TensorAttention::emitMask(Value tile, int64_t rowTile, Values &scores) {
       for (int64_t i = 0; i < 2; ++i) {
         Value key = b.add(first, b.add(getColumn(column), b.index(i)));
         Value &score = scores[column * kMmaSums + half * 2 + i];
-        score = b.select(b.lt(key, seen), score, unseen);
+        Value isSeen = head.isSeen(key, firstKeys[rowTile][half], seen);
+        score = b.select(isSeen, score, unseen);
       }
   }
 }
@@ -304,13 +307,31 @@ void TensorAttention::emitQueries() {
   firstRow = b.mul(head.getTile(blockRows), blockRows);
   Value last =
       b.sub(b.min(b.add(firstRow, b.index(blockRows)), head.rows), b.index(1));
-  // All queries of the block see all keys of the first tiles.
-  Value whole = b.div(head.countSeen(firstRow), tileKeys);
-  tiles = b.ceilDiv(head.countSeen(last), tileKeys);
   for (Value *tile : {&keys, &values})
     *tile = b.shared({kStages, tileKeys, getRowElements(width)},
                      b.getBF16Type(), /*alignment=*/128);
-  emitCopies(b.index(0));
+  emitTiles(last);
+  for (int64_t i = 0; i < rowTiles; ++i)
+    for (int64_t half = 0; half < kHalves; ++half)
+      emitResult(i, half);
+}
+
+/// The tiles with keys that some of the queries see, of which `last` is the
+/// last of the block.
+void TensorAttention::emitTiles(Value last) {
+  auto getFirstKey = [&](Value row) {
+    return head.getFirstKey(head.countSeen(b.min(row, last)));
+  };
+  firstKeys.assign(rowTiles, {});
+  for (int64_t i = 0; i < rowTiles; ++i)
+    for (int64_t half = 0; half < kHalves; ++half)
+      firstKeys[i].push_back(getFirstKey(getRow(i, half)));
+  Value first = b.div(getFirstKey(firstRow), tileKeys);
+  // All queries of the block see all keys of the first tiles.
+  Value whole =
+      op.getWindow() ? first : b.div(head.countSeen(firstRow), tileKeys);
+  tiles = b.ceilDiv(head.countSeen(last), tileKeys);
+  emitCopies(first);
   loadQueries();
   state.clear();
   for (int64_t i = 0; i < rowTiles; ++i)
@@ -321,11 +342,8 @@ void TensorAttention::emitQueries() {
                         return emitTile(tile, carried, isMasked);
                       }));
   };
-  loop(b.index(0), whole, /*isMasked=*/false);
+  loop(first, whole, /*isMasked=*/false);
   loop(whole, tiles, /*isMasked=*/true);
-  for (int64_t i = 0; i < rowTiles; ++i)
-    for (int64_t half = 0; half < kHalves; ++half)
-      emitResult(i, half);
 }
 
 Geometry TensorAttention::emit() {

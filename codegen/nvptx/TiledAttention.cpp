@@ -31,6 +31,7 @@ public:
 
 private:
   void emitQueries();
+  void emitRange(Value last);
   void emitTile(Value firstKey);
   void emitLoads(Value into, int64_t count,
                  function_ref<Value(Value row, Value column)> load);
@@ -38,7 +39,8 @@ private:
   Values emitScores();
   void emitPowers(Value firstKey, ValueRange scores);
   void addValues(Value key);
-  void emitLoop(Value end, int64_t step, function_ref<void(Value)> body);
+  void emitLoop(Value first, Value end, int64_t step,
+                function_ref<void(Value)> body);
   void emitResult();
 
   /// Of one of the thread's queries, keys or chunks of columns.
@@ -57,6 +59,7 @@ private:
   int64_t loadWidth; ///< elements that are loaded at a time
   int64_t ownQueries, ownKeys, ownChunks; ///< of a thread
   Value headIndex, firstRow, down, across;
+  Values firstKeys;            ///< that the thread's queries see
   Value queries, tile, powers; ///< in shared memory
   OnlineSoftmax softmax;       ///< of the thread's queries and columns
 };
@@ -161,9 +164,9 @@ void TiledAttention::emitPowers(Value firstKey, ValueRange scores) {
     Value seen = head.countSeen(b.add(firstRow, getQuery(i)));
     Values row;
     for (int64_t j = 0; j < ownKeys; ++j)
-      row.push_back(b.select(b.lt(b.add(firstKey, getKey(j)), seen),
-                             scores[i * ownKeys + j],
-                             OnlineSoftmax::getUnseen(b)));
+      row.push_back(
+          b.select(head.isSeen(b.add(firstKey, getKey(j)), firstKeys[i], seen),
+                   scores[i * ownKeys + j], OnlineSoftmax::getUnseen(b)));
     SmallVector<Value *> places;
     for (Value &score : row)
       places.push_back(&score);
@@ -191,9 +194,9 @@ void TiledAttention::addValues(Value key) {
 }
 
 /// A loop that goes on with the softmax.
-void TiledAttention::emitLoop(Value end, int64_t step,
+void TiledAttention::emitLoop(Value first, Value end, int64_t step,
                               function_ref<void(Value)> body) {
-  softmax.setCarried(b.loop(b.index(0), end, step, softmax.getCarried(),
+  softmax.setCarried(b.loop(first, end, step, softmax.getCarried(),
                             [&](Value i, ValueRange carried) {
                               softmax.setCarried(carried);
                               body(i);
@@ -211,7 +214,8 @@ void TiledAttention::emitTile(Value firstKey) {
   b.barrier();
   emitKeyLoads(firstKey, /*isKey=*/false);
   b.barrier();
-  emitLoop(b.index(shape.keys), kWidth, [&](Value key) { addValues(key); });
+  emitLoop(b.index(0), b.index(shape.keys), kWidth,
+           [&](Value key) { addValues(key); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -253,10 +257,22 @@ void TiledAttention::emitQueries() {
                                head.getRow(row, headIndex, column), loadWidth),
                   scales);
   });
-  Value end = b.min(b.add(firstRow, b.index(shape.queries - 1)), last);
-  emitLoop(head.countSeen(end), shape.keys,
-           [&](Value firstKey) { emitTile(firstKey); });
+  emitRange(last);
   emitResult();
+}
+
+/// The tiles with keys that some of the queries see, of which `last` is the
+/// last there is.
+void TiledAttention::emitRange(Value last) {
+  auto getFirstKey = [&](Value query) {
+    return head.getFirstKey(head.countSeen(b.min(query, last)));
+  };
+  for (int64_t i = 0; i < ownQueries; ++i)
+    firstKeys.push_back(getFirstKey(b.add(firstRow, getQuery(i))));
+  Value first = b.mul(b.div(getFirstKey(firstRow), shape.keys), shape.keys);
+  Value end = b.min(b.add(firstRow, b.index(shape.queries - 1)), last);
+  emitLoop(first, head.countSeen(end), shape.keys,
+           [&](Value firstKey) { emitTile(firstKey); });
 }
 
 Geometry TiledAttention::emit() {

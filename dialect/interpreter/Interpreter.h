@@ -19,6 +19,7 @@ namespace mlir::mod {
 struct InterpreterCache {
   struct Rows {
     std::vector<double> keys, values;
+    std::vector<double> positions; // where the type of the cache has them
   };
   std::vector<Rows> sequences;
 };

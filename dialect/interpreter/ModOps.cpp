@@ -222,18 +222,21 @@ namespace {
 /// Queries of `heads` heads on keys and values of `kvHeads` heads, in rows.
 struct Heads {
   int64_t heads, kvHeads, dim;
-  std::optional<int64_t> window;
   int64_t kvWidth() const { return kvHeads * dim; }
+};
+
+/// The keys that a query sees.
+struct Seen {
+  int64_t first, end;
 };
 } // namespace
 
-/// One query attends to the first `count` keys, or to the last of these.
+/// One query attends to the keys that it sees.
 static void attend(Heads shape, const double *query, const double *keys,
-                   const double *values, int64_t count, double *result) {
-  int64_t unseen = std::max<int64_t>(count - shape.window.value_or(count), 0);
-  keys += unseen * shape.kvWidth();
-  values += unseen * shape.kvWidth();
-  count -= unseen;
+                   const double *values, Seen seen, double *result) {
+  int64_t count = seen.end - seen.first;
+  keys += seen.first * shape.kvWidth();
+  values += seen.first * shape.kvWidth();
   for (int64_t h = 0; h < shape.heads; ++h) {
     int64_t group = h / (shape.heads / shape.kvHeads) * shape.dim;
     std::vector<float> weights(count);
@@ -253,17 +256,24 @@ static void attend(Heads shape, const double *query, const double *keys,
   }
 }
 
-/// How many of `keys` query `i` sees: those up to its position, which is
-/// `place` where none are given.
+/// Which of `keys` query `i` sees: those up to its position, which is `place`
+/// where none are given. A window is of the positions `kept` of keys, or of as
+/// many keys.
 template <typename OpT>
-static FailureOr<int64_t> countSeen(Evaluator &evaluator, OpT op, int64_t i,
-                                    int64_t place, int64_t keys) {
+static FailureOr<Seen> findSeen(Evaluator &evaluator, OpT op, int64_t i,
+                                int64_t place, int64_t keys,
+                                const double *kept) {
   if (op.getPositions())
     place = int64_t(evaluator.get(op.getPositions()).data[i]);
   if (place < 0 || place >= keys)
     return op.emitError("query ") << i << " is at position " << place
                                   << ", but there are " << keys << " keys";
-  return place + 1;
+  Seen seen{0, place + 1};
+  int64_t window = op.getWindow().value_or(std::numeric_limits<int32_t>::max());
+  auto getPosition = [&](int64_t key) { return kept ? kept[key] : key; };
+  while (getPosition(seen.first) <= getPosition(place) - window)
+    ++seen.first;
+  return seen;
 }
 
 static LogicalResult evaluateOp(Evaluator &evaluator, AttentionOp op) {
@@ -271,13 +281,15 @@ static LogicalResult evaluateOp(Evaluator &evaluator, AttentionOp op) {
   const InterpreterValue &key = evaluator.get(op.getKey());
   const InterpreterValue &value = evaluator.get(op.getValue());
   int64_t heads = op.getHeads(), tokens = query.shape[1], keys = key.shape[1];
-  Heads shape{heads, int64_t(op.getKvHeads()), query.shape[2] / heads,
-              op.getWindow()};
+  Heads shape{heads, int64_t(op.getKvHeads()), query.shape[2] / heads};
   InterpreterValue result(query.shape);
   for (int64_t b = 0; b < query.shape[0]; ++b)
     for (int64_t i = 0; i < tokens; ++i) {
       int64_t row = b * tokens + i;
-      auto seen = countSeen(evaluator, op, row, keys - tokens + i, keys);
+      const double *kept = op.getOwnPositions()
+                               ? evaluator.get(op.getOwnPositions()).getRow(b)
+                               : nullptr;
+      auto seen = findSeen(evaluator, op, row, keys - tokens + i, keys, kept);
       if (failed(seen))
         return failure();
       attend(shape, query.getRow(row), key.getRow(b * keys),
@@ -318,6 +330,8 @@ static LogicalResult evaluateOp(Evaluator &evaluator, CacheAppendOp op) {
         getSequence(evaluator, op.getCache(), op.getSequences(), i);
     rows.keys.insert(rows.keys.end(), key.getRow(i), key.getRow(i + 1));
     rows.values.insert(rows.values.end(), value.getRow(i), value.getRow(i + 1));
+    if (type.getHasPositions())
+      rows.positions.push_back(evaluator.get(op.getRowPositions()).data[i]);
     if (int64_t(rows.keys.size()) > type.getLength() * type.getWidth())
       return op.emitError("the cache holds ") << type.getLength() << " rows";
   }
@@ -336,15 +350,16 @@ static LogicalResult evaluateOp(Evaluator &evaluator, CacheRoomOp op) {
 static LogicalResult evaluateOp(Evaluator &evaluator, CachedAttentionOp op) {
   const InterpreterValue &query = evaluator.get(op.getQuery());
   int64_t heads = op.getHeads(), tokens = query.shape[1];
-  Heads shape{heads, int64_t(op.getKvHeads()), query.shape[2] / heads,
-              op.getWindow()};
+  Heads shape{heads, int64_t(op.getKvHeads()), query.shape[2] / heads};
+  bool hasPositions = op.getCache().getType().getHasPositions();
   InterpreterValue result(query.shape);
   for (int64_t i = 0; i < tokens; ++i) {
     const InterpreterCache::Rows &rows =
         getSequence(evaluator, op.getCache(), op.getSequences(), i);
     int64_t count = int64_t(rows.keys.size()) / shape.kvWidth();
     int64_t later = op.getSequences() ? 0 : tokens - 1 - i;
-    auto seen = countSeen(evaluator, op, i, count - later - 1, count);
+    auto seen = findSeen(evaluator, op, i, count - later - 1, count,
+                         hasPositions ? rows.positions.data() : nullptr);
     if (failed(seen))
       return failure();
     attend(shape, query.getRow(i), rows.keys.data(), rows.values.data(), *seen,

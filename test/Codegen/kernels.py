@@ -154,11 +154,12 @@ clauses(8, 17, 5, rows=[7, 0, 2], scaled=True, bias=True, glu=True, plus=True,
         gate="sigmoid", accumulate=True, at=[9, 4, 6], packed=False)
 
 
-def attend(q, k, v, heads, kv_heads, window, positions):
+def attend(q, k, v, heads, kv_heads, window, places, kept):
+    """Queries at the places of some keys, whose positions are `kept`."""
     n, d = k.shape[0], q.shape[1] // heads
     result = np.zeros(q.shape)
-    behind = positions[:, None] - np.arange(n)[None]
-    seen = (behind >= 0) & (behind < (window or n))
+    behind = kept[places][:, None] - kept[None]
+    seen = (behind >= 0) & (behind < (window or np.inf))
     for h in range(heads):
         g = h // (heads // kv_heads)
         here, there = slice(h * d, h * d + d), slice(g * d, g * d + d)
@@ -191,27 +192,34 @@ def rotate(x, positions, heads, theta):
 
 def attention(m, n, heads, kv_heads, d, dynamic=True, row=None, scale=1.0,
               chunks=1, spare=0, splits=0, theta=None, dtype=np.float32,
-              value_vectors=1, window=None, some=False):
+              value_vectors=1, window=None, some=False, apart=0):
     """`m` queries over `n` keys that are appended in `chunks` calls to panels
-    for `n + spare` tokens. Queries are the last tokens, or at `some` positions."""
+    for `n + spare` tokens. Queries are the last tokens, or at `some` positions.
+    Where tokens are up to so many positions `apart`, the window is of these."""
     q, k, v = (normal(t, h * d, scale=s) for t, h, s in
                ((m, heads, scale), (n, kv_heads, scale), (n, kv_heads, 1)))
     y = out(1, m, heads * d, dynamic=(1,) if dynamic else (), row=row)
     keys, values = make_panels(kv_heads, d, n + spare, value_vectors, dtype)
     panels = f"{keys.type()}, {values.type()}"
     positions = random.permutation(5 * n)[:n].astype(np.int32)
+    kept = Buffer(np.full(n + spare, -1, np.int32))
+    gaps = random.integers(1, apart + 1, n) if apart else np.ones(n)
+    kept_positions = np.cumsum(gaps).astype(np.int32)
     text, arguments = [], [Buffer(q[None], (1,) if dynamic else (), row), keys,
                            values, y]
     for part in np.array_split(np.arange(n), chunks):
         new = [Buffer(x[None, part], (1,), row) for x in (k, v)]
         new += [Buffer(positions[None, part], (1,))] if theta else []
         at = len(arguments)
-        names = [f"{{{at + 1 + i}}}" for i in range(len(new))]
+        names = [f"{{{at + 1 + i}}}" for i in range(len(new) + 2)]
         rotated = f"rotated({names[2]} theta({theta:e})) " if theta else ""
+        types = ", ".join([new[0].type(), new[1].type(), panels] + [b.type() for b in new[2:]])
+        if apart:
+            rotated += f"keeping({names[-2]} in {names[-1]}) "
+            new += [Buffer(kept_positions[None, part], (1,)), kept]
+            types += f" keeping {new[-2].type()} in {kept.type()}"
         text.append(f"mod.append_panels {names[0]}, {names[1]} at({{{at}}}) "
-                    f"{rotated}into({{1}}, {{2}}) : "
-                    + ", ".join([new[0].type(), new[1].type(), panels]
-                                + [b.type() for b in new[2:]]))
+                    f"{rotated}into({{1}}, {{2}}) : {types}")
         arguments += [int(part[0]), *new]
     partials, types = "", f"{arguments[0].type()}, {panels}, {y.type()}"
     if splits:
@@ -226,7 +234,12 @@ def attention(m, n, heads, kv_heads, d, dynamic=True, row=None, scale=1.0,
     else:
         arguments.append(n)
     word, shown = "at" if some else "of", f"window({window}) " if window else ""
-    text.append(f"mod.panel_attention {{0}}, {{1}}, {{2}} {word}({{{len(arguments) - 1}}})"
+    place = len(arguments) - 1
+    if apart:
+        shown += f"kept({{{len(arguments)}}}) "
+        arguments.append(kept)
+        types += " kept " + kept.type()
+    text.append(f"mod.panel_attention {{0}}, {{1}}, {{2}} {word}({{{place}}})"
                 f" heads({heads}) {shown}{partials}into({{3}}) : {types}")
     if theta:
         k = rotate(k, positions, kv_heads, theta).astype(np.float32)
@@ -234,7 +247,7 @@ def attention(m, n, heads, kv_heads, d, dynamic=True, row=None, scale=1.0,
         k, v = (from_bfloat16(to_bfloat16(x)) for x in (k, v))
     # Rounding to bf16 may go the other way where a rotation is not exact.
     case("\n  ".join(text), arguments, [y],
-         [attend(q, k, v, heads, kv_heads, window, places)[None]],
+         [attend(q, k, v, heads, kv_heads, window, places, kept_positions)[None]],
          tolerance=1e-5 if dtype == np.float32 else 2e-3)
 
 
@@ -279,6 +292,17 @@ attention(33, 600, 1, 1, 16, window=1, some=True)
 attention(1, 257, 3, 3, 128, dynamic=False, scale=5, some=True)
 attention(1, 1100, 6, 2, 20, dynamic=False, splits=2, spare=40, some=True)
 attention(1, 900, 2, 1, 64, dynamic=False, splits=4, window=17, some=True)
+attention(0, 5, 1, 1, 8, window=3, apart=3)
+attention(7, 7, 2, 1, 10, window=5, chunks=3, apart=4)
+attention(131, 131, 3, 1, 20, row=100, spare=9, window=37, theta=1e4, apart=9)
+attention(40, 700, 2, 1, 24, chunks=5, scale=4, spare=3, window=600, apart=3)
+attention(600, 620, 1, 1, 8, window=2, apart=2)
+attention(300, 900, 1, 1, 16, window=20000, apart=6)
+attention(120, 601, 2, 2, 16, window=64, dtype=np.uint16, apart=100)
+attention(1, 1, 2, 2, 8, dynamic=False, window=1, apart=5)
+attention(1, 257, 3, 3, 128, dynamic=False, scale=5, window=130, apart=2)
+attention(1, 1100, 6, 2, 20, dynamic=False, splits=2, spare=40, window=900, apart=4)
+attention(1, 900, 2, 1, 64, dynamic=False, splits=4, window=17, apart=30)
 
 
 def rms_norm(m, d, row=None):

@@ -200,3 +200,27 @@ func.func @decode_batch(%tokens: memref<1x3xi32> {mod.role = "tokens"},
       : (memref<1x?xf32>, !mod.latch<3>, memref<1x?xi32>, memref<1x?xi32>, memref<1x?xf32>) -> ()
   return
 }
+
+// -----
+
+// Positions lie behind keys and values, one for each token of these: of two
+// sequences, whose caches are three pages each.
+// CHECK: row_bytes = 68 : i64
+// CHECK-LABEL: func.func @decode_batch(
+// CHECK-SAME: %[[CACHES:[a-z0-9]+]]: memref<24576xi8>
+// CHECK: scf.for
+// CHECK: %[[PLACE:.*]] = arith.addi %{{.*}}, %c8192
+// CHECK: %[[KEPT:.*]] = memref.view %[[CACHES]][%[[PLACE]]][] : memref<24576xi8> to memref<32xi32>
+// CHECK: mod.append_panels {{.*}} keeping(%{{.*}} in %[[KEPT]])
+// CHECK: scf.for
+// CHECK: %[[KEPT:.*]] = memref.view %{{.*}} to memref<32xi32>
+// CHECK: mod.panel_attention {{.*}} window(5) kept(%[[KEPT]])
+func.func @decode_batch(%tokens: memref<1x2xi32> {mod.role = "tokens"}, %sequences: memref<1x2xi32> {mod.role = "sequences"},
+                        %cache: !mod.kv_cache<2x32x8xf32, positions> {mod.role = "cache"},
+                        %q: memref<1x2x8xf32>, %p: memref<1x2xi32>, %out: memref<1x2x8xf32>) {
+  mod.cache_append %cache, %q, %q of(%sequences) at(%p)
+      : !mod.kv_cache<2x32x8xf32, positions>, memref<1x2x8xf32>, memref<1x2x8xf32> at memref<1x2xi32> of memref<1x2xi32>
+  mod.cached_attention %q over %cache of(%sequences) heads(1) kv_heads(1) window(5) into(%out)
+      : (memref<1x2x8xf32>, !mod.kv_cache<2x32x8xf32, positions>, memref<1x2xi32>, memref<1x2x8xf32>) -> ()
+  return
+}

@@ -738,3 +738,15 @@ func.func @pool(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
   } : tensor<1x8x16xf32>
   return
 }
+
+// -----
+
+func.func @among(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>, %p: tensor<1x4xi32>) {
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 4) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x4x16xf32>, %own: tensor<1x4xi32>):
+    // expected-error @below {{in a routed block must be at the positions of the block's tokens}}
+    %a = mod.attention %t, %t, %t among(%p) heads(4) kv_heads(4) window(3) : (tensor<1x4x16xf32>, tensor<1x4x16xf32>, tensor<1x4x16xf32>, tensor<1x4xi32>) -> tensor<1x4x16xf32>
+    mod.yield %a : tensor<1x4x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}

@@ -469,3 +469,56 @@ func.func @latch(%r: tensor<1x4xf32>, %latch: !mod.latch<1>, %start: index) {
   %0 = mod.latch %r in %latch from %start : (tensor<1x4xf32>, !mod.latch<1>, index) -> tensor<1x5xf32>
   return
 }
+
+// -----
+
+func.func @cache_append(%c: !mod.kv_cache<32x8xf32, positions>, %k: tensor<1x4x8xf32>) {
+  // expected-error @below {{takes positions of its rows if and only if they are kept}}
+  mod.cache_append %c, %k, %k : !mod.kv_cache<32x8xf32, positions>, tensor<1x4x8xf32>, tensor<1x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @cache_append(%c: !mod.kv_cache<32x8xf32, positions>, %k: tensor<1x4x8xf32>, %p: tensor<1x5xi32>) {
+  // expected-error @below {{row_positions has 5 in dimension 1, expected 4}}
+  mod.cache_append %c, %k, %k at(%p) : !mod.kv_cache<32x8xf32, positions>, tensor<1x4x8xf32>, tensor<1x4x8xf32> at tensor<1x5xi32>
+  return
+}
+
+// -----
+
+func.func @cached_attention(%q: tensor<1x4x8xf32>, %c: !mod.kv_cache<32x8xf32, positions>, %p: tensor<1x4xi32>) {
+  // expected-error @below {{at positions needs a row for each token, but the cache has some of them}}
+  %0 = mod.cached_attention %q over %c at(%p) heads(1) kv_heads(1) : (tensor<1x4x8xf32>, !mod.kv_cache<32x8xf32, positions>, tensor<1x4xi32>) -> tensor<1x4x8xf32>
+  return
+}
+
+// -----
+
+// expected-error @below {{expected 'positions'}}
+func.func private @cache(!mod.kv_cache<32x8xf32, places>)
+
+// -----
+
+func.func @append_panels(%k: memref<1x4x8xf32>, %keys: memref<1x2x8x16xf32>, %values: memref<1x1x32x16xf32>, %first: index, %p: memref<1x4xi32>, %kept: memref<31xi32>) {
+  // expected-error @below {{has 'memref<31xi32>' for the positions of 32 tokens}}
+  mod.append_panels %k, %k at(%first) keeping(%p in %kept) into(%keys, %values) : memref<1x4x8xf32>, memref<1x4x8xf32>, memref<1x2x8x16xf32>, memref<1x1x32x16xf32> keeping memref<1x4xi32> in memref<31xi32>
+  return
+}
+
+// -----
+
+func.func @panel_attention(%q: memref<1x4x8xf32>, %keys: memref<1x2x8x16xf32>, %values: memref<1x1x32x16xf32>, %count: index, %kept: memref<31xi32>) {
+  // expected-error @below {{has 'memref<31xi32>' for the positions of 32 tokens}}
+  mod.panel_attention %q, %keys, %values of(%count) heads(1) window(3) kept(%kept) into(%q) : memref<1x4x8xf32>, memref<1x2x8x16xf32>, memref<1x1x32x16xf32>, memref<1x4x8xf32> kept memref<31xi32>
+  return
+}
+
+// -----
+
+func.func @panel_attention(%q: memref<1x4x8xf32>, %keys: memref<1x2x8x16xf32>, %values: memref<1x1x32x16xf32>, %count: index, %kept: memref<32xi32>) {
+  // expected-error @below {{asks for positions of keys with a window of the last tokens only}}
+  mod.panel_attention %q, %keys, %values of(%count) heads(1) kept(%kept) into(%q) : memref<1x4x8xf32>, memref<1x2x8x16xf32>, memref<1x1x32x16xf32>, memref<1x4x8xf32> kept memref<32xi32>
+  return
+}

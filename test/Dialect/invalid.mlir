@@ -451,3 +451,47 @@ func.func @attention(%q: tensor<1x8x16xf32>, %k: tensor<2x8x8xf32>, %v: tensor<2
   %0 = mod.attention %q, %k, %v heads(4) kv_heads(2) : (tensor<1x8x16xf32>, tensor<2x8x8xf32>, tensor<2x8x8xf32>) -> tensor<1x8x16xf32>
   return
 }
+
+// -----
+
+func.func @attention_among(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 4) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x4x16xf32>, %p: tensor<1x4xi32>):
+    // expected-error @below {{among positions needs a window, and keys of the same tokens}}
+    %a = mod.attention %t, %t, %t among(%p) heads(4) kv_heads(4) : (tensor<1x4x16xf32>, tensor<1x4x16xf32>, tensor<1x4x16xf32>, tensor<1x4xi32>) -> tensor<1x4x16xf32>
+    mod.yield %a : tensor<1x4x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_among(%x: tensor<1x8x16xf32>, %p: tensor<1x8xi32>) {
+  // expected-error @below {{is among all tokens outside of routed blocks: expected no positions}}
+  %0 = mod.attention %x, %x, %x among(%p) heads(4) kv_heads(4) window(3) : (tensor<1x8x16xf32>, tensor<1x8x16xf32>, tensor<1x8x16xf32>, tensor<1x8xi32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_among(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>, %q: tensor<1x2x16xf32>) {
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 4) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x4x16xf32>, %p: tensor<1x4xi32>):
+    // expected-error @below {{key has 4 in dimension 1, expected 2}}
+    %a = mod.attention %q, %t, %t among(%p) heads(4) kv_heads(4) window(3) : (tensor<1x2x16xf32>, tensor<1x4x16xf32>, tensor<1x4x16xf32>, tensor<1x4xi32>) -> tensor<1x2x16xf32>
+    mod.yield %t : tensor<1x4x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_among(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>, %p: tensor<1x5xi32>) {
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 4) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x4x16xf32>, %own: tensor<1x4xi32>):
+    // expected-error @below {{positions has 5 in dimension 1, expected 4}}
+    %a = mod.attention %t, %t, %t among(%p) heads(4) kv_heads(4) window(3) : (tensor<1x4x16xf32>, tensor<1x4x16xf32>, tensor<1x4x16xf32>, tensor<1x5xi32>) -> tensor<1x4x16xf32>
+    mod.yield %a : tensor<1x4x16xf32>
+  } : tensor<1x8x16xf32>
+  return
+}

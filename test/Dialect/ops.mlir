@@ -65,6 +65,26 @@ func.func @windows(%x: tensor<1x?x16xf32>, %cache: !mod.kv_cache<8x16xf32>) {
   return
 }
 
+// CHECK-LABEL: func @windows_of_positions
+// CHECK-SAME: !mod.kv_cache<8x16xf32, positions>
+func.func @windows_of_positions(%x: tensor<1x?x16xf32>, %r: tensor<1x?xf32>, %cache: !mod.kv_cache<8x16xf32, positions>,
+                                %keys: memref<2x1x8x16xf32>, %values: memref<2x1x8x8xf32>, %kept: memref<8xi32>,
+                                %k: memref<1x1x16xf32>, %p: memref<1x1xi32>, %n: index) {
+  %0 = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(raw) causal(router) {
+  ^bb0(%t: tensor<1x?x16xf32>, %own: tensor<1x?xi32>):
+    // CHECK: mod.attention %{{.*}}, %{{.*}}, %{{.*}} among(%{{.*}}) heads(2) kv_heads(2) window(3) : (tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?xi32>) -> tensor<1x?x16xf32>
+    %1 = mod.attention %t, %t, %t among(%own) heads(2) kv_heads(2) window(3) : (tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?x16xf32>, tensor<1x?xi32>) -> tensor<1x?x16xf32>
+    // CHECK: mod.cache_append %{{.*}}, %{{.*}}, %{{.*}} at(%{{.*}}) : !mod.kv_cache<8x16xf32, positions>, tensor<1x?x16xf32>, tensor<1x?x16xf32> at tensor<1x?xi32>
+    mod.cache_append %cache, %t, %t at(%own) : !mod.kv_cache<8x16xf32, positions>, tensor<1x?x16xf32>, tensor<1x?x16xf32> at tensor<1x?xi32>
+    mod.yield %1 : tensor<1x?x16xf32>
+  } : tensor<1x?x16xf32>
+  // CHECK: mod.append_panels %{{.*}}, %{{.*}} at(%{{.*}}) keeping(%{{.*}} in %{{.*}}) into(%{{.*}}, %{{.*}}) : {{.*}} keeping memref<1x1xi32> in memref<8xi32>
+  mod.append_panels %k, %k at(%n) keeping(%p in %kept) into(%keys, %values) : memref<1x1x16xf32>, memref<1x1x16xf32>, memref<2x1x8x16xf32>, memref<2x1x8x8xf32> keeping memref<1x1xi32> in memref<8xi32>
+  // CHECK: mod.panel_attention {{.*}} of(%{{.*}}) heads(2) window(3) kept(%{{.*}}) into(%{{.*}}) : {{.*}}, memref<1x1x16xf32> kept memref<8xi32>
+  mod.panel_attention %k, %keys, %values of(%n) heads(2) window(3) kept(%kept) into(%k) : memref<1x1x16xf32>, memref<2x1x8x16xf32>, memref<2x1x8x8xf32>, memref<1x1x16xf32> kept memref<8xi32>
+  return
+}
+
 // CHECK-LABEL: func @linear
 func.func @linear(%x: tensor<?x?x16xf32>, %w: tensor<30x16xbf16>, %b: tensor<30xf32>, %packed: tensor<4x16x8xf32>, %i: tensor<?x?x30xf32>,
                   %xm: memref<1x8x16xf32>, %wm: memref<4x16x8xf32>, %bm: memref<30xf32>, %im: memref<1x8x30xf32>) {

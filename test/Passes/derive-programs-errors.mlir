@@ -112,3 +112,20 @@ func.func @forward(%tokens: tensor<1x6xi32>) -> tensor<1x6x4xf32> {
   %x = mod.embedding %p, %table : (tensor<1x6xi32>, tensor<5x4xf32>) -> tensor<1x6x4xf32>
   return %x : tensor<1x6x4xf32>
 }
+
+// -----
+
+func.func @forward(%tokens: tensor<1x6xi32>) -> tensor<1x6x4xf32> {
+  %table = arith.constant dense<1.0> : tensor<5x4xf32>
+  %w = arith.constant dense<1.0> : tensor<1x4xf32>
+  %x = mod.embedding %tokens, %table : (tensor<1x6xi32>, tensor<5x4xf32>) -> tensor<1x6x4xf32>
+  %r = mod.router %x, %w : (tensor<1x6x4xf32>, tensor<1x4xf32>) -> tensor<1x6xf32>
+  %y = mod.routed %x by(%r) select(expert_choice, capacity = 3) gate(none) causal(predictor, %r) {
+  ^bb0(%t: tensor<1x3x4xf32>, %p: tensor<1x3xi32>):
+    %a = mod.attention %t, %t, %t among(%p) heads(1) kv_heads(1) window(3) : (tensor<1x3x4xf32>, tensor<1x3x4xf32>, tensor<1x3x4xf32>, tensor<1x3xi32>) -> tensor<1x3x4xf32>
+    // expected-error@below {{has a window of as many keys, but another attention to these has one of positions}}
+    %b = mod.attention %a, %t, %t heads(1) kv_heads(1) window(2) : (tensor<1x3x4xf32>, tensor<1x3x4xf32>, tensor<1x3x4xf32>) -> tensor<1x3x4xf32>
+    mod.yield %b : tensor<1x3x4xf32>
+  } : tensor<1x6x4xf32>
+  return %y : tensor<1x6x4xf32>
+}

@@ -299,12 +299,19 @@ module attributes {mod.model = {context = 4 : i64}} {
 
 // A window goes with the attention; what it has passed stays in the cache.
 
-// RUN: mod-opt %s --mod-specialize --mod-derive-programs --split-input-file \
+// RUN: mod-opt %s --mod-specialize --mod-derive-programs=batch=2 --split-input-file \
 // RUN:   --remarks-filter=mod-derive-programs 2>&1 | FileCheck %s --check-prefix=WINDOW
 
 // WINDOW-DAG: [Missed] WindowedCache{{.*}} Function=prefill | Reason="keys that the window has passed stay in the cache", rows=8, window=3
 // WINDOW-DAG: [Missed] WindowedCache{{.*}} Function=decode
 // WINDOW-COUNT-3: mod.cached_attention {{.*}} window(3)
+// Of a routed block's tokens caches know the positions, each of its own sequence.
+// WINDOW-LABEL: @decode_batch({{.*}} !mod.kv_cache<2x8x2xf32, positions>
+// WINDOW: mod.routed
+// WINDOW: ^bb0(%[[T:.*]]: tensor<1x?x2xf32>, %[[PLACES:.*]]: tensor<1x?xi32>):
+// WINDOW: %[[P:.*]] = mod.gather %{{.*}} at(%[[PLACES]])
+// WINDOW: mod.cache_append %{{.*}}, %[[T]], %[[T]] of(%{{.*}}) at(%[[P]])
+// WINDOW: mod.cached_attention %[[T]] over %{{.*}} of(%{{.*}}) heads(1) kv_heads(1) window(3)
 
 module attributes {mod.model = {context = 8 : i64}} {
   func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x2xf32> {
@@ -312,6 +319,24 @@ module attributes {mod.model = {context = 8 : i64}} {
     %x = mod.embedding %tokens, %table : (tensor<?x?xi32>, tensor<2x2xf32>) -> tensor<?x?x2xf32>
     %y = mod.attention %x, %x, %x heads(1) kv_heads(1) window(3)
         : (tensor<?x?x2xf32>, tensor<?x?x2xf32>, tensor<?x?x2xf32>) -> tensor<?x?x2xf32>
+    return %y : tensor<?x?x2xf32>
+  }
+}
+
+// -----
+
+module attributes {mod.model = {context = 8 : i64}} {
+  func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x2xf32> {
+    %table = arith.constant dense<1.0> : tensor<2x2xf32>
+    %w = arith.constant dense<1.0> : tensor<1x2xf32>
+    %x = mod.embedding %tokens, %table : (tensor<?x?xi32>, tensor<2x2xf32>) -> tensor<?x?x2xf32>
+    %r = mod.router %x, %w : (tensor<?x?x2xf32>, tensor<1x2xf32>) -> tensor<?x?xf32>
+    %y = mod.routed %x by(%r) select(expert_choice, capacity = 0.5) gate(none) causal(router) {
+    ^bb0(%t: tensor<?x?x2xf32>, %p: tensor<?x?xi32>):
+      %a = mod.attention %t, %t, %t among(%p) heads(1) kv_heads(1) window(3)
+          : (tensor<?x?x2xf32>, tensor<?x?x2xf32>, tensor<?x?x2xf32>, tensor<?x?xi32>) -> tensor<?x?x2xf32>
+      mod.yield %a : tensor<?x?x2xf32>
+    } : tensor<?x?x2xf32>
     return %y : tensor<?x?x2xf32>
   }
 }

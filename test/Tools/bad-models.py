@@ -221,8 +221,6 @@ BAD_LLAMA = {
     "theta-zero": (config(rope_theta=0), "'rope_theta' must be a positive number, not 0"),
     "theta-infinite": (replaced('"rope_theta": 10000.0', '"rope_theta": 1e999'), "'rope_theta' must be a positive number"),
     "other-family": (config(model_type="qwen2"), "'architectures[0]' is 'LlamaForCausalLM', supported are: Qwen2ForCausalLM"),
-    "routed-window": (config(model_type="mistral", architectures=["MistralForCausalLM"], sliding_window=4),
-                      "'mod' routes layer 1, whose attention has a sliding window: expected kv 'dense'"),
     "window": (config(model_type="mistral", architectures=["MistralForCausalLM"], sliding_window=0),
                "'sliding_window' must be an integer from 1"),
     "layer-types": (config(model_type="qwen3", architectures=["Qwen3ForCausalLM"], use_sliding_window=True, sliding_window=4,

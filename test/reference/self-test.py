@@ -264,6 +264,19 @@ class AgainstItself(unittest.TestCase):
             dense = random_model(np.random.default_rng(4), mod)
             self.assertFalse(np.allclose(*(forward(m, self.tokens, "causal") for m in (compact, dense))))
 
+    def test_windows(self):
+        """A window is of positions, whoever was there."""
+        for mod in (dict(kv="compact"), dict(kv="dense"), dict(scope="attention"), None):
+            model = random_model(np.random.default_rng(4), mod and dict(mod, routed_layers="all", decode="router"))
+            whole = forward(model, self.tokens, "causal")
+            for window in (1, 4, 9):
+                for layer in model.layers:
+                    layer.window = window
+                logits = forward(model, self.tokens, "causal")
+                np.testing.assert_allclose(stepwise.decode(model, self.tokens), logits, rtol=1e-9, atol=1e-10)
+                np.testing.assert_array_equal(logits[:window], whole[:window])
+                self.assertFalse(np.allclose(logits, whole))
+
     def test_full_capacity_is_dense(self):
         mod = dict(routed_layers="all", capacity=1.0, gate="none", decode="always")
         routed = random_model(np.random.default_rng(4), mod)

@@ -22,12 +22,17 @@ def rotate(model, vector, position):
 
 
 def attend_one(query, cache):
-    """One head's query over the (key, value) pairs that its cache holds."""
+    """One head's query over (key, value) pairs."""
     scale = 1 / math.sqrt(len(query))
     scores = [float(query @ key) * scale for key, _ in cache]
     weights = [math.exp(score - max(scores)) for score in scores]
     total = sum(weights)
     return sum(weight / total * value for weight, (_, value) in zip(weights, cache))
+
+
+def look_back(cache, position, window):
+    """What a window shows of a cache; tokens that the cache does not hold count."""
+    return [(key, value) for at, key, value in cache if position - at < window]
 
 
 def append(model, layer, x, position, caches):
@@ -36,16 +41,16 @@ def append(model, layer, x, position, caches):
     values = (layer.v @ x + layer.v_bias).reshape(model.kv_heads, -1)
     for cache, key, value in zip(caches, keys, values):
         key = model.norm_heads(key, layer.k_norm)
-        cache.append((rotate(model, key, position), value))
-        del cache[: -layer.window if len(cache) > layer.window else 0]
+        cache.append((position, rotate(model, key, position), value))
 
 
 def attend(model, layer, x, position, caches):
     """Attends to the tokens that the caches hold."""
     queries = (layer.q @ x + layer.q_bias).reshape(model.heads, -1)
     group = model.heads // model.kv_heads
+    seen = [look_back(cache, position, layer.window) for cache in caches]
     mixed = [
-        attend_one(rotate(model, query, position), caches[head // group])
+        attend_one(rotate(model, query, position), seen[head // group])
         for head, query in enumerate(model.norm_heads(queries, layer.q_norm))
     ]
     return layer.o @ np.concatenate(mixed) + layer.o_bias

@@ -80,12 +80,14 @@ Value ForwardBuilder::buildAttention(const Twine &name, Value x,
   query = buildRope(loc, query, positions, heads);
   auto known = allKeys.find(name.str());
   bool seesAll = known != allKeys.end();
+  bool seesSome = !seesAll && isa<RoutedOp>(builder.getBlock()->getParentOp());
   KeysOfTokens keys = seesAll ? known->second : buildKeys(name, x, positions);
   if (leavesKeys)
     allKeys[name.str()] = keys;
   Value mixed = AttentionOp::create(builder, loc, query, keys.key, keys.value,
-                                    seesAll ? positions : Value(), heads,
-                                    config.kvHeads, window)
+                                    seesAll ? positions : Value(),
+                                    seesSome && window ? positions : Value(),
+                                    heads, config.kvHeads, window)
                     .getResult();
   return buildLinear(name + ".o_proj", mixed, config.hidden,
                      config.variant.outputBias);

@@ -90,19 +90,6 @@ static void readModel(ObjectReader &root, Family family, MLIRContext *context,
   readEosTokens(root, config);
 }
 
-/// A window counts the tokens of a sequence, of which a routed block has some
-/// unless skipped tokens have keys too.
-static void checkWindows(ObjectReader &root, const Config &config) {
-  if (config.routing.keys == KeyTokens::all)
-    return;
-  for (const auto &[first, routed] : config.routing.layers)
-    for (int64_t layer = first; layer <= routed.last; ++layer)
-      if (config.variant.windows[layer])
-        root.error("mod", "routes layer " + Twine(layer) +
-                              ", whose attention has a sliding window: "
-                              "expected kv 'dense'");
-}
-
 FailureOr<Config> mod::readConfig(StringRef path, MLIRContext *context,
                                   StringRef preset) {
   JsonFile file(path, "the configuration", context);
@@ -113,8 +100,6 @@ FailureOr<Config> mod::readConfig(StringRef path, MLIRContext *context,
     readModel(root, family, context, config);
     readExperts(root, family, config);
     readRouting(root, preset.empty() ? detectPreset(root) : preset, config);
-    if (file.ok())
-      checkWindows(root, config);
   }
   if (!file.ok())
     return failure();
