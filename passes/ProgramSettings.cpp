@@ -80,9 +80,8 @@ ProgramSettings::get(func::FuncOp model, StringRef routing, StringRef prefill,
                      StringRef kvDtype, int64_t kvTokens, int64_t batch) {
   auto causal = parseClause<Causal>(model, "decode-routing", routing,
                                     "predictor, router or always");
-  auto ofPrompts =
-      parseClause<Prefill>(model, "prefill-routing", prefill,
-                           "top_k, predictor, router or always");
+  auto ofPrompts = parseClause<Prefill>(model, "prefill-routing", prefill,
+                                        "top_k, predictor, router or always");
   auto cacheType = parseCacheType(model, kvDtype);
   if (failed(causal) || failed(ofPrompts) || failed(cacheType) ||
       failed(checkKVTokens(model, kvTokens, *ofPrompts)) ||
@@ -110,6 +109,9 @@ static LogicalResult overrideRouting(RoutedOp routed,
   if (failed(check(settings.routing == Causal::predictor, "decode-routing")) ||
       failed(check(settings.prefill == Prefill::predictor, "prefill-routing")))
     return failure();
+  if (settings.prefill && routed.getScores().getDefiningOp<PoolOp>())
+    return routed.emitOpError("is routed by what its prompt says of the "
+                              "sequence: expected no prefill-routing");
   if (settings.prefill == Prefill::top_k &&
       routed.getSelection() == Selection::causal)
     return routed.emitOpError("selects each token by itself: expected no "

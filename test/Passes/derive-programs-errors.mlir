@@ -20,6 +20,9 @@
 // RUN: sed s/expert_choice/causal/ %S/Inputs/model.mlir > %t.mlir
 // RUN: not mod-opt %t.mlir --mod-specialize --mod-derive-programs=prefill-routing=top_k 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=ALONE
+// RUN: not mod-opt %{examples}/sequence/model.mlir --mod-specialize --mod-derive-programs=prefill-routing=always 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=SEQUENCE
+// SEQUENCE: is routed by what its prompt says of the sequence: expected no prefill-routing
 // PREFILL: prefill-routing 'random' is not top_k, predictor, router or always
 // PREDICTOR: has no predictor: prefill-routing=predictor needs one
 // TOPK: routes prompts by top_k, expected a causal predicate with kv-tokens

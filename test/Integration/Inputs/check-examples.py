@@ -188,8 +188,38 @@ def kv_only(p, x, mode):
     return x, margin
 
 
+def sequence(p, x, mode):
+    scores = rms_norm(x, p["attention.norm"]) @ p["router"][0]
+    # One token alone speaks for all that follow.
+    mean = scores[: 1 if mode == "stepwise" else None].mean()
+    if mean >= 0:
+        x = attend_all(p, x)
+    return x + mlp(p, x), abs(mean)
+
+
+def first_tokens(p, x, mode):
+    scores = x @ (p["router"][0] - p["router"][1])
+    scores[:2] = np.inf
+    chosen, margin = above(scores)
+    x[chosen] += attention(p, x[chosen], chosen)
+    return x, margin
+
+
+def eligible(p, x, mode):
+    scores = x @ p["router"][0]
+    is_forced = p["tokens"] < 128
+    chosen, margin = np.flatnonzero(is_forced), math.inf
+    if not is_forced.all():
+        others = np.flatnonzero(~is_forced)
+        some, margin = above(scores[others]) if mode != "top_k" else largest(scores[others], 0.5)
+        chosen = np.append(chosen, others[some])
+    x[chosen] += np.tanh(scores[chosen])[:, None] * mlp(p, x[chosen])
+    return x, margin
+
+
 def logits(p, name, tokens, mode):
     equations = globals()[name.removesuffix("-capped").replace("-", "_")]
+    p = p | {"tokens": tokens}
     x, margin = equations(p, p["embedding"][tokens], mode)
     result = x @ p["embedding"].T
     return np.tanh(result) if name.endswith("-capped") else result, margin
@@ -204,10 +234,13 @@ def main():
         while margin < MARGIN:
             # Distinct tokens: scores of equal ones would be near one another.
             tokens = random.permutation(256)[:length]
-            top_k, first = logits(p, name, tokens, "top_k")
-            causal, second = logits(p, name, tokens, "causal")
-            margin = min(first, second)
-        expected = {"top_k": top_k, "causal": causal, "stepwise": causal}
+            expected, margins = {}, []
+            for mode in "top_k", "causal", "stepwise":
+                # What is of one token does not ask how many come at a time.
+                is_causal = mode == "stepwise" and name != "sequence"
+                expected[mode], margin = logits(p, name, tokens, "causal" if is_causal else mode)
+                margins.append(margin)
+            margin = min(margins)
         with tempfile.TemporaryDirectory() as work:
             worst = check_logits(executable, tokens, expected, pathlib.Path(work))
         print(f"{name}, {length} tokens: relative error {worst:.1e}")
