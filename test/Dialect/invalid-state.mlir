@@ -522,3 +522,19 @@ func.func @panel_attention(%q: memref<1x4x8xf32>, %keys: memref<1x2x8x16xf32>, %
   mod.panel_attention %q, %keys, %values of(%count) heads(1) kept(%kept) into(%q) : memref<1x4x8xf32>, memref<1x2x8x16xf32>, memref<1x1x32x16xf32>, memref<1x4x8xf32> kept memref<32xi32>
   return
 }
+
+// -----
+
+func.func @cache(%k: tensor<1x4x8xf32>) {
+  // expected-error @below {{operand #0 must be keys and values of the tokens that one attention has seen}}
+  "mod.cache_append"(%k, %k, %k) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0>}> : (tensor<1x4x8xf32>, tensor<1x4x8xf32>, tensor<1x4x8xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @panels(%k: memref<1x4x8xf32>, %first: index) {
+  // expected-error @below {{operand #3 must be 4D/5D memref of floating-point values}}
+  mod.append_panels %k, %k at(%first) into(%k, %k) : memref<1x4x8xf32>, memref<1x4x8xf32>, memref<1x4x8xf32>, memref<1x4x8xf32>
+  return
+}

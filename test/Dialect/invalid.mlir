@@ -495,3 +495,68 @@ func.func @attention_among(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>, %p: tens
   } : tensor<1x8x16xf32>
   return
 }
+
+// -----
+
+// One case for each kind of operand.
+
+func.func @ids(%x: tensor<8xi32>, %t: tensor<4x8xf32>) {
+  // expected-error @below {{operand #0 must be 2D tensor or memref of 32-bit signless integer values with a static width}}
+  %0 = mod.embedding %x, %t : (tensor<8xi32>, tensor<4x8xf32>) -> tensor<1x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @matrix(%x: tensor<1x8xi32>, %t: tensor<?x8xf32>) {
+  // expected-error @below {{operand #1 must be 2D tensor or memref of floating-point values with a static shape}}
+  %0 = mod.embedding %x, %t : (tensor<1x8xi32>, tensor<?x8xf32>) -> tensor<1x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @vector(%x: tensor<1x8x16xf32>, %g: tensor<1x16xf32>) {
+  // expected-error @below {{operand #1 must be 1D tensor or memref of floating-point values with a static shape}}
+  %0 = mod.rms_norm %x, %g eps(0.0) : (tensor<1x8x16xf32>, tensor<1x16xf32>) -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @scores(%r: tensor<1x8xf64>) {
+  // expected-error @below {{operand #0 must be 2D tensor or memref of 32-bit float values with a static width}}
+  %0 = mod.pool mean %r : (tensor<1x8xf64>) -> tensor<1x8xf32>
+  return
+}
+
+// -----
+
+func.func @input(%x: tensor<1x8x16xi64>, %w: tensor<4x16xf32>) {
+  // expected-error @below {{operand #0 must be 3D tensor or memref of floating-point or 8-bit signless integer or 16-bit signless integer values with a static width}}
+  %0 = mod.linear %x, %w : (tensor<1x8x16xi64>, tensor<4x16xf32>) -> tensor<1x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @per_token(%x: tensor<1x8x16xi64>, %i: tensor<1x4xi32>) {
+  // expected-error @below {{operand #0 must be 2D/3D tensor or memref of floating-point or 32-bit signless integer values with a static width}}
+  %0 = mod.gather %x at(%i) : (tensor<1x8x16xi64>, tensor<1x4xi32>) -> tensor<1x4x16xi64>
+  return
+}
+
+// -----
+
+func.func @yield(%x: tensor<1x8x16xf32>) {
+  // expected-error @below {{expects parent op to be one of 'mod.routed, mod.experts'}}
+  mod.yield %x : tensor<1x8x16xf32>
+}
+
+// -----
+
+func.func @heads(%x: tensor<1x8x16xf32>) {
+  // expected-error @below {{attribute 'heads' failed to satisfy constraint: 64-bit signless integer attribute whose value is positive}}
+  %0 = mod.attention %x, %x, %x heads(0) kv_heads(1) : (tensor<1x8x16xf32>, tensor<1x8x16xf32>, tensor<1x8x16xf32>) -> tensor<1x8x16xf32>
+  return
+}

@@ -62,3 +62,64 @@ func.func @f(%latch: !mod.latch<1>) -> tensor<1x1xf32> {
   %0 = mod.latch %r in %latch from %one : (tensor<1x1xf32>, !mod.latch<1>, index) -> tensor<1x1xf32>
   return %0 : tensor<1x1xf32>
 }
+
+// -----
+
+func.func @f() {
+  %tokens = arith.constant dense<[[4]]> : tensor<1x1xi32>
+  %table = arith.constant dense<1.0> : tensor<4x2xf32>
+  // expected-error @below {{token 4 is not below 4}}
+  %0 = mod.embedding %tokens, %table : (tensor<1x1xi32>, tensor<4x2xf32>) -> tensor<1x1x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%cache: !mod.kv_cache<4x2xf32>) {
+  %k = arith.constant dense<1.0> : tensor<1x1x2xf32>
+  %p = arith.constant dense<1> : tensor<1x1xi32>
+  mod.cache_append %cache, %k, %k : !mod.kv_cache<4x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32>
+  // expected-error @below {{query 0 is at position 1, but there are 1 keys}}
+  %0 = mod.cached_attention %k over %cache at(%p) heads(1) kv_heads(1) : (tensor<1x1x2xf32>, !mod.kv_cache<4x2xf32>, tensor<1x1xi32>) -> tensor<1x1x2xf32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  %x = arith.constant dense<1.0> : tensor<2x2x2xf32>
+  %r = arith.constant dense<[[1.0, 1.0], [1.0, -1.0]]> : tensor<2x2xf32>
+  // expected-error @below {{sequences select different numbers of tokens}}
+  %0 = mod.routed %x by(%r) select(causal, capacity = 0.5) gate(none) causal(router) {
+  ^bb0(%t: tensor<2x?x2xf32>, %p: tensor<2x?xi32>):
+    mod.yield %t : tensor<2x?x2xf32>
+  } : tensor<2x2x2xf32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @below {{the interpreter cannot read elements of 'complex<f32>'}}
+  %0 = arith.constant dense<(1.0, 1.0)> : tensor<2xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f() {
+  %two = arith.constant 2 : index
+  %x = arith.constant dense<1.0> : tensor<3xf32>
+  // expected-error @below {{the slice leaves the tensor}}
+  %0 = tensor.extract_slice %x[%two] [2] [1] : tensor<3xf32> to tensor<2xf32>
+  return
+}
+
+// -----
+
+// expected-error @below {{the interpreter runs functions of one block}}
+func.func @f() {
+  cf.br ^bb1
+^bb1:
+  return
+}
