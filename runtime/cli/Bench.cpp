@@ -1,7 +1,8 @@
 //===- Bench.cpp - How fast, and how fast it could be ---------------------===//
 //
 // Counts what the tokens at hand really needed: a routed block's work is that
-// of the tokens that took part in it, as the lengths of its KV cache tell.
+// of the tokens that took part in it, as the lengths of its KV cache tell, or
+// the trace of a run before where it has none.
 //
 //===----------------------------------------------------------------------===//
 
@@ -66,6 +67,7 @@ private:
   modrt_status measureCeilings();
   modrt_status measurePrefill(Sample &sample);
   modrt_status measureDecode(Sample &sample);
+  modrt_status trace(modrt_status (Benchmark::*measure)(Sample &));
   modrt_status repeat(const char *work, Sample &median,
                       modrt_status (Benchmark::*measure)(Sample &));
   double prefillFlops() const;
@@ -119,15 +121,18 @@ static std::vector<int32_t> randomTokens(const modrt_model &model) {
   return tokens;
 }
 
+/// The tokens of a session that its trace has in a routed block.
+static int64_t countTraced(const modrt_session *session, int64_t block) {
+  const float *tookPart = session->traceRow(block - 1, MODRT_TRACE_TOOK_PART);
+  return std::count(tookPart, tookPart + modrt_position(session), 1.0f);
+}
+
 static BlockRows rowsOf(const modrt_session *session) {
-  BlockRows rows;
-  for (int64_t i = 0; i < session->model.num_blocks; ++i) {
+  BlockRows rows = {modrt_position(session)};
+  for (int64_t i = 1; i < session->model.num_blocks; ++i) {
     const modrt_block &block = session->model.blocks[i];
-    int64_t tokens = modrt_position(session);
-    // What no cache counts is expected.
-    rows.push_back(block.num_caches
-                       ? modrt_lengths(session)[block.first_cache]
-                       : tokens * block.capacity / session->model.context);
+    rows.push_back(block.num_caches ? modrt_lengths(session)[block.first_cache]
+                                    : countTraced(session, i));
   }
   return rows;
 }
@@ -139,26 +144,24 @@ std::vector<BlockRows> Benchmark::allRows() const {
   return rows;
 }
 
-/// Whether a routed block's caches count the tokens that took part in it.
-static bool countsRouted(const modrt_model &model, int64_t block) {
-  return block > 0 && model.blocks[block].num_caches > 0;
+/// Whether some routed block has no cache that counts its tokens.
+static bool needsTrace(const modrt_model &model) {
+  return std::any_of(
+      model.blocks + 1, model.blocks + model.num_blocks,
+      [](const modrt_block &block) { return block.num_caches == 0; });
 }
 
-/// The rows of all routed blocks that count them.
+/// The rows of all routed blocks.
 double Benchmark::routedRows() const {
   double sum = 0;
   for (const BlockRows &rows : allRows())
-    for (size_t i = 0; i < rows.size(); ++i)
-      sum += countsRouted(running.model(), i) ? rows[i] : 0;
+    sum += std::accumulate(rows.begin() + 1, rows.end(), 0.0);
   return sum;
 }
 
-/// Not a number where no routed block counts its tokens.
+/// Not a number where nothing is routed.
 double Benchmark::routedShare(const Sample &sample, int64_t tokens) const {
-  int64_t blocks = 0;
-  for (int64_t i = 0; i < running.model().num_blocks; ++i)
-    blocks += countsRouted(running.model(), i);
-  return sample.routed / (double(blocks) * tokens);
+  return sample.routed / (double(running.instance->numRouted()) * tokens);
 }
 
 /// Of a prefill into an empty session, with the logits of one token.
@@ -256,12 +259,28 @@ static Sample medianOf(std::vector<Sample> &samples) {
   return median;
 }
 
+/// Leaves in the trace what the runs to come do as well.
+modrt_status Benchmark::trace(modrt_status (Benchmark::*measure)(Sample &)) {
+  if (!needsTrace(running.model()))
+    return ok();
+  auto setTracing = [&](bool tracing) {
+    for (modrt_session *session : running.sessions)
+      session->tracing = tracing;
+  };
+  Sample unused;
+  setTracing(true);
+  MODRT_TRY((this->*measure)(unused));
+  setTracing(false);
+  return ok();
+}
+
 /// The median of as many runs as were asked for.
 modrt_status Benchmark::repeat(const char *work, Sample &median,
                                modrt_status (Benchmark::*measure)(Sample &)) {
   const size_t least = options.runs ? options.runs : 3;
   const size_t most = options.runs ? options.runs : 50;
   const double enough = 2;
+  MODRT_TRY(trace(measure));
   std::vector<Sample> samples;
   Progress progress(work, 100);
   double start = now(), spent = 0;
@@ -303,7 +322,8 @@ modrt_status Benchmark::measureCeilings() {
 }
 
 modrt_status Benchmark::run(const modrt_model *model) {
-  MODRT_TRY(running.open(model, options.place, /*trace=*/false, options.batch));
+  MODRT_TRY(
+      running.open(model, options.place, needsTrace(*model), options.batch));
   MODRT_TRY(chooseCounts());
   tokens = randomTokens(*model);
   MODRT_TRY(chooseDevice());
