@@ -50,6 +50,9 @@ DENSE = {
 ROUTED = {
     "llama-mod": ("Llama", {}, {}),
     "qwen2-mod": ("Qwen2", {}, {}),
+    "mistral-mod": ("Mistral", {"sliding_window": 7}, {}),
+    "gemma-mod": ("Gemma", {"head_dim": 16}, {}),
+    "mixtral-mod": ("Mixtral", {"num_local_experts": 4, "num_experts_per_tok": 2}, {}),
 }
 
 
