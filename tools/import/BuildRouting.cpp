@@ -380,16 +380,12 @@ Value ForwardBuilder::buildFirst(int64_t layer, Value x, Value positions) {
       .getResult();
 }
 
-/// A routed block, or one step of a recursion.
-RoutedOp ForwardBuilder::buildStep(int64_t layer, int64_t step, Value x,
-                                   Value positions, Value candidates) {
-  std::string name = getLayerName(layer);
+/// A routed block without its regions. All steps of a recursion but the last
+/// say who took part.
+RoutedOp ForwardBuilder::createRouted(int64_t layer, int64_t step, Value x,
+                                      const RoutingScores &scores) {
   MLIRContext *context = builder.getContext();
   const RoutingConfig &routing = config.routing;
-  auto [scores, order, logits] =
-      buildScores(layer, step, x, positions, candidates);
-  if (routing.keys == KeyTokens::all)
-    buildAllKeys(getInnerName(name), x, positions);
   Selection selection = getSelection(routing.scheme);
   bool isForced = (routing.forcedTokens || routing.eligible) &&
                   selection != Selection::causal;
@@ -398,8 +394,9 @@ RoutedOp ForwardBuilder::buildStep(int64_t layer, int64_t step, Value x,
     return set ? builder.getUnitAttr() : UnitAttr();
   };
   auto routed = RoutedOp::create(
-      builder, getLoc(name), x.getType(), isLast ? Type() : scores.getType(), x,
-      order, order == scores ? Value() : scores, logits,
+      builder, getLoc(getLayerName(layer)), x.getType(),
+      isLast ? Type() : scores.router.getType(), x, scores.order,
+      scores.order == scores.router ? Value() : scores.router, scores.logits,
       SelectionAttr::get(context, selection), getCapacity(layer, step),
       TiesAttr::get(context, routing.ties), flag(isForced), getBlockGate(),
       flag(replaces(routing.selected)),
@@ -407,6 +404,17 @@ RoutedOp ForwardBuilder::buildStep(int64_t layer, int64_t step, Value x,
       routing.prefill ? PrefillAttr::get(context, *routing.prefill)
                       : PrefillAttr());
   routed->setAttr("mod.layer", builder.getI64IntegerAttr(layer));
+  return routed;
+}
+
+/// A routed block, or one step of a recursion.
+RoutedOp ForwardBuilder::buildStep(int64_t layer, int64_t step, Value x,
+                                   Value positions, Value candidates) {
+  std::string name = getLayerName(layer);
+  RoutingScores scores = buildScores(layer, step, x, positions, candidates);
+  if (config.routing.keys == KeyTokens::all)
+    buildAllKeys(getInnerName(name), x, positions);
+  RoutedOp routed = createRouted(layer, step, x, scores);
   buildRegion(routed, layer, positions);
   buildBypass(routed, name, positions);
   return routed;

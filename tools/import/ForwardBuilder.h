@@ -54,6 +54,8 @@ private:
   Value buildRouted(int64_t layer, Value x, Value positions);
   Value buildFirst(int64_t layer, Value x, Value positions);
   void buildAllKeys(StringRef name, Value x, Value positions);
+  RoutedOp createRouted(int64_t layer, int64_t step, Value x,
+                        const RoutingScores &scores);
   RoutedOp buildStep(int64_t layer, int64_t step, Value x, Value positions,
                      Value candidates);
   RoutingScores buildScores(int64_t layer, int64_t step, Value x,

@@ -56,16 +56,6 @@ func.func @scaling(%x: memref<1x4x8xf32>, %p: memref<1x4xi32>, %y: memref<1x4x8x
 
 // -----
 
-func.func @window(%q: memref<1x4x8xf32>, %k: memref<2x1x4x16xf32>, %v: memref<2x1x16x16xf32>, %n: index,
-                  %y: memref<1x4x8xf32> {mod.role = "arena"}) {
-  // expected-error @below {{has 'window', which nvptx has no kernel for}}
-  mod.panel_attention %q, %k, %v of(%n) heads(2) window(3) into(%y)
-      : memref<1x4x8xf32>, memref<2x1x4x16xf32>, memref<2x1x16x16xf32>, memref<1x4x8xf32>
-  return
-}
-
-// -----
-
 func.func @shares(%l: memref<1x4x3xf32>, %y: memref<3x1x4xf32> {mod.role = "arena"}) {
   // expected-error @below {{'mod.shares' op has no kernel for nvptx}}
   mod.shares %l top(2) gate(softmax) into(%y) : (memref<1x4x3xf32>, memref<3x1x4xf32>) -> ()
