@@ -11,6 +11,9 @@
 
 namespace mlir::mod {
 
+/// The attribute of a product in f32 whose operands may be rounded to tf32.
+inline constexpr llvm::StringLiteral kTF32Attr = "mod.tf32";
+
 #define GEN_PASS_DECL
 #include "codegen/Passes.h.inc"
 

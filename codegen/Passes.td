@@ -152,7 +152,7 @@ def VectorizePass : Pass<"mod-vectorize"> {
 
 def QuantizeWeightsPass
     : Pass<"mod-quantize-weights", "::mlir::func::FuncOp"> {
-  let summary = "make products in bf16 or in integers";
+  let summary = "make products in narrower floats or in integers";
   let description = [{
     Rewrites each `mod.linear` in f32 whose weight is computed from parameters
     alone; equal weights are made narrow once. Everything else stays in f32:
@@ -160,11 +160,13 @@ def QuantizeWeightsPass
 
     | `dtype` | weight | input |
     |---|---|---|
-    | `bf16` | rounded | as it is; with `narrow-inputs` rounded to bf16 |
+    | `tf32` | as it is; tensor cores may round it | as it is; tensor cores may round it |
+    | `bf16`, `f16` | rounded | as it is; with `narrow-inputs` rounded to the same |
     | `i8` | integers up to 127, one scale for each output | integers up to 127, one scale for each token, as i16; with `narrow-inputs` as i8 |
     | `i4` | integers from -8 to 7, one scale for each 32 inputs of an output, so that the input farthest from 0 is -8 | integers up to 32767, one scale for each token |
 
-    A remark names each weight and each product that stays as it is.
+    A product in `tf32` is one in f32 with the attribute `mod.tf32`. A remark
+    names each weight and each product that stays as it is.
 
     Example, with `dtype=i8`:
 
@@ -192,7 +194,7 @@ def QuantizeWeightsPass
   }];
   let options = [
     Option<"dtype", "dtype", "std::string", "\"f32\"",
-           "type of products: f32, bf16, i8 or i4">,
+           "type of products: f32, tf32, bf16, f16, i8 or i4">,
     Option<"narrowInputs", "narrow-inputs", "bool", "false",
            "give products inputs as narrow as their weights">
   ];

@@ -48,8 +48,8 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
           "the model's own")};
   Option<std::string> kvDtype{
       *this, "kv-dtype",
-      llvm::cl::desc("what KV caches hold: f32 or bf16; empty for f32 where "
-                     "products are, else bf16")};
+      llvm::cl::desc("what KV caches hold: f32, bf16 or f16; empty for f32 "
+                     "where weights are, f16 where they are f16, else bf16")};
   Option<int64_t> kvTokens{
       *this, "kv-tokens",
       llvm::cl::desc("tokens that a cache of a routed block holds; 0 for a "
@@ -85,9 +85,9 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
 
   /// The type of caches that was asked for, or that goes with the products.
   std::string getKvDtype() const {
-    if (!kvDtype.empty() || dtype == "f32")
+    if (!kvDtype.empty() || dtype == "f32" || dtype == "tf32")
       return kvDtype;
-    return "bf16";
+    return dtype == "f16" ? "f16" : "bf16";
   }
   /// Whether programs run on a GPU.
   bool isGpu() const { return !chips.empty(); }

@@ -24,7 +24,7 @@ static int64_t getProductBytes(Type weight, StringRef dtype) {
   int64_t outputs = shaped.getDimSize(0), inputs = shaped.getDimSize(1);
   int64_t groups = llvm::divideCeil(inputs, LinearOp::kGroup);
   return llvm::StringSwitch<int64_t>(dtype)
-      .Case("bf16", 2 * outputs * inputs)
+      .Cases({"bf16", "f16"}, 2 * outputs * inputs)
       .Case("i8", outputs * (inputs + 4))
       .Case("i4", outputs * groups * (LinearOp::kGroup / 2 + 4))
       .Default(getBytes(weight));

@@ -82,11 +82,12 @@ def DeriveProgramsPass : Pass<"mod-derive-programs", "::mlir::ModuleOp"> {
     `predictor`, `router` or `always`; `prefill-routing` what it says of
     prompts, also `top_k`. Without such a clause both are alike, and `@prefill`
     gives what `@decode` gives token by token. The attribute `mod.routing` of
-    the module has both of each block. `kv-dtype` is what caches hold (`f32` or
-    `bf16`), in `@forward` too, where this is not what is computed. `kv-tokens`
-    is how many tokens a session's cache holds in a routed block: how many a
-    causal predicate chooses is not known before. A token that finds the cache
-    full bypasses the block (`mod-fuse-routing`); 0 leaves room for all.
+    the module has both of each block. `kv-dtype` is what caches hold (`f32`,
+    `bf16` or `f16`), in `@forward` too, where this is not what is computed.
+    `kv-tokens` is how many tokens a session's cache holds in a routed block:
+    how many a causal predicate chooses is not known before. A token that finds
+    the cache full bypasses the block (`mod-fuse-routing`); 0 leaves room for
+    all.
 
     With a `batch` above 1 there is a fourth, `@decode_batch`: one token each of
     up to so many sequences, with the sequence and the position of each. What
@@ -122,7 +123,7 @@ def DeriveProgramsPass : Pass<"mod-derive-programs", "::mlir::ModuleOp"> {
     Option<"prefillRouting", "prefill-routing", "std::string", "\"\"",
            "the same of prompts, or top_k; empty: as written">,
     Option<"kvDtype", "kv-dtype", "std::string", "\"\"",
-           "what caches hold: f32 or bf16; empty: what is computed">,
+           "what caches hold: f32, bf16 or f16; empty: what is computed">,
     Option<"kvTokens", "kv-tokens", "int64_t", "0",
            "tokens that a cache of a routed block holds; 0: a context">,
     Option<"batch", "batch", "int64_t", "1",

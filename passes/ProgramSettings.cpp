@@ -34,7 +34,9 @@ static FailureOr<Type> parseCacheType(func::FuncOp model, StringRef text) {
     return Type(builder.getF32Type());
   if (text == "bf16")
     return Type(builder.getBF16Type());
-  return model.emitOpError("kv-dtype '") << text << "' is not f32 or bf16";
+  if (text == "f16")
+    return Type(builder.getF16Type());
+  return model.emitOpError("kv-dtype '") << text << "' is not f32, bf16 or f16";
 }
 
 /// A bypass sees the tokens that are not selected, but not those that find a

@@ -78,10 +78,11 @@ Geometry mod::emitGpuKernel(ThreadBuilder &b, PanelAttentionOp op,
     return emitSingleQueryAttention(b, op, counters);
   if (canUseTensorCores(op))
     return emitTensorAttention(b, op);
-  if (AttentionHead(b, op).isNarrow())
-    remarkSlow(op, "TensorAttention",
-               "products of bf16 need heads of a multiple of 8 up to 128, and "
-               "caches that are aligned");
+  if (!AttentionHead(b, op).getElement().isF32())
+    remarkSlow(
+        op, "TensorAttention",
+        "products of tensor cores need heads of a multiple of 8 up to 128, "
+        "and caches that are aligned");
   if (canTileAttention(op))
     return emitTiledAttention(b, op);
   remarkSlow(op, "TiledAttention",

@@ -50,9 +50,9 @@ struct AttentionHead {
     Value tiles = b.ceilDiv(rows, rowsPerTile);
     return b.sub(b.sub(tiles, b.index(1)), b.rowBlock());
   }
-  /// Whether elements are bf16.
-  bool isNarrow() {
-    return cast<MemRefType>(op.getKeys().getType()).getElementType().isBF16();
+  /// The type of keys and values.
+  Type getElement() {
+    return cast<MemRefType>(op.getKeys().getType()).getElementType();
   }
 
   ThreadBuilder &b;
@@ -61,7 +61,7 @@ struct AttentionHead {
   Value rows, kvHead = {};
 };
 
-/// Whether attention is made of products of bf16.
+/// Whether attention is made of products of bf16 or f16.
 bool canUseTensorCores(PanelAttentionOp op);
 Geometry emitTensorAttention(ThreadBuilder &b, PanelAttentionOp op);
 

@@ -191,12 +191,15 @@ static llvm::json::Array reportRoofline(const Launches &launches) {
     double time = 0;
     for (gpu::LaunchFuncOp launch : launches)
       time += getTime(chip, KernelCost::get(launch));
-    reported.push_back(
-        llvm::json::Object{{"chip", chip.name},
-                           {"source", chip.source},
-                           {"gigabytes_per_second", chip.gigabytes},
-                           {"teraflops", chip.teraflops},
-                           {"microseconds", time}});
+    reported.push_back(llvm::json::Object{
+        {"chip", chip.name},
+        {"source", chip.source},
+        {"gigabytes_per_second", chip.gigabytes},
+        {"teraflops", chip.teraflops},
+        {"tensor_teraflops", llvm::json::Object{{"bf16", chip.tensorTeraflops},
+                                                {"f16", chip.tensorTeraflops},
+                                                {"tf32", chip.tf32Teraflops}}},
+        {"microseconds", time}});
   }
   return reported;
 }

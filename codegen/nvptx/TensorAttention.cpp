@@ -1,4 +1,5 @@
-//===- TensorAttention.cpp - Attention in bf16 by tensor cores ------------===//
+//===- TensorAttention.cpp - Attention by tensor cores
+//---------------------===//
 //
 // Four warps have 16 or 32 queries each, and go through the keys together: a
 // tile is copied to shared memory while the one before is at work. Scores and
@@ -20,6 +21,8 @@ constexpr int64_t kWidest = 128; // head that registers have room for
 constexpr int64_t kHalves = 2;   // rows of a lane in each product
 constexpr int64_t kRowLanes = 4; // that share a row of a product
 constexpr int64_t kNarrow = 64;  // head that leaves room for 32 queries
+constexpr int64_t kChunk = 8;    // elements of two bytes
+constexpr int64_t kMmaInner = kMmaChunks * kChunk;
 
 class TensorAttention {
 public:
@@ -65,6 +68,7 @@ private:
   int64_t width;    ///< of a head in shared memory: zeros fill it up
   int64_t tileKeys; ///< of a tile
   int64_t rowTiles; ///< of 16 queries, of a warp
+  Type element;     ///< of keys, values and what they are multiplied with
   Value headIndex, firstRow, tiles;
   Value keys, values;            ///< in shared memory
   SmallVector<Values> queries;   ///< fragments of each row tile
@@ -87,7 +91,7 @@ static int64_t chooseTileKeys(int64_t width) {
 TensorAttention::TensorAttention(ThreadBuilder &b, PanelAttentionOp op)
     : b(b), op(op), head(b, op), width(llvm::alignTo(head.headDim, kMmaInner)),
       tileKeys(chooseTileKeys(width)), rowTiles(width <= kNarrow ? 2 : 1),
-      headIndex(b.otherBlock()) {
+      element(head.getElement()), headIndex(b.otherBlock()) {
   head.kvHead = b.div(headIndex, head.group);
 }
 
@@ -145,7 +149,7 @@ void TensorAttention::loadQueries() {
         bool isInside = tile * kMmaColumns < head.headDim;
         queries[i].push_back(
             isInside ? packPair(b, load(row, column),
-                                load(row, b.add(column, b.index(1))))
+                                load(row, b.add(column, b.index(1))), element)
                      : b.i32(0));
       }
 }
@@ -183,10 +187,10 @@ SmallVector<Values> TensorAttention::emitScores(Value stage) {
       for (int64_t i = 0; i < rowTiles; ++i)
         for (int64_t j = 0; j < 2; ++j) {
           int64_t first = (pair * 2 + j) * kMmaSums;
-          Values sums =
-              multiplyMatrices(b, ValueRange(queries[i]).slice(inner * 4, 4),
-                               ValueRange(loaded).slice(j * 2, 2),
-                               ValueRange(scores[i]).slice(first, kMmaSums));
+          Values sums = multiplyMatrices(
+              b, ValueRange(queries[i]).slice(inner * 4, 4),
+              ValueRange(loaded).slice(j * 2, 2),
+              ValueRange(scores[i]).slice(first, kMmaSums), element);
           llvm::copy(sums, scores[i].begin() + first);
         }
     }
@@ -226,7 +230,7 @@ void TensorAttention::multiplyValues(ValueRange powers, ValueRange loaded,
   Values sums;
   for (Values &row : values)
     llvm::append_values(sums, row[column * 2], row[column * 2 + 1]);
-  sums = multiplyMatrices(b, powers, loaded, sums);
+  sums = multiplyMatrices(b, powers, loaded, sums, element);
   for (auto [half, row] : llvm::enumerate(values))
     std::copy_n(&sums[half * 2], 2, &row[column * 2]);
 }
@@ -239,7 +243,7 @@ void TensorAttention::emitSums(Value stage, ArrayRef<Values> powers) {
     for (int64_t i = 0; i < rowTiles; ++i)
       for (int64_t pair = 0; pair < 4; ++pair) {
         const Value *power = &powers[i][inner * 2 * kMmaSums + pair * 2];
-        rows[i].push_back(packPair(b, power[0], power[1]));
+        rows[i].push_back(packPair(b, power[0], power[1], element));
       }
     for (int64_t pair = 0; pair < width / kMmaRows; ++pair) {
       Values loaded = loadValues(stage, inner, pair);
@@ -308,8 +312,8 @@ void TensorAttention::emitQueries() {
   Value last =
       b.sub(b.min(b.add(firstRow, b.index(blockRows)), head.rows), b.index(1));
   for (Value *tile : {&keys, &values})
-    *tile = b.shared({kStages, tileKeys, getRowElements(width)},
-                     b.getBF16Type(), /*alignment=*/128);
+    *tile = b.shared({kStages, tileKeys, getRowElements(width)}, element,
+                     /*alignment=*/128);
   emitTiles(last);
   for (int64_t i = 0; i < rowTiles; ++i)
     for (int64_t half = 0; half < kHalves; ++half)
@@ -355,7 +359,7 @@ Geometry TensorAttention::emit() {
 
 bool mod::canUseTensorCores(PanelAttentionOp op) {
   Type element = cast<MemRefType>(op.getKeys().getType()).getElementType();
-  return element.isBF16() && op->hasAttr(kAlignedAttr) &&
+  return hasExactProducts(element) && op->hasAttr(kAlignedAttr) &&
          op.getHeadDim() % kChunk == 0 && op.getHeadDim() <= kWidest;
 }
 

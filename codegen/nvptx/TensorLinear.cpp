@@ -1,43 +1,49 @@
-//===- TensorLinear.cpp - Products in bf16 by tensor cores ----------------===//
+//===- TensorLinear.cpp - Products by tensor cores ------------------------===//
 //
-// Tiles of 128 x 128 outputs and 32 inputs. Copies to shared memory run two
-// tiles ahead; eight warps read fragments of both operands from there and
-// multiply 16 x 8 x 16 numbers at a time.
+// Tiles of 128 x 128 outputs and 64 bytes of inputs. Copies to shared memory
+// run two tiles ahead; eight warps read fragments of both operands from there
+// and multiply 16 x 8 numbers with 32 bytes of each at a time.
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/Passes.h"
 #include "codegen/nvptx/LinearClauses.h"
 #include "codegen/nvptx/TensorCores.h"
 
 using namespace mlir;
 using namespace mlir::mod;
 
+static Type getElement(Value buffer) {
+  return cast<MemRefType>(buffer.getType()).getElementType();
+}
+
 namespace {
-constexpr int64_t kTile = 128;               // rows and columns of a block
-constexpr int64_t kDepth = 32;               // inputs at a time
-constexpr int64_t kStages = 3;               // tiles in shared memory
-constexpr int64_t kThreads = 256;            //
-constexpr int64_t kChunks = kDepth / kChunk; // of a row of a tile
+constexpr int64_t kTile = 128; // rows and columns of a block
+constexpr int64_t kChunks = 4; // of a row of a tile
+constexpr int64_t kStages = 3; // tiles in shared memory
+constexpr int64_t kThreads = 256;
+constexpr int64_t kTileAlignment = 128;
 constexpr int64_t kWarpRows = 64, kWarpColumns = 32;
 constexpr int64_t kWarpsAcross = kTile / kWarpColumns;
 constexpr int64_t kRowTiles = kWarpRows / kMmaRows;
 constexpr int64_t kColumnTiles = kWarpColumns / kMmaColumns;
 
-/// A product whose operands are both bf16.
+/// A product whose operands are both of one type of float.
 class TensorLinear {
 public:
   TensorLinear(ThreadBuilder &b, LinearOp op,
                ArrayRef<linalg::LinalgOp> followers)
-      : b(b), op(op), clauses(b, op, followers), tokens(clauses.getTokens()) {}
+      : b(b), op(op), clauses(b, op, followers), tokens(clauses.getTokens()),
+        element(getElement(op.getWeight())), chunk(getChunk(element)) {}
 
   Geometry emit();
 
 private:
   void emitTile();
-  Value swizzle(Value row, Value chunk);
+  Value swizzle(Value row, Value place);
   Value getOutput(Value column);
   void emitCopies(Value step);
-  void emitCopy(Value into, Value stage, Value row, Value chunk, Value source,
+  void emitCopy(Value into, Value stage, Value row, Value place, Value source,
                 ArrayRef<Value> sourceRow, Value depth, Value inside);
   Values loadRows(Value stage, int64_t tile, int64_t inner);
   Values loadColumns(Value stage, int64_t pair, int64_t inner);
@@ -49,18 +55,23 @@ private:
   Value warpRow() { return b.mul(b.div(b.warp(), kWarpsAcross), kWarpRows); }
   Value warpColumn() { return b.rem(b.warp(), kWarpsAcross); }
 
+  /// Inputs at a time.
+  int64_t getDepth() { return kChunks * chunk; }
+
   ThreadBuilder &b;
   LinearOp op;
   GpuLinearClauses clauses;
   Value tokens, x, w;
+  Type element;
+  int64_t chunk; ///< elements of a chunk
 };
 } // namespace
 
 /// Chunks change places from row to row, so that eight rows of one column lie
 /// in different banks.
-Value TensorLinear::swizzle(Value row, Value chunk) {
+Value TensorLinear::swizzle(Value row, Value place) {
   Value turn = b.rem(b.div(row, 2), kChunks);
-  return b.mul(arith::XOrIOp::create(b, chunk, turn), kChunk);
+  return b.mul(arith::XOrIOp::create(b, place, turn), chunk);
 }
 
 /// The row of the weight for a column of the tile: with an activation, half of
@@ -81,21 +92,21 @@ Value TensorLinear::getOutput(Value column) {
 //===----------------------------------------------------------------------===//
 
 /// Copies 16 bytes; zeros, where there is nothing to copy.
-void TensorLinear::emitCopy(Value into, Value stage, Value row, Value chunk,
+void TensorLinear::emitCopy(Value into, Value stage, Value row, Value place,
                             Value source, ArrayRef<Value> sourceRow,
                             Value depth, Value inside) {
-  Value column = b.add(depth, b.mul(chunk, kChunk));
+  Value column = b.add(depth, b.mul(place, chunk));
   inside = b.both(inside, b.lt(column, b.index(op.getNumInputs())));
   Values from(sourceRow);
   from.push_back(column);
-  emitAsyncCopy(b, into, {stage, row, swizzle(row, chunk)}, source, from,
+  emitAsyncCopy(b, into, {stage, row, swizzle(row, place)}, source, from,
                 inside);
 }
 
 /// Begins the copies of both tiles for a step, if there is such a step.
 void TensorLinear::emitCopies(Value step) {
-  Value depth = b.mul(step, kDepth), stage = b.rem(step, kStages);
-  Value chunk = b.rem(b.thread(), kChunks);
+  Value depth = b.mul(step, getDepth()), stage = b.rem(step, kStages);
+  Value place = b.rem(b.thread(), kChunks);
   constexpr int64_t rowsAtOnce = kThreads / kChunks;
   b.ifThen(b.lt(depth, b.index(op.getNumInputs())), [&] {
     for (int64_t i = 0; i < kTile; i += rowsAtOnce) {
@@ -106,10 +117,10 @@ void TensorLinear::emitCopies(Value step) {
                         ? b.ifElse(inside, b.index(0),
                                    [&] { return clauses.getInputRow(token); })
                         : token;
-      emitCopy(x, stage, row, chunk, op.getInput(), {b.index(0), input}, depth,
+      emitCopy(x, stage, row, place, op.getInput(), {b.index(0), input}, depth,
                inside);
       Value output = getOutput(row);
-      emitCopy(w, stage, row, chunk, op.getWeight(), {output}, depth,
+      emitCopy(w, stage, row, place, op.getWeight(), {output}, depth,
                b.lt(output, b.index(op.getNumSums())));
     }
   });
@@ -120,8 +131,8 @@ void TensorLinear::emitCopies(Value step) {
 Values TensorLinear::loadRows(Value stage, int64_t tile, int64_t inner) {
   Value row = b.add(b.add(warpRow(), b.index(tile * kMmaRows)),
                     b.rem(b.lane(), kMmaRows));
-  Value chunk = b.add(b.div(b.lane(), kMmaRows), b.index(inner * 2));
-  return loadMatrices(b, x, {stage, row, swizzle(row, chunk)});
+  Value place = b.add(b.div(b.lane(), kMmaRows), b.index(inner * kMmaChunks));
+  return loadMatrices(b, x, {stage, row, swizzle(row, place)});
 }
 
 /// 16 columns of the tile, that is rows of the weight.
@@ -131,8 +142,8 @@ Values TensorLinear::loadColumns(Value stage, int64_t pair, int64_t inner) {
   Value row = b.add(b.add(first, b.index(pair * 2 * kMmaColumns)),
                     b.add(b.mul(b.div(matrix, 2), kMmaColumns),
                           b.rem(b.lane(), kMmaColumns)));
-  Value chunk = b.add(b.rem(matrix, 2), b.index(inner * 2));
-  return loadMatrices(b, w, {stage, row, swizzle(row, chunk)});
+  Value place = b.add(b.rem(matrix, 2), b.index(inner * kMmaChunks));
+  return loadMatrices(b, w, {stage, row, swizzle(row, place)});
 }
 
 //===----------------------------------------------------------------------===//
@@ -142,7 +153,7 @@ Values TensorLinear::loadColumns(Value stage, int64_t pair, int64_t inner) {
 /// Adds the products of one stage to the sums of all tiles of the warp.
 Values TensorLinear::emitProducts(Value stage, ValueRange sums) {
   Values next(sums);
-  for (int64_t inner = 0; inner < kDepth / kMmaInner; ++inner) {
+  for (int64_t inner = 0; inner < kChunks / kMmaChunks; ++inner) {
     SmallVector<Values> rows, columns;
     for (int64_t i = 0; i < kRowTiles; ++i)
       rows.push_back(loadRows(stage, i, inner));
@@ -152,8 +163,8 @@ Values TensorLinear::emitProducts(Value stage, ValueRange sums) {
       for (int64_t j = 0; j < kColumnTiles; ++j) {
         int64_t first = (i * kColumnTiles + j) * kMmaSums;
         auto part = ValueRange(columns[j / 2]).slice(j % 2 * 2, 2);
-        Values done = multiplyMatrices(b, rows[i], part,
-                                       ValueRange(next).slice(first, kMmaSums));
+        Values done = multiplyMatrices(
+            b, rows[i], part, ValueRange(next).slice(first, kMmaSums), element);
         llvm::copy(done, next.begin() + first);
       }
   }
@@ -162,11 +173,10 @@ Values TensorLinear::emitProducts(Value stage, ValueRange sums) {
 
 void TensorLinear::emitTile() {
   for (Value *tile : {&x, &w})
-    *tile = b.shared({kStages, kTile, kDepth}, b.getBF16Type(),
-                     /*alignment=*/128);
+    *tile = b.shared({kStages, kTile, getDepth()}, element, kTileAlignment);
   for (int64_t step = 0; step + 1 < kStages; ++step)
     emitCopies(b.index(step));
-  int64_t steps = llvm::divideCeil(op.getNumInputs(), kDepth);
+  int64_t steps = llvm::divideCeil(op.getNumInputs(), getDepth());
   Values zeros(kRowTiles * kColumnTiles * kMmaSums, b.f32(0.0));
   Values sums = b.loop(b.index(0), b.index(steps), 1, zeros,
                        [&](Value step, ValueRange sums) {
@@ -216,8 +226,13 @@ Geometry TensorLinear::emit() {
 }
 
 bool mod::canUseTensorCores(LinearOp op) {
-  return op->hasAttr(kAlignedAttr) && op.getNumInputs() % kChunk == 0 &&
-         hasChunks(op.getInput()) && hasChunks(op.getWeight());
+  Type element = getElement(op.getWeight());
+  return (hasExactProducts(element) ||
+          (element.isF32() && op->hasAttr(kTF32Attr))) &&
+         op->hasAttr(kAlignedAttr) &&
+         op.getNumInputs() % getChunk(element) == 0 &&
+         hasChunks(op.getInput(), element) &&
+         hasChunks(op.getWeight(), element);
 }
 
 Geometry mod::emitTensorLinear(ThreadBuilder &b, LinearOp op,

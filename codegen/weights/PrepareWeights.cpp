@@ -51,12 +51,14 @@ public:
   llvm::Error load(ModuleOp module, func::FuncOp prepareWeights);
 
   ArrayRef<char> get(unsigned argument) const { return data[argument]; }
+  StringRef getName(unsigned argument) const { return names[argument]; }
 
 private:
   llvm::Expected<ArrayRef<char>> find(GlobalOp global);
   ArrayRef<char> expand(DenseElementsAttr splat);
 
   std::vector<ArrayRef<char>> data;
+  std::vector<StringRef> names;
   /// Splats, written out.
   std::vector<std::vector<char>> storage;
 };
@@ -82,6 +84,7 @@ llvm::Error ParameterData::load(ModuleOp module, func::FuncOp prepareWeights) {
       return parameterError(name, "has " + Twine(bytes->size()) +
                                       " bytes, expected " + Twine(expected));
     data.push_back(*bytes);
+    names.push_back(name);
   }
   return llvm::Error::success();
 }
@@ -233,6 +236,29 @@ static llvm::Error runTask(const WeightTask &task, const WeightKernels &kernels,
   return kernels.run(task.kernel, pointers);
 }
 
+/// What is larger than the largest f16 became infinite.
+static llvm::Error checkRange(const WeightTask &task,
+                              const ParameterData &parameters,
+                              const char *data) {
+  constexpr uint16_t magnitude = 0x7fff, infinity = 0x7c00;
+  const auto *begin =
+      reinterpret_cast<const uint16_t *>(data + task.weight.offset);
+  auto isInfinite = [](uint16_t bits) {
+    return (bits & magnitude) == infinity;
+  };
+  if (!task.weight.type.getElementType().isF16() ||
+      std::none_of(begin, begin + task.weight.type.getNumElements(),
+                   isInfinite))
+    return llvm::Error::success();
+  std::string names;
+  for (unsigned parameter : task.parameters)
+    names += (names.empty() ? "'" : ", '") +
+             parameters.getName(parameter).str() + "'";
+  return llvm::createStringError(
+      "the weight made of " + names +
+      " has numbers beyond 65504, the largest of f16; expected a wider dtype");
+}
+
 /// Runs all tasks on the machine's threads.
 static llvm::Error runTasks(ArrayRef<WeightTask> tasks,
                             const WeightKernels &kernels,
@@ -246,6 +272,8 @@ static llvm::Error runTasks(ArrayRef<WeightTask> tasks,
   for (const WeightTask &task : tasks)
     pool.async([&] {
       llvm::Error error = runTask(task, kernels, parameters, data.data());
+      if (!error)
+        error = checkRange(task, parameters, data.data());
       std::lock_guard<std::mutex> lock(mutex);
       result = llvm::joinErrors(std::move(result), std::move(error));
       done += getNumBytes(task.weight.type);

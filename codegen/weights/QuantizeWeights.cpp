@@ -1,7 +1,7 @@
 //===- QuantizeWeights.cpp - Products in narrower types ---------*- C++ -*-===//
 //
-// Says with linalg how weights become bf16 or integers, and makes products read
-// them.
+// Says with linalg how weights become narrower floats or integers, and makes
+// products read them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Remarks.h"
+#include "llvm/ADT/StringSwitch.h"
 
 namespace mlir::mod {
 #define GEN_PASS_DEF_QUANTIZEWEIGHTSPASS
@@ -172,13 +173,21 @@ static NarrowWeight makeNibbles(ImplicitLocOpBuilder &b, Value weight) {
       scales};
 }
 
+/// The float that products are in; null for integers.
+static Type getFloat(Builder &builder, StringRef dtype) {
+  return llvm::StringSwitch<Type>(dtype)
+      .Case("bf16", builder.getBF16Type())
+      .Case("f16", builder.getF16Type())
+      .Default(Type());
+}
+
 NarrowWeight QuantizeWeightsPass::makeNarrow(ImplicitLocOpBuilder &builder,
                                              Value weight) {
   if (dtype == "i8")
     return makeBytes(builder, weight);
   if (dtype == "i4")
     return makeNibbles(builder, weight);
-  Type type = getType(weight).clone(builder.getBF16Type());
+  Type type = getType(weight).clone(getFloat(builder, dtype));
   return {arith::TruncFOp::create(builder, type, weight), Value()};
 }
 
@@ -201,11 +210,6 @@ NarrowWeight QuantizeWeightsPass::getNarrow(Value weight) {
 // Products
 //===----------------------------------------------------------------------===//
 
-/// Whether inputs stay as they are.
-static bool keepsInput(StringRef dtype, bool narrowInputs) {
-  return dtype == "bf16" && !narrowInputs;
-}
-
 /// The factors of the input's integers; they join those that the product has.
 Value QuantizeWeightsPass::addRowScales(LinearOp op, OpBuilder &builder) {
   int64_t limit = dtype == "i8" ? kByteLimit : kShortLimit;
@@ -222,17 +226,16 @@ Value QuantizeWeightsPass::addRowScales(LinearOp op, OpBuilder &builder) {
 
 /// Gives the product its input in the type that the weights ask for.
 void QuantizeWeightsPass::quantizeInput(LinearOp op) {
-  if (keepsInput(dtype, narrowInputs))
-    return;
   OpBuilder builder(op);
-  Type element = builder.getI16Type();
+  Type element = getFloat(builder, dtype);
+  if (element && !narrowInputs)
+    return;
   Value scales;
-  if (dtype == "bf16")
-    element = builder.getBF16Type();
-  else
+  if (!element) {
     scales = addRowScales(op, builder);
-  if (dtype == "i8" && narrowInputs)
-    element = builder.getI8Type();
+    element = dtype == "i8" && narrowInputs ? builder.getI8Type()
+                                            : builder.getI16Type();
+  }
   auto input =
       QuantizeOp::create(builder, op.getLoc(), op.getInput(), op.getRows(),
                          scales, element, op.getNumInputs());
@@ -241,6 +244,8 @@ void QuantizeWeightsPass::quantizeInput(LinearOp op) {
 }
 
 void QuantizeWeightsPass::quantize(LinearOp op) {
+  if (dtype == "tf32")
+    return op->setAttr(kTF32Attr, UnitAttr::get(&getContext()));
   NarrowWeight weight = getNarrow(op.getWeight());
   quantizeInput(op);
   op.getWeightMutable().assign(weight.weight);
@@ -266,9 +271,10 @@ static StringRef getObstacle(LinearOp op, ParameterValues &parameters) {
 void QuantizeWeightsPass::runOnOperation() {
   if (dtype == "f32")
     return;
-  if (!llvm::is_contained({"bf16", "i8", "i4"}, dtype.getValue())) {
-    getOperation().emitError()
-        << "option 'dtype' is '" << dtype << "', expected f32, bf16, i8 or i4";
+  if (!llvm::is_contained({"tf32", "bf16", "f16", "i8", "i4"},
+                          dtype.getValue())) {
+    getOperation().emitError() << "option 'dtype' is '" << dtype
+                               << "', expected f32, tf32, bf16, f16, i8 or i4";
     return signalPassFailure();
   }
   narrow.clear();

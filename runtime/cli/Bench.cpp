@@ -303,8 +303,13 @@ modrt_status Benchmark::chooseDevice() {
   gpu = running.instance->device->getName();
   chip = findChip(gpu.c_str());
   if (chip) {
-    bool isNarrow = strstr(running.model().report, "\"dtype\":\"bf16\"");
-    peakGflops = 1e3 * (isNarrow ? chip->tensorTeraflops : chip->teraflops);
+    auto isOf = [&](const char *dtype) {
+      std::string field = std::string("\"dtype\":\"") + dtype + "\"";
+      return strstr(running.model().report, field.c_str()) != nullptr;
+    };
+    peakGflops = 1e3 * (isOf("bf16") || isOf("f16") ? chip->tensorTeraflops
+                        : isOf("tf32")              ? chip->tf32Teraflops
+                                                    : chip->teraflops);
     peakGbPerS = chip->gigabytes;
   }
   return device()->startTiming();

@@ -1,5 +1,7 @@
 // RUN: mod-opt %s --mod-quantize-weights=dtype=bf16 | FileCheck %s --check-prefix=BF16
 // RUN: mod-opt %s --mod-quantize-weights="dtype=bf16 narrow-inputs" | FileCheck %s --check-prefix=PAIRS
+// RUN: mod-opt %s --mod-quantize-weights="dtype=f16 narrow-inputs" | FileCheck %s --check-prefix=F16
+// RUN: mod-opt %s --mod-quantize-weights=dtype=tf32 | FileCheck %s --check-prefix=TF32
 // RUN: mod-opt %s --mod-quantize-weights=dtype=i8 | FileCheck %s --check-prefix=I8
 // RUN: mod-opt %s --mod-quantize-weights="dtype=i8 narrow-inputs" | FileCheck %s --check-prefix=BYTES
 // RUN: mod-opt %s --mod-quantize-weights=dtype=i4 | FileCheck %s --check-prefix=I4
@@ -27,6 +29,15 @@ ml_program.global private @w(#ml_program.extern : tensor<6x37xf32>) : tensor<6x3
 // PAIRS-LABEL: func.func @two
 // PAIRS: %[[X:.+]] = mod.quantize %arg0 : (tensor<1x?x37xf32>) -> tensor<1x?x37xbf16>
 // PAIRS: mod.linear %[[X]], %{{.+}} : (tensor<1x?x37xbf16>, tensor<6x37xbf16>) -> tensor<1x?x6xf32>
+
+// F16: arith.truncf %{{.+}} : tensor<6x37xf32> to tensor<6x37xf16>
+// F16: mod.quantize %arg0 : (tensor<1x?x37xf32>) -> tensor<1x?x37xf16>
+
+// Products of what is no parameter stay exact.
+// TF32-LABEL: func.func @two
+// TF32-COUNT-3: mod.linear %arg0, {{.*}} {mod.tf32} : (tensor<1x?x37xf32>, tensor<6x37xf32>
+// TF32-LABEL: func.func @unknown
+// TF32-NOT: mod.tf32
 
 // The largest magnitude of each output, over 127.
 // I8-DAG: #[[ROW:.+]] = affine_map<(d0, d1) -> (d0)>

@@ -3,7 +3,7 @@
 // RUN:   | FileCheck %s --check-prefix=OPTION
 // RUN: not mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs=kv-tokens=-1 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=TOKENS
-// RUN: not mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs=kv-dtype=f16 2>&1 \
+// RUN: not mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs=kv-dtype=i8 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=DTYPE
 // RUN: not mod-opt %S/Inputs/model.mlir --mod-specialize --mod-derive-programs=batch=0 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=BATCH
@@ -28,7 +28,7 @@
 // TOPK: routes prompts by top_k, expected a causal predicate with kv-tokens
 // ALONE: selects each token by itself: expected no prefill-routing=top_k
 // TOKENS: kv-tokens -1 is negative
-// DTYPE: kv-dtype 'f16' is not f32 or bf16
+// DTYPE: kv-dtype 'i8' is not f32, bf16 or f16
 // BATCH: batch 0 is not positive
 // BOTH: has kv-tokens, expected none with a batch of 2
 // BYPASS: has a bypass, expected none with kv-tokens

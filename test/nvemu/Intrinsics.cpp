@@ -124,6 +124,14 @@ static float fromF16(uint32_t bits) {
   return float(number);
 }
 
+/// The last bits are ignored.
+static float fromTF32(uint32_t bits) {
+  bits &= ~0x1fffu;
+  float number;
+  memcpy(&number, &bits, 4);
+  return number;
+}
+
 static float toFloat(uint64_t bits) {
   auto word = uint32_t(bits);
   float number;
@@ -137,28 +145,32 @@ static uint32_t fromFloat(float number) {
   return bits;
 }
 
-/// m16n8k16 (PTX ISA, matrix fragments for mma.m16n8k16).
-template <float (*convert)(uint32_t)>
+/// m16n8k16 with two numbers in a register, m16n8k8 with one (PTX ISA, matrix
+/// fragments for mma).
+template <float (*convert)(uint32_t), int perRegister>
 static void multiplyMatrices(uint32_t mask, Slots arguments, Slots results) {
+  constexpr int depth = 8 * perRegister, bits = 32 / perRegister;
   if (mask != ~0u)
     stop("mma needs the whole warp");
-  float a[16][16], b[16][8], c[16][8];
+  float a[16][depth], b[depth][8], c[16][8];
   for (int lane = 0; lane < kLanes; ++lane) {
-    int group = lane / 4, pair = lane % 4 * 2;
-    auto half = [&](int slot, int h) {
-      return convert(uint32_t(arguments[lane][slot]) >> (16 * h) & 0xffff);
+    int group = lane / 4, first = lane % 4 * perRegister;
+    auto part = [&](int slot, int h) {
+      uint64_t word = uint32_t(arguments[lane][slot]);
+      return convert(word >> (bits * h) & ((1ull << bits) - 1));
     };
-    for (int h = 0; h < 2; ++h) {
+    for (int h = 0; h < perRegister; ++h) {
       for (int i = 0; i < 4; ++i)
-        a[group + i % 2 * 8][pair + h + i / 2 * 8] = half(i, h);
+        a[group + i % 2 * 8][first + h + i / 2 * depth / 2] = part(i, h);
       for (int i = 0; i < 2; ++i)
-        b[pair + h + i * 8][group] = half(4 + i, h);
+        b[first + h + i * depth / 2][group] = part(4 + i, h);
     }
     for (int i = 0; i < 4; ++i)
-      c[group + i / 2 * 8][pair + i % 2] = toFloat(arguments[lane][6 + i]);
+      c[group + i / 2 * 8][lane % 4 * 2 + i % 2] =
+          toFloat(arguments[lane][6 + i]);
   }
   for (int m = 0; m < 16; ++m)
-    for (int k = 0; k < 16; ++k)
+    for (int k = 0; k < depth; ++k)
       for (int n = 0; n < 8; ++n)
         c[m][n] += a[m][k] * b[k][n];
   for (int lane = 0; lane < kLanes; ++lane)
@@ -185,8 +197,9 @@ const WarpOp *nvemu::findWarpOp(const std::string &intrinsic) {
     ops[load + "x4.b16.p3"] = {loadMatrices<4, false>, -1};
     ops[load + "x2.trans.b16.p3"] = {loadMatrices<2, true>, -1};
     ops[load + "x4.trans.b16.p3"] = {loadMatrices<4, true>, -1};
-    ops["mma.m16n8k16.row.col.bf16"] = {multiplyMatrices<fromBF16>, -1};
-    ops["mma.m16n8k16.row.col.f32.f32"] = {multiplyMatrices<fromF16>, -1};
+    ops["mma.m16n8k16.row.col.bf16"] = {multiplyMatrices<fromBF16, 2>, -1};
+    ops["mma.m16n8k16.row.col.f32.f32"] = {multiplyMatrices<fromF16, 2>, -1};
+    ops["mma.m16n8k8.row.col.tf32"] = {multiplyMatrices<fromTF32, 1>, -1};
     return ops;
   }();
   auto found = ops.find(intrinsic);
@@ -201,14 +214,23 @@ static float exp2Approx(float x) { return std::exp2(x); }
 static float reciprocal(float x) { return 1.0f / x; }
 static float reciprocalRoot(float x) { return 1.0f / std::sqrt(x); }
 
+/// To the nearest, ties away from zero.
+static uint32_t roundToTF32(float x) {
+  uint32_t bits = fromFloat(x);
+  return std::isfinite(x) ? (bits + 0x1000) & ~0x1fffu : bits;
+}
+
 void *nvemu::findScalarFunction(const std::string &intrinsic) {
-  static const std::map<std::string, float (*)(float)> functions = {
-      {"ex2.approx.f", exp2Approx},
-      {"ex2.approx.ftz.f", exp2Approx},
-      {"rcp.approx.ftz.f", reciprocal},
-      {"rsqrt.approx.f", reciprocalRoot},
-      {"rsqrt.approx.ftz.f", reciprocalRoot}};
+  auto address = [](auto *function) {
+    return reinterpret_cast<void *>(function);
+  };
+  static const std::map<std::string, void *> functions = {
+      {"ex2.approx.f", address(exp2Approx)},
+      {"ex2.approx.ftz.f", address(exp2Approx)},
+      {"rcp.approx.ftz.f", address(reciprocal)},
+      {"rsqrt.approx.f", address(reciprocalRoot)},
+      {"rsqrt.approx.ftz.f", address(reciprocalRoot)},
+      {"f2tf32.rna", address(roundToTF32)}};
   auto found = functions.find(intrinsic);
-  return found == functions.end() ? nullptr
-                                  : reinterpret_cast<void *>(found->second);
+  return found == functions.end() ? nullptr : found->second;
 }

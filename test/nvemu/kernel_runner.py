@@ -5,13 +5,19 @@ own, since the emulator reads its environment once.
 """
 
 import ctypes
+import itertools
 import os
 import pickle
 import re
 import subprocess
 import sys
 
-BYTES = {"bf16": 2, "f32": 4, "i32": 4, "i64": 8}
+import numpy as np
+
+BYTES = {"bf16": 2, "f16": 2, "f32": 4, "i32": 4, "i64": 8}
+# Every order of threads, with copies done at once or as late as may be.
+ENVIRONMENTS = [dict(NVEMU_ORDER=order, NVEMU_COPIES=copies, NVEMU_RACES="1", NVEMU_BOUNDS="1")
+                for order, copies in itertools.product(("forward", "reverse", "random"), ("lazy", "eager"))]
 TOOLS = [
     ["mlir-opt", "--pass-pipeline=builtin.module(gpu.module(expand-strided-metadata,lower-affine,convert-scf-to-cf,"
      "convert-nvgpu-to-nvvm))"],
@@ -35,6 +41,21 @@ def count_bytes(kind):
     for size in map(int, sizes):
         count *= size
     return count * BYTES[element]
+
+
+def to_bits(x, element):
+    """Numbers rounded to the nearest of an element, as memory has them."""
+    x = np.asarray(x, np.float32)
+    if element != "bf16":
+        return x.astype({"f32": np.float32, "f16": np.float16}[element])
+    bits = x.view(np.uint32)
+    return (bits + 0x7fff + (bits >> 16 & 1) >> 16).astype(np.uint16)
+
+
+def from_bits(bits, element):
+    if element == "bf16":
+        return (bits.astype(np.uint32) << 16).view(np.float32)
+    return bits.astype(np.float32)
 
 
 def write_program(types, op):

@@ -16,6 +16,8 @@ ATTENTION = "%n = arith.constant 200 : index\nmod.panel_attention %a, %b, %c of(
 KERNELS = {
     "tensor product": (["1x128x96xbf16", "128x96xbf16", "1x128x128xf32"],
                        "mod.linear %a, %b into(%c) : (A, B, C) -> ()", 0),
+    "tensor product in tf32": (["1x128x48xf32", "128x48xf32", "1x128x128xf32"],
+                               "mod.linear %a, %b into(%c) {mod.tf32} : (A, B, C) -> ()", 0),
     "tiled product": (["1x64x40xf32", "64x40xf32", "1x64x64xf32"], "mod.linear %a, %b into(%c) : (A, B, C) -> ()", 0),
     "product of a row": (["1x1x96xbf16", "64x96xbf16", "1x1x64xf32"], "mod.linear %a, %b into(%c) : (A, B, C) -> ()", 0),
     "softmax": (["1x300xf32", "1x300xf32"], "mod.softmax %a into(%b) : (A, B) -> ()", 0),

@@ -3,6 +3,8 @@ rounded, then multiplied exactly.
 
     bf16  weights rounded to bf16
     bf16-inputs  inputs too
+    f16-inputs   the same in f16
+    tf32-inputs  the same in tf32
     i8    weights up to 127 by the largest of each output, inputs by each token
     i4    weights from -8 to 7 by the extreme of each 32 inputs of an output;
           inputs up to 32767 by the largest of each token
@@ -18,6 +20,16 @@ GROUP = 32
 def round_bf16(x):
     word = np.ascontiguousarray(x, np.float32).view(np.uint32).astype(np.uint64)
     return ((word + 0x7FFF + (word >> 16 & 1)) >> 16 << 16).astype(np.uint32).view(np.float32)
+
+
+def round_f16(x):
+    return np.asarray(x, np.float32).astype(np.float16)
+
+
+def round_tf32(x):
+    """To 11 bits, ties away from zero."""
+    word = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    return (word + 0x1000 & 0xFFFFE000).astype(np.uint32).view(np.float32)
 
 
 def divide(x, scale):
@@ -46,19 +58,22 @@ def round_input(x, limit):
     return scale.astype(np.float64) * np.rint(divide(x, scale))
 
 
-WEIGHTS = {"bf16": round_bf16, "bf16-inputs": round_bf16, "i8": round_bytes, "i4": round_nibbles}
+INPUTS = {"bf16-inputs": round_bf16, "f16-inputs": round_f16, "tf32-inputs": round_tf32}
+WEIGHTS = {"bf16": round_bf16, "i8": round_bytes, "i4": round_nibbles, **INPUTS}
 LIMITS = {"i8": 127, "i4": 32767}
 
 
 class Caches:
-    """Attention over keys and values that are kept in `dtype`: f32, bf16, or bf16-inputs, where what they are multiplied
-    with is rounded as well. Weights of the softmax are powers of two, relative to one: no rounding tells which."""
+    """Attention over keys and values that are kept in `dtype`: f32, bf16, f16, or bf16-inputs, where what they are
+    multiplied with is rounded as well. Weights of the softmax are powers of two, relative to one: no rounding tells which."""
 
     def __init__(self, dtype):
         self.dtype = dtype
 
     def keep(self, rows):
-        return rows if self.dtype == "f32" else round_bf16(rows).astype(np.float64)
+        if self.dtype == "f32":
+            return rows
+        return (round_f16 if self.dtype == "f16" else round_bf16)(rows).astype(np.float64)
 
     def scale_query(self, q):
         """What gives scores in powers of two."""
@@ -95,8 +110,8 @@ class Products:
         scale, factor = norm or (None, 1.0)
         if self.dtype == "f32":
             return (x * factor * (1.0 if scale is None else scale)) @ weight.T
-        if self.dtype == "bf16-inputs":
-            x = round_bf16(x).astype(np.float64)
+        if self.dtype in INPUTS:
+            x = INPUTS[self.dtype](x).astype(np.float64)
         if self.dtype in LIMITS:
             x = round_input(x, LIMITS[self.dtype])
         return factor * (x @ self.narrow(weight, scale).T)

@@ -134,9 +134,17 @@ static bool parseChips(StringRef text, CommandLine &line) {
   if (line.batch != 1)
     return usageError("--batch=" + Twine(line.batch) +
                       " is not for --target=nvptx; expected 1");
-  return line.dtype == "f32" || line.dtype == "bf16" ||
-         usageError("--dtype=" + line.dtype +
-                    " is not for --target=nvptx; expected f32, bf16");
+  return true;
+}
+
+/// Whether the target has products and caches of these types.
+static bool checkTypes(StringRef option, StringRef type, bool isGpu,
+                       ArrayRef<StringRef> ofCpu, ArrayRef<StringRef> ofGpu) {
+  ArrayRef<StringRef> expected = isGpu ? ofGpu : ofCpu;
+  return llvm::is_contained(expected, type) ||
+         usageError("--" + option + "=" + type +
+                    " is not for --target=" + (isGpu ? "nvptx" : "cpu") +
+                    "; expected " + llvm::join(expected, ", "));
 }
 
 namespace {
@@ -171,8 +179,8 @@ struct Parser {
       cl::value_desc("B"), cl::cat(category)};
   cl::opt<std::string> dtype{
       "dtype",
-      cl::desc("Type of products: f32 (default), bf16, i8 or i4; all else is "
-               "f32"),
+      cl::desc("Type of products: f32 (default), bf16, i8 or i4, on GPUs f32, "
+               "tf32, bf16 or f16; all else is f32"),
       cl::value_desc("TYPE"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> decodeRouting{
       "decode-routing",
@@ -190,8 +198,8 @@ struct Parser {
       cl::value_desc("NAME"), cl::cat(category)};
   cl::opt<std::string> kvDtype{
       "kv-dtype",
-      cl::desc("What KV caches hold: f32 or bf16 (default: f32 with "
-               "--dtype=f32, else bf16)"),
+      cl::desc("What KV caches hold: f32, bf16 or on GPUs f16 (default: f32 "
+               "with --dtype=f32 or tf32, f16 with f16, else bf16)"),
       cl::value_desc("TYPE"), cl::cat(category)};
   cl::opt<std::string> kvTokens{
       "kv-tokens",
@@ -250,9 +258,13 @@ bool Parser::readTarget(CommandLine &line) {
   StringRef ignored;
   if (!parseChoice<bool>("target", target, isGpu,
                          {{"cpu", false}, {"nvptx", true}}) ||
-      !parseChoice<std::string>(
-          "dtype", dtype, line.dtype,
-          {{"f32", "f32"}, {"bf16", "bf16"}, {"i8", "i8"}, {"i4", "i4"}}) ||
+      !parseChoice<std::string>("dtype", dtype, line.dtype,
+                                {{"f32", "f32"},
+                                 {"tf32", "tf32"},
+                                 {"bf16", "bf16"},
+                                 {"f16", "f16"},
+                                 {"i8", "i8"},
+                                 {"i4", "i4"}}) ||
       !parseChoice<bool>("weights", weights, line.externalWeights,
                          {{"embed", false}, {"external", true}}))
     return false;
@@ -260,9 +272,14 @@ bool Parser::readTarget(CommandLine &line) {
     return usageError("--chip is for --target=nvptx");
   if (isGpu && !parseChips(chip, line))
     return false;
+  if (!checkTypes("dtype", line.dtype, isGpu, {"f32", "bf16", "i8", "i4"},
+                  {"f32", "tf32", "bf16", "f16"}))
+    return false;
   return !kvDtype.getNumOccurrences() ||
-         parseChoice<StringRef>("kv-dtype", kvDtype, ignored,
-                                {{"f32", ""}, {"bf16", ""}});
+         (parseChoice<StringRef>("kv-dtype", kvDtype, ignored,
+                                 {{"f32", ""}, {"bf16", ""}, {"f16", ""}}) &&
+          checkTypes("kv-dtype", line.kvDtype, isGpu, {"f32", "bf16"},
+                     {"f32", "bf16", "f16"}));
 }
 
 bool Parser::readRouting() {

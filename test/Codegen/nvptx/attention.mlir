@@ -42,7 +42,7 @@ func.func @tensor(%arena: memref<262144xi8> {mod.role = "arena"}) {
 // CHECK: gpu.launch_func @kernels::@panel_attention blocks in (%c2, %c2, %c1) threads in (%c128, %c1, %c1)
 // REMARK: remark: [Missed] TensorAttention
 // REMARK-SAME: Function=panel_attention
-// REMARK-SAME: Reason="products of bf16 need heads of a multiple of 8 up to 128, and caches that are aligned"
+// REMARK-SAME: Reason="products of tensor cores need heads of a multiple of 8 up to 128, and caches that are aligned"
 // REMARK-SAME: head_dim=10
 func.func @tiled(%arena: memref<65536xi8> {mod.role = "arena"}) {
   %c0 = arith.constant 0 : index

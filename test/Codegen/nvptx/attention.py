@@ -4,47 +4,34 @@ over a cache that blocks share out; in every order of threads and copy mode, wit
 RUN: %python %s %{build}
 """
 
-import itertools
 import pathlib
 import sys
 
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "nvemu"))
-from kernel_runner import Kernel, compile_kernel, run  # noqa: E402
+from kernel_runner import ENVIRONMENTS, Kernel, compile_kernel, from_bits, run, to_bits  # noqa: E402
 
 # Queries, keys, heads, heads of keys, their width, what caches hold, and parts that keys are shared out to; a window, and how
 # far apart the positions are at most that it is of.
 CASES = [
-    # Products of bf16: one block and several, with and without keys before; widths that are filled up.
+    # Products of bf16 and f16: one block and several, with and without keys before; widths that are filled up.
     (70, 70, 4, 2, 64, "bf16", 0), (150, 203, 2, 1, 16, "bf16", 0), (65, 65, 1, 1, 72, "bf16", 0),
-    (17, 40, 2, 2, 128, "bf16", 0), (2, 2, 3, 1, 8, "bf16", 0),
+    (17, 40, 2, 2, 128, "bf16", 0), (2, 2, 3, 1, 8, "bf16", 0), (70, 75, 2, 1, 64, "f16", 0), (21, 33, 1, 1, 104, "f16", 0),
     # Tiles in f32: of all shapes, elements by fours and alone.
     (70, 70, 4, 2, 64, "f32", 0), (33, 150, 3, 1, 10, "f32", 0), (5, 9, 2, 2, 7, "bf16", 0), (40, 45, 1, 1, 128, "f32", 0),
-    (18, 23, 2, 1, 256, "f32", 0), (19, 19, 1, 1, 136, "bf16", 0),
+    (18, 23, 2, 1, 256, "f32", 0), (19, 19, 1, 1, 136, "bf16", 0), (6, 9, 1, 1, 6, "f16", 0),
     # Heads that no tile has room for.
     (3, 20, 1, 1, 500, "f32", 0),
     # One query: a part alone, all parts, some of them, several blocks for the heads of a group.
-    (1, 1, 2, 1, 32, "f32", 0), (1, 200, 8, 1, 64, "bf16", 4), (1, 200, 6, 2, 10, "f32", 3), (1, 130, 4, 4, 6, "bf16", 5),
+    (1, 1, 2, 1, 32, "f32", 0), (1, 200, 8, 1, 64, "bf16", 4), (1, 200, 6, 2, 10, "f32", 3), (1, 130, 4, 4, 6, "bf16", 5), (1, 90, 4, 2, 32, "f16", 3),
     (1, 64, 12, 1, 32, "f32", 8), (1, 300, 3, 3, 128, "f32", 2), (1, 100, 24, 2, 96, "bf16", 2), (1, 65, 2, 2, 300, "f32", 2),
     # Windows of as many keys, and of positions; in tiles of which some rows see nothing.
     (150, 203, 2, 1, 16, "bf16", 0, 70), (140, 300, 1, 1, 64, "bf16", 0, 150, 9), (70, 70, 2, 1, 64, "f32", 0, 1),
     (70, 150, 3, 1, 10, "f32", 0, 40, 3), (40, 200, 1, 1, 128, "f32", 0, 60, 40), (3, 20, 1, 1, 500, "f32", 0, 9, 4),
     (1, 200, 8, 1, 64, "bf16", 4, 120), (1, 200, 6, 2, 10, "f32", 3, 300, 4), (1, 130, 4, 4, 6, "bf16", 5, 2, 3),
 ]
-ENVIRONMENTS = [dict(NVEMU_ORDER=order, NVEMU_COPIES=copies, NVEMU_RACES="1", NVEMU_BOUNDS="1")
-                for order, copies in itertools.product(("forward", "reverse", "random"), ("lazy", "eager"))]
-TOLERANCE = {"f32": 1e-5, "bf16": 2e-2}
-
-
-def to_bf16(x):
-    """The bits of numbers rounded to the nearest."""
-    bits = x.astype(np.float32).view(np.uint32)
-    return (bits + 0x7fff + (bits >> 16 & 1) >> 16).astype(np.uint16)
-
-
-def from_bf16(bits):
-    return (bits.astype(np.uint32) << 16).view(np.float32)
+TOLERANCE = {"f32": 1e-5, "bf16": 2e-2, "f16": 2.5e-3}
 
 
 def attend(q, k, v, window, positions):
@@ -86,7 +73,7 @@ def make_case(random, case):
         cache = random.standard_normal((kv_heads, keys + 5, width)).astype(np.float32)
         # Nobody wrote what is behind the last token.
         cache[:, keys:] = np.nan
-        caches.append(to_bf16(cache) if kind == "bf16" else cache)
+        caches.append(to_bits(cache, kind))
     buffers = [x.tobytes() for x in [q, *caches]]
     if apart:
         buffers.append(np.append(positions, np.full(5, -1, np.int32)).tobytes())
@@ -96,7 +83,7 @@ def make_case(random, case):
     place = len(buffers) - 1
     if splits:
         buffers.append(bytes(4 * heads))
-    k, v = (from_bf16(cache) if kind == "bf16" else cache for cache in caches)
+    k, v = (from_bits(cache, kind) for cache in caches)
     group = heads // kv_heads
     expected = np.stack([attend(q[:, h], k[h // group, :keys], v[h // group, :keys], window, positions)
                          for h in range(heads)], 1)

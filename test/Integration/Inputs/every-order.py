@@ -10,7 +10,7 @@ import os
 import sys
 
 from logits_check import ROUNDED_TOLERANCE, TOLERANCE, check_logits, run
-from model_lines import check_models, make_model
+from model_lines import check_models, find_types, make_model
 
 ORDERS, COPIES = ("forward", "reverse", "random"), ("lazy", "eager")
 
@@ -18,8 +18,10 @@ ORDERS, COPIES = ("forward", "reverse", "random"), ("lazy", "eager")
 def check_model(line, number, work):
     flags, lengths, *modc_flags = (part.split() for part in line.split("|"))
     modc_flags = sum(modc_flags, [])
-    is_narrow = any("dtype=bf16" in flag for flag in modc_flags)
-    products, caches = "bf16-inputs" if "--dtype=bf16" in modc_flags else "f32", "bf16" if is_narrow else "f32"
+    products, caches = find_types(modc_flags)
+    if products != "f32":
+        products += "-inputs"
+    is_narrow = products != "f32" or caches != "f32"
     directory, choose = make_model(flags, number, work, products=products, caches=caches)
     run(["modc", directory, "-o", directory / "exe", "--target=nvptx", *modc_flags])
     errors = []

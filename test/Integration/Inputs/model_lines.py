@@ -18,6 +18,13 @@ def find_flag(modc_flags, name, kind=str):
     return values[0] if values else None
 
 
+def find_types(modc_flags):
+    """The types of products and of caches that a model is compiled for."""
+    products = find_flag(modc_flags, "dtype") or "f32"
+    with_products = {"f32": "f32", "tf32": "f32", "f16": "f16"}.get(products, "bf16")
+    return products, find_flag(modc_flags, "kv-dtype") or with_products
+
+
 def make_model(flags, number, work, **loading):
     """The directory of a random model, and a source of prompts for it; `loading` is for the reference's `Model.load`."""
     directory = work / f"model-{number}"

@@ -16,7 +16,7 @@ import sys
 
 from batch_check import check_sequences
 from logits_check import NARROW_TOLERANCE, ROUNDED_TOLERANCE, TOLERANCE, check_logits, run
-from model_lines import check_models, find_flag, make_model
+from model_lines import check_models, find_flag, find_types, make_model
 
 
 def multiplies_bf16(modc_flags):
@@ -45,16 +45,15 @@ def check_batch(directory, texts, modc_flags, tolerance, seed):
 def check_model(line, number, work):
     flags, lengths, *modc_flags = (part.split() for part in line.split("|"))
     modc_flags = sum(modc_flags, [])
-    products = find_flag(modc_flags, "dtype") or "f32"
-    caches = find_flag(modc_flags, "kv-dtype") or ("f32" if products == "f32" else "bf16")
+    products, caches = find_types(modc_flags)
     is_exact = products in ("f32", "bf16") and caches == "f32"
     is_gpu, (rounds_inputs, rounds_queries) = "--target=nvptx" in modc_flags, multiplies_bf16(modc_flags)
-    if products == "bf16" and (is_gpu or rounds_inputs):
-        products = "bf16-inputs"
+    if products in ("tf32", "f16") or (products == "bf16" and (is_gpu or rounds_inputs)):
+        products += "-inputs"
     if caches == "bf16" and rounds_queries and not is_gpu:
         caches = "bf16-inputs"
     tolerance = TOLERANCE if is_exact else NARROW_TOLERANCE
-    if is_gpu and caches == "bf16":
+    if is_gpu and not is_exact:
         tolerance = ROUNDED_TOLERANCE
     directory, choose = make_model(flags, number, work, products=products, caches=caches,
                                    kv_tokens=find_flag(modc_flags, "kv-tokens", int))

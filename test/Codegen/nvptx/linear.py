@@ -1,0 +1,92 @@
+"""What kernels of products with many rows compute, against NumPy: by tensor cores and in tiles, of all types and of sizes
+that fill no tile; in every order of threads and copy mode, with the same bits in all.
+
+RUN: %python %s %{build}
+"""
+
+import pathlib
+import sys
+
+import numpy as np
+
+TEST = pathlib.Path(__file__).parents[2]
+sys.path[:0] = [str(TEST / "nvemu"), str(TEST / "reference")]
+from narrow import round_tf32  # noqa: E402
+from kernel_runner import ENVIRONMENTS, Kernel, compile_kernel, from_bits, run, to_bits  # noqa: E402
+
+# Tokens, inputs, outputs, type, and clauses.
+CASES = [
+    (130, 72, 136, "bf16", ""), (5, 8, 3, "bf16", "glu"), (70, 40, 150, "bf16", "rows"),
+    (130, 72, 136, "f16", ""), (3, 104, 70, "f16", "glu"), (2, 136, 9, "f16", "rows"),
+    (130, 52, 136, "tf32", ""), (3, 4, 70, "tf32", "glu"), (17, 100, 9, "tf32", "rows"),
+    # Rows that are no multiple of 16 bytes have no tensor cores.
+    (66, 37, 65, "f32", ""), (7, 36, 5, "f16", "glu"), (9, 6, 4, "tf32", "rows"),
+]
+# Operands are rounded here as they are there: what is left is the rounding of sums.
+TOLERANCE = 1e-6
+
+
+def make_kernel(case):
+    tokens, inputs, outputs, kind, clause = case
+    element = "f32" if kind == "tf32" else kind
+    sums = 2 * outputs if clause == "glu" else outputs
+    held = tokens + 4 if clause == "rows" else tokens
+    types = [f"1x{held}x{inputs}x{element}", f"{sums}x{inputs}x{element}", f"1x{tokens}x{outputs}xf32"]
+    words, more = {"": ("", ""), "glu": (" glu(silu)", ""), "rows": (" rows(%d)", ", D")}[clause]
+    if more:
+        types.append(f"1x{tokens}xi32")
+    attribute = " {mod.tf32}" if kind == "tf32" else ""
+    return Kernel(types, f"mod.linear %a, %b{words} into(%c){attribute} : (A, B{more}, C) -> ()"), element
+
+
+def multiply(x, w, kind, clause):
+    if kind == "tf32" and x.shape[1] % 4 == 0:
+        x, w = round_tf32(x), round_tf32(w)
+    y = x.astype(float) @ w.astype(float).T
+    if clause != "glu":
+        return y
+    gate, up = np.split(y, 2, axis=1)
+    return gate / (1 + np.exp(-gate)) * up
+
+
+def make_case(random, case):
+    """What the emulator is given, the place of the result among the buffers, and what is expected there."""
+    tokens, inputs, outputs, kind, clause = case
+    kernel, element = make_kernel(case)
+    sums = 2 * outputs if clause == "glu" else outputs
+    x = to_bits(random.standard_normal((tokens + 4 if clause == "rows" else tokens, inputs)), element)
+    w = to_bits(random.standard_normal((sums, inputs)) / inputs ** 0.5, element)
+    rows = random.permutation(len(x))[:tokens].astype(np.int32)
+    taken = x[rows] if clause == "rows" else x
+    expected = multiply(from_bits(taken, element), from_bits(w, element), kind, clause)
+    result = np.full((tokens, outputs), np.nan, np.float32)
+    buffers = {"a": x, "b": w, "c": result, "d": rows}
+    order = "abdc" if clause == "rows" else "abc"
+    work = (compile_kernel(kernel.text), kernel.name, kernel.grid, [buffers[name].tobytes() for name in order],
+            [(0, 0)] * len(order))
+    return work, len(order) - 1, expected
+
+
+def check_result(case, results, place, expected):
+    got = np.frombuffer(results[place], np.float32).reshape(expected.shape)
+    error = np.abs(got - expected).max() / np.abs(expected).max()
+    assert error < TOLERANCE, f"{case}: error {error}"
+    return error
+
+
+def main(library):
+    random = np.random.default_rng(11)
+    works, places, expected = zip(*(make_case(random, case) for case in CASES))
+    first = None
+    for environment in ENVIRONMENTS:
+        results, said = run(library, list(works), **environment)
+        assert results, f"{environment}: {said}"
+        errors = [check_result(*one) for one in zip(CASES, results, places, expected)]
+        found = [one[place] for one, place in zip(results, places)]
+        first = first or found
+        for case, mine, theirs in zip(CASES, found, first):
+            assert mine == theirs, f"{case}: {environment} gives other bits"
+    print("\n".join(f"{case}: {error:.1e}" for case, error in zip(CASES, errors)))
+
+
+main(str(pathlib.Path(sys.argv[1]) / "lib/libmodrt-nvemu.so"))
