@@ -135,7 +135,7 @@ static void buildLowered(OpPassManager &pm, const PhaseOptions &options) {
   // Kernels add no buffers.
   pm.addPass(createPlanArenaPass());
   if (options.isGpu())
-    return buildGpuLowered(pm);
+    return buildGpuLowered(pm, options);
   // Ops of the dialect first: their kernels are loops over vectors already.
   LowerKernelsPassOptions kernels;
   kernels.vectorBits = options.vectorBits;

@@ -77,6 +77,9 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
   ListOption<std::string> chips{
       *this, "chips",
       llvm::cl::desc("NVIDIA GPUs to compile for, as sm_80; none: a CPU")};
+  Option<bool> warpgroups{
+      *this, "warpgroups",
+      llvm::cl::desc("make products of many rows by wgmma, on sm_90a")};
   Option<std::string> ptxas{*this, "ptxas",
                             llvm::cl::desc("NVIDIA's assembler, or nothing")};
   Option<std::string> weightsFile{

@@ -68,6 +68,19 @@ static std::string findSpill(StringRef report) {
   return "";
 }
 
+/// The kernel whose `wgmma` a report of ptxas says wait for each other, or
+/// nothing.
+static std::string findSerialized(StringRef report) {
+  llvm::Regex serialized("wgmma.mma_async instructions are serialized due to "
+                         "(.*) (in|for) the function '([^']+)'",
+                         llvm::Regex::Newline);
+  SmallVector<StringRef> match;
+  if (!serialized.match(report, &match))
+    return "";
+  return "'" + match[3].str() +
+         "' runs one wgmma after the other: " + match[1].str();
+}
+
 /// What a report of ptxas says of the registers of each kernel.
 static llvm::StringMap<int64_t> findRegisters(StringRef report) {
   llvm::Regex function("Function properties for ([^ ]+)");
@@ -105,8 +118,10 @@ llvm::Expected<mod::Assembly> mod::assemble(StringRef ptxas, StringRef chip,
   if (status != 0)
     return llvm::createStringError("'" + ptxas + "' failed for " + chip + ": " +
                                    reason + StringRef(report).rtrim());
-  std::string spill = findSpill(report);
+  std::string slow = findSpill(report);
+  if (slow.empty())
+    slow = findSerialized(report);
   return Assembly{output.read(),
-                  spill.empty() ? "" : (spill + " on " + chip).str(),
+                  slow.empty() ? "" : (slow + " on " + chip).str(),
                   findRegisters(report)};
 }

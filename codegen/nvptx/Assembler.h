@@ -16,8 +16,9 @@ namespace mlir::mod {
 /// The path of ptxas, or nothing.
 std::string findAssembler();
 
-/// Machine code, the kernel that spills registers to memory, if one does, and
-/// how many registers a thread of each takes.
+/// Machine code, the kernel that spills registers to memory or whose `wgmma`
+/// wait for each other, if one does, and how many registers a thread of each
+/// takes.
 struct Assembly {
   std::string code, warning;
   llvm::StringMap<int64_t> registers;

@@ -8,6 +8,7 @@
 #include "codegen/nvptx/KernelOutliner.h"
 #include "codegen/nvptx/Kernels.h"
 #include "codegen/nvptx/Passes.h"
+#include "codegen/nvptx/Warpgroups.h"
 #include "dialect/Programs.h"
 #include "mlir/Transforms/RegionUtils.h"
 
@@ -44,6 +45,7 @@ private:
 };
 
 struct LowerToGpuPass : mod::impl::LowerToGpuPassBase<LowerToGpuPass> {
+  using LowerToGpuPassBase::LowerToGpuPassBase;
   void runOnOperation() override;
 };
 
@@ -405,6 +407,10 @@ void LowerToGpuPass::runOnOperation() {
   ModuleOp module = getOperation();
   module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(),
                   UnitAttr::get(&getContext()));
+  if (warpgroups)
+    module.walk([](LinearOp op) {
+      op->setAttr(kWarpgroupsAttr, UnitAttr::get(op.getContext()));
+    });
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   auto kernels =
       gpu::GPUModuleOp::create(builder, module.getLoc(), kKernelModule);

@@ -87,6 +87,9 @@ def LowerToGpuPass : Pass<"mod-lower-to-gpu", "::mlir::ModuleOp"> {
     buffers, and the sizes that the host knows. Scalar code between ops that
     reads or writes memory becomes kernels of one thread.
 
+    With `warpgroups`, products that tensor cores do with many rows are made by
+    `wgmma`, which only sm_90a has.
+
     Example:
 
     ```mlir
@@ -102,6 +105,10 @@ def LowerToGpuPass : Pass<"mod-lower-to-gpu", "::mlir::ModuleOp"> {
         args(%x : memref<192xf32>, %r : memref<1xf32>)
     ```
   }];
+  let options = [
+    Option<"warpgroups", "warpgroups", "bool", "false",
+           "make products of bf16 and f16 by wgmma">
+  ];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
     "::mlir::gpu::GPUDialect", "::mlir::linalg::LinalgDialect",

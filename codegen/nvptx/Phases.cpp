@@ -23,10 +23,12 @@ void mod::buildGpuGroups(OpPassManager &pm) {
   pm.addPass(createGroupKernelsPass());
 }
 
-void mod::buildGpuLowered(OpPassManager &pm) {
+void mod::buildGpuLowered(OpPassManager &pm, const PhaseOptions &options) {
   // Once the arena has its size: the caller's memory comes behind it.
   pm.addPass(createStageMemoryPass());
-  pm.addPass(createLowerToGpuPass());
+  LowerToGpuPassOptions lower;
+  lower.warpgroups = options.warpgroups;
+  pm.addPass(createLowerToGpuPass(lower));
   // Views of launches that are the same, and arithmetic of kernels.
   addCleanup(pm);
 }
@@ -45,6 +47,8 @@ void mod::buildGpuLLVM(OpPassManager &pm, const PhaseOptions &options) {
   ConvertGpuOpsToNVVMOpsOptions convert;
   convert.useBarePtrCallConv = true;
   kernels.addPass(createConvertGpuOpsToNVVMOps(convert));
+  // What LLVM has no intrinsics for becomes assembly.
+  kernels.addPass(createConvertNVVMToLLVMPass());
   kernels.addPass(createReconcileUnrealizedCastsPass());
   addCleanup(kernels);
   // Kernels become data before the module of programs is translated.

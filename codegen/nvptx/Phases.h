@@ -15,7 +15,7 @@ namespace mlir::mod {
 void buildGpuGroups(OpPassManager &pm);
 
 /// Behind the plan of the arena: launches of kernels.
-void buildGpuLowered(OpPassManager &pm);
+void buildGpuLowered(OpPassManager &pm, const PhaseOptions &options);
 
 /// Before programs are exported: PTX, and calls of the runtime.
 void buildGpuLLVM(OpPassManager &pm, const PhaseOptions &options);

@@ -1,14 +1,15 @@
 //===- TensorLinear.cpp - Products by tensor cores ------------------------===//
 //
 // Tiles of 128 x 128 outputs and 64 bytes of inputs. Copies to shared memory
-// run two tiles ahead; eight warps read fragments of both operands from there
-// and multiply 16 x 8 numbers with 32 bytes of each at a time.
+// run two tiles ahead. Of these, eight warps load fragments and multiply 16 x 8
+// numbers with 32 bytes of each at a time; or two warpgroups multiply 64 x 128
+// from where they lie.
 //
 //===----------------------------------------------------------------------===//
 
 #include "codegen/Passes.h"
 #include "codegen/nvptx/LinearClauses.h"
-#include "codegen/nvptx/TensorCores.h"
+#include "codegen/nvptx/Warpgroups.h"
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -22,11 +23,13 @@ constexpr int64_t kTile = 128; // rows and columns of a block
 constexpr int64_t kChunks = 4; // of a row of a tile
 constexpr int64_t kStages = 3; // tiles in shared memory
 constexpr int64_t kThreads = 256;
-constexpr int64_t kTileAlignment = 128;
-constexpr int64_t kWarpRows = 64, kWarpColumns = 32;
-constexpr int64_t kWarpsAcross = kTile / kWarpColumns;
-constexpr int64_t kRowTiles = kWarpRows / kMmaRows;
-constexpr int64_t kColumnTiles = kWarpColumns / kMmaColumns;
+
+/// The part of a block's tile that a warp has sums of.
+struct WarpTile {
+  int64_t rows, columns;
+};
+constexpr WarpTile kOfWarp = {64, 32}, kOfGroupWarp = {kMmaRows, kTile};
+static_assert(kChunks * kChunkBytes == kGroupRowBytes);
 
 /// A product whose operands are both of one type of float.
 class TensorLinear {
@@ -34,7 +37,9 @@ public:
   TensorLinear(ThreadBuilder &b, LinearOp op,
                ArrayRef<linalg::LinalgOp> followers)
       : b(b), op(op), clauses(b, op, followers), tokens(clauses.getTokens()),
-        element(getElement(op.getWeight())), chunk(getChunk(element)) {}
+        element(getElement(op.getWeight())), chunk(getChunk(element)),
+        usesGroups(op->hasAttr(kWarpgroupsAttr) && hasExactProducts(element)),
+        part(usesGroups ? kOfGroupWarp : kOfWarp) {}
 
   Geometry emit();
 
@@ -48,13 +53,16 @@ private:
   Values loadRows(Value stage, int64_t tile, int64_t inner);
   Values loadColumns(Value stage, int64_t pair, int64_t inner);
   Values emitProducts(Value stage, ValueRange sums);
+  Values emitGroupProducts(Value stage, ValueRange sums);
   void emitStores(ValueRange sums);
   void emitRow(ValueRange sums, int64_t tile, int64_t half);
   int64_t getOutputsPerTile() { return op.getGlu() ? kTile / 2 : kTile; }
-  int64_t getOutputsPerWarp() { return getOutputsPerTile() / kWarpsAcross; }
-  Value warpRow() { return b.mul(b.div(b.warp(), kWarpsAcross), kWarpRows); }
-  Value warpColumn() { return b.rem(b.warp(), kWarpsAcross); }
-
+  int64_t getOutputsPerWarp() { return getOutputsPerTile() / warpsAcross(); }
+  int64_t warpsAcross() { return kTile / part.columns; }
+  int64_t rowTiles() { return part.rows / kMmaRows; }
+  int64_t columnTiles() { return part.columns / kMmaColumns; }
+  Value warpRow() { return b.mul(b.div(b.warp(), warpsAcross()), part.rows); }
+  Value warpColumn() { return b.rem(b.warp(), warpsAcross()); }
   /// Inputs at a time.
   int64_t getDepth() { return kChunks * chunk; }
 
@@ -64,6 +72,8 @@ private:
   Value tokens, x, w;
   Type element;
   int64_t chunk; ///< elements of a chunk
+  bool usesGroups;
+  WarpTile part;
 };
 } // namespace
 
@@ -81,8 +91,8 @@ Value TensorLinear::getOutput(Value column) {
   if (!op.getGlu())
     return b.add(first, column);
   int64_t outputs = getOutputsPerWarp();
-  Value inWarp = b.rem(column, kWarpColumns);
-  Value warps = b.mul(b.div(column, kWarpColumns), outputs);
+  Value inWarp = b.rem(column, part.columns);
+  Value warps = b.mul(b.div(column, part.columns), outputs);
   Value output = b.add(b.add(first, warps), b.rem(inWarp, outputs));
   return b.add(output, b.mul(b.div(inWarp, outputs), op.getNumOutputs()));
 }
@@ -138,7 +148,7 @@ Values TensorLinear::loadRows(Value stage, int64_t tile, int64_t inner) {
 /// 16 columns of the tile, that is rows of the weight.
 Values TensorLinear::loadColumns(Value stage, int64_t pair, int64_t inner) {
   Value matrix = b.div(b.lane(), kMmaColumns);
-  Value first = b.mul(warpColumn(), kWarpColumns);
+  Value first = b.mul(warpColumn(), part.columns);
   Value row = b.add(b.add(first, b.index(pair * 2 * kMmaColumns)),
                     b.add(b.mul(b.div(matrix, 2), kMmaColumns),
                           b.rem(b.lane(), kMmaColumns)));
@@ -155,13 +165,13 @@ Values TensorLinear::emitProducts(Value stage, ValueRange sums) {
   Values next(sums);
   for (int64_t inner = 0; inner < kChunks / kMmaChunks; ++inner) {
     SmallVector<Values> rows, columns;
-    for (int64_t i = 0; i < kRowTiles; ++i)
+    for (int64_t i = 0; i < rowTiles(); ++i)
       rows.push_back(loadRows(stage, i, inner));
-    for (int64_t j = 0; j < kColumnTiles / 2; ++j)
+    for (int64_t j = 0; j < columnTiles() / 2; ++j)
       columns.push_back(loadColumns(stage, j, inner));
-    for (int64_t i = 0; i < kRowTiles; ++i)
-      for (int64_t j = 0; j < kColumnTiles; ++j) {
-        int64_t first = (i * kColumnTiles + j) * kMmaSums;
+    for (int64_t i = 0; i < rowTiles(); ++i)
+      for (int64_t j = 0; j < columnTiles(); ++j) {
+        int64_t first = (i * columnTiles() + j) * kMmaSums;
         auto part = ValueRange(columns[j / 2]).slice(j % 2 * 2, 2);
         Values done = multiplyMatrices(
             b, rows[i], part, ValueRange(next).slice(first, kMmaSums), element);
@@ -171,21 +181,32 @@ Values TensorLinear::emitProducts(Value stage, ValueRange sums) {
   return next;
 }
 
+Values TensorLinear::emitGroupProducts(Value stage, ValueRange sums) {
+  Value row = b.mul(b.div(b.warp(), kGroupWarps), kGroupRows);
+  return multiplyGroups(b, getDescriptor(b, x, stage, row),
+                        getDescriptor(b, w, stage, b.index(0)),
+                        kChunks / kMmaChunks, sums, element);
+}
+
 void TensorLinear::emitTile() {
   for (Value *tile : {&x, &w})
-    *tile = b.shared({kStages, kTile, getDepth()}, element, kTileAlignment);
+    *tile = b.shared({kStages, kTile, getDepth()}, element, kGroupPatternBytes);
   for (int64_t step = 0; step + 1 < kStages; ++step)
     emitCopies(b.index(step));
   int64_t steps = llvm::divideCeil(op.getNumInputs(), getDepth());
-  Values zeros(kRowTiles * kColumnTiles * kMmaSums, b.f32(0.0));
+  Values zeros(rowTiles() * columnTiles() * kMmaSums, b.f32(0.0));
   Values sums = b.loop(b.index(0), b.index(steps), 1, zeros,
                        [&](Value step, ValueRange sums) {
                          // All but the latest group: the tiles of this step are
                          // there.
                          emitWait(b, kStages - 2);
+                         if (usesGroups)
+                           emitOperandFence(b);
                          b.barrier();
                          emitCopies(b.add(step, b.index(kStages - 1)));
-                         return emitProducts(b.rem(step, kStages), sums);
+                         Value stage = b.rem(step, kStages);
+                         return usesGroups ? emitGroupProducts(stage, sums)
+                                           : emitProducts(stage, sums);
                        });
   emitStores(sums);
 }
@@ -196,11 +217,11 @@ void TensorLinear::emitRow(ValueRange sums, int64_t tile, int64_t half) {
       b.add(b.add(warpRow(), b.index(tile * kMmaRows + half * kMmaColumns)),
             b.div(b.lane(), 4));
   row = b.add(row, b.mul(b.rowBlock(), kTile));
-  int64_t columns = op.getGlu() ? kColumnTiles / 2 : kColumnTiles;
+  int64_t columns = op.getGlu() ? columnTiles() / 2 : columnTiles();
   b.ifThen(b.lt(row, tokens), [&] {
     GpuLinearClauses::Token token = clauses.loadToken(row);
     for (int64_t i = 0; i < columns * 2; ++i) {
-      int64_t j = i / 2, sum = (tile * kColumnTiles + j) * kMmaSums + half * 2;
+      int64_t j = i / 2, sum = (tile * columnTiles() + j) * kMmaSums + half * 2;
       Value column = b.add(b.mul(warpColumn(), getOutputsPerWarp()),
                            b.add(b.mul(b.rem(b.lane(), 4), 2),
                                  b.index(j * kMmaColumns + i % 2)));
@@ -214,7 +235,7 @@ void TensorLinear::emitRow(ValueRange sums, int64_t tile, int64_t half) {
 }
 
 void TensorLinear::emitStores(ValueRange sums) {
-  for (int64_t tile = 0; tile < kRowTiles; ++tile)
+  for (int64_t tile = 0; tile < rowTiles(); ++tile)
     for (int64_t half = 0; half < 2; ++half)
       emitRow(sums, tile, half);
 }

@@ -74,6 +74,9 @@ struct WarpOp {
 
 /// By the name of an intrinsic without "llvm.nvvm."; null where unknown.
 const WarpOp *findWarpOp(const std::string &intrinsic);
+/// The part of a warp in wgmma of numbers of a type; null where unknown.
+/// Arguments are the columns, both descriptors, and the sums.
+const WarpOp *findGroupOp(const std::string &type);
 void *findScalarFunction(const std::string &intrinsic);
 /// The number of a special register, -1 where unknown.
 int findRegister(const std::string &name);
@@ -83,6 +86,16 @@ std::vector<std::pair<std::string, void *>> getEntryPoints();
 
 /// Of shared memory, by a lane of the warp that runs; checks for races.
 void noteAccess(const void *address, size_t bytes, bool writes, unsigned lane);
+
+/// Begins wgmma by the warp that runs: its number in the block.
+unsigned beginProduct();
+/// What it reads of shared memory. Until it is waited for, nobody may write
+/// there.
+const char *readByProduct(uint32_t place, size_t bytes);
+
+/// Numbers by their bits.
+float fromBF16(uint32_t bits);
+float fromF16(uint32_t bits);
 
 /// Whether bytes are inside of memory that was allocated.
 bool isAllocated(const void *address, size_t bytes);

@@ -110,14 +110,14 @@ static void loadMatrices(uint32_t mask, Slots arguments, Slots results) {
   }
 }
 
-static float fromBF16(uint32_t bits) {
+float nvemu::fromBF16(uint32_t bits) {
   bits <<= 16;
   float number;
   memcpy(&number, &bits, 4);
   return number;
 }
 
-static float fromF16(uint32_t bits) {
+float nvemu::fromF16(uint32_t bits) {
   auto half = uint16_t(bits);
   _Float16 number;
   memcpy(&number, &half, 2);

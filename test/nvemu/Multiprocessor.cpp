@@ -91,12 +91,23 @@ struct Thread {
   int site;
   std::vector<Copy> copies; ///< not yet in a group
   std::vector<std::vector<Copy>> groups;
+  uint32_t proxyFences = 0; ///< behind which wgmma sees what it wrote
+  bool mayMultiply;         ///< whether registers are ready for wgmma
+  uint32_t waitedFor;       ///< the products of its warp that are over
+  std::vector<uint32_t> productGroups; ///< the last product of each
+};
+
+/// Products of a warp, counted over all blocks.
+struct Products {
+  uint32_t begun = 0, over = 0;
 };
 
 /// Who touched a place of shared memory since the last barrier: thread + 1.
 struct Shadow {
   static constexpr uint32_t several = ~0u;
   uint32_t writer = 0, writeEpoch = 0, reader = 0, readEpoch = 0;
+  uint32_t proxyFences = 0;       ///< of the writer, before it wrote
+  uint32_t warp = 0, product = 0; ///< that read it last
 };
 
 class Multiprocessor {
@@ -107,6 +118,14 @@ public:
   void yield(State state);
   void noteAccess(const char *address, size_t bytes, bool writes,
                   unsigned thread);
+  void noteWritten(const char *address, size_t bytes, const Thread &thread);
+  void noteProduct(const char *address, size_t bytes, unsigned warp);
+  size_t countWarps() const {
+    return (numThreads + kWarpLanes - 1) / kWarpLanes;
+  }
+  Products &getProducts(const Thread &thread) {
+    return products[thread.id / kWarpLanes];
+  }
 
   const Kernel *kernel = nullptr;
   void **arguments = nullptr;
@@ -115,6 +134,7 @@ public:
   char *shared;
   unsigned numThreads = 0;
   std::vector<Thread> threads;
+  std::vector<Products> products; ///< of each warp
   Fiber scheduler;
 
 private:
@@ -150,12 +170,27 @@ static char *reserve(size_t bytes) {
   return static_cast<char *>(memory);
 }
 
+/// Aligned so that offsets are the addresses that descriptors have.
+static char *reserveShared() {
+  auto address = reinterpret_cast<uintptr_t>(reserve(2 * kSharedBytes));
+  return reinterpret_cast<char *>((address + kSharedBytes - 1) / kSharedBytes *
+                                  kSharedBytes);
+}
+
 Multiprocessor::Multiprocessor()
-    : shared(reserve(kSharedBytes)), shadows(kSharedBytes / 2) {}
+    : shared(reserveShared()), shadows(kSharedBytes / 2) {}
+
+/// Whether products that this thread takes part in are under way.
+static bool isMultiplying(const Thread &thread) {
+  return get().getProducts(thread).begun != thread.waitedFor;
+}
 
 /// The first function of each fiber.
 static void runThread() {
   get().kernel->entry(get().arguments);
+  if (isMultiplying(*get().current))
+    stop("%s: thread %u ends while wgmma is under way",
+         get().kernel->name.c_str(), get().current->id);
   get().yield(State::done);
 }
 
@@ -170,6 +205,7 @@ void Multiprocessor::start() {
     numStacks = numThreads;
   }
   threads.resize(numThreads);
+  products.resize(std::max<size_t>(products.size(), countWarps()));
   for (unsigned id = 0; id < numThreads; ++id) {
     Thread &thread = threads[id];
     thread.fiber.prepare(stacks + id * kStackBytes, kStackBytes, runThread);
@@ -177,6 +213,9 @@ void Multiprocessor::start() {
     thread.id = id;
     thread.copies.clear();
     thread.groups.clear();
+    thread.mayMultiply = false;
+    thread.waitedFor = getProducts(thread).begun;
+    thread.productGroups.clear();
   }
   order.resize(numThreads);
   std::iota(order.begin(), order.end(), 0);
@@ -287,9 +326,11 @@ void Multiprocessor::runBlock() {
 /// Threads that never wait need no stacks of their own.
 void Multiprocessor::runDirectly() {
   threads.resize(numThreads);
+  products.resize(std::max<size_t>(products.size(), countWarps()));
   for (unsigned id = 0; id < numThreads; ++id) {
     current = &threads[id];
     current->id = id;
+    current->waitedFor = getProducts(*current).begun;
     kernel->entry(arguments);
   }
 }
@@ -336,14 +377,65 @@ void Multiprocessor::noteAccess(const char *address, size_t bytes, bool writes,
       stop("%s: threads %u and %d race for byte %zu of shared memory",
            kernel->name.c_str(), thread,
            int(written ? shadow.writer : shadow.reader) - 1, 2 * place);
+    if (writes && shadow.product > products[shadow.warp].over)
+      stop(
+          "%s: thread %u writes byte %zu of shared memory, which wgmma of warp "
+          "%u still reads",
+          kernel->name.c_str(), thread, 2 * place, shadow.warp);
     if (writes) {
       shadow.writer = id;
       shadow.writeEpoch = epoch;
+      shadow.proxyFences = threads[thread].proxyFences;
     } else {
       shadow.reader = read ? Shadow::several : id;
       shadow.readEpoch = epoch;
     }
   }
+}
+
+/// Copies write when they are waited for.
+void Multiprocessor::noteWritten(const char *address, size_t bytes,
+                                 const Thread &thread) {
+  size_t offset = address - shared;
+  for (size_t place = offset / 2; place < (offset + bytes + 1) / 2; ++place)
+    if (shadows[place].writer == thread.id + 1)
+      shadows[place].proxyFences = thread.proxyFences;
+}
+
+/// wgmma sees what writers made known to it.
+void Multiprocessor::noteProduct(const char *address, size_t bytes,
+                                 unsigned warp) {
+  noteAccess(address, bytes, /*writes=*/false, warp * kWarpLanes);
+  size_t offset = address - shared;
+  for (size_t place = offset / 2; place < (offset + bytes + 1) / 2; ++place) {
+    Shadow &shadow = shadows[place];
+    if (shadow.writer && shadow.writer <= numThreads &&
+        threads[shadow.writer - 1].proxyFences == shadow.proxyFences)
+      stop("%s: wgmma of warp %u reads byte %zu of shared memory, which thread "
+           "%u wrote without fence.proxy.async",
+           kernel->name.c_str(), warp, 2 * place, shadow.writer - 1);
+    shadow.warp = warp;
+    shadow.product = products[warp].begun;
+  }
+}
+
+unsigned nvemu::beginProduct() {
+  Multiprocessor &self = get();
+  unsigned warp = self.current->id / kWarpLanes;
+  for (unsigned lane = 0; lane < kWarpLanes; ++lane)
+    if (!self.threads[warp * kWarpLanes + lane].mayMultiply)
+      stop("%s: wgmma of warp %u without wgmma.fence",
+           self.kernel->name.c_str(), warp);
+  ++self.products[warp].begun;
+  return warp;
+}
+
+const char *nvemu::readByProduct(uint32_t place, size_t bytes) {
+  Multiprocessor &self = get();
+  const char *address = self.shared + place;
+  if (Faults::get().races)
+    self.noteProduct(address, bytes, self.current->id / kWarpLanes);
+  return address;
 }
 
 void nvemu::noteAccess(const void *address, size_t bytes, bool writes,
@@ -443,10 +535,34 @@ static void commitCopies() {
 static void waitForCopies(int groups) {
   auto &pending = get().current->groups;
   while (int(pending.size()) > groups) {
-    for (const Copy &copy : pending.front())
+    for (const Copy &copy : pending.front()) {
       copy.run();
+      get().noteWritten(copy.to, copy.bytes, *get().current);
+    }
     pending.erase(pending.begin());
   }
+}
+
+static void fenceProxy() { ++get().current->proxyFences; }
+
+static void fenceProducts() { get().current->mayMultiply = true; }
+
+static void commitProducts() {
+  Thread &thread = *get().current;
+  thread.productGroups.push_back(get().getProducts(thread).begun);
+}
+
+/// Until at most so many groups are under way.
+static void waitForProducts(int64_t groups) {
+  Thread &thread = *get().current;
+  Products &products = get().getProducts(thread);
+  auto &pending = thread.productGroups;
+  while (int64_t(pending.size()) > groups) {
+    thread.waitedFor = pending.front();
+    products.over = std::max(products.over, pending.front());
+    pending.erase(pending.begin());
+  }
+  thread.mayMultiply = false;
 }
 
 static void checkAccess(const char *address, int bytes, int writes,
@@ -458,6 +574,8 @@ static void checkAccess(const char *address, int bytes, int writes,
          bytes);
   if (isShared && Faults::get().races)
     get().noteAccess(address, bytes, writes, thread);
+  if (!isShared && writes && isMultiplying(*get().current))
+    stop("%s: thread %u writes results while wgmma is under way", name, thread);
   if (!isShared && Faults::get().bounds && !isAllocated(address, bytes))
     stop("%s: thread %u %s memory that nobody allocated", name, thread,
          writes ? "writes" : "reads");
@@ -474,5 +592,9 @@ std::vector<std::pair<std::string, void *>> nvemu::getEntryPoints() {
           {"nvemu_copy", address(copyAsync)},
           {"nvemu_commit", address(commitCopies)},
           {"nvemu_wait", address(waitForCopies)},
+          {"nvemu_proxy_fence", address(fenceProxy)},
+          {"nvemu_product_fence", address(fenceProducts)},
+          {"nvemu_product_commit", address(commitProducts)},
+          {"nvemu_product_wait", address(waitForProducts)},
           {"nvemu_access", address(checkAccess)}};
 }

@@ -7,6 +7,7 @@
 
 #include "test/nvemu/Emulator.h"
 
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Analysis/ValueTracking.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
@@ -17,6 +18,7 @@
 #include "llvm/IR/ReplaceConstant.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Regex.h"
 #include "llvm/Support/TargetSelect.h"
 
 #include <cstring>
@@ -47,7 +49,10 @@ private:
   void replaceCall(CallInst &call);
   bool replaceIntrinsic(CallInst &call, StringRef name);
   bool replaceCopy(CallInst &call, StringRef name);
-  void replaceWarpOp(CallInst &call, const WarpOp &op);
+  bool replaceOrder(CallInst &call, StringRef name);
+  bool replaceProduct(CallInst &call, StringRef text);
+  void replaceWarpOp(CallInst &call, const WarpOp &op,
+                     ArrayRef<Value *> arguments);
   Value *toSlot(IRBuilder<> &b, Value *value);
   Value *fromSlot(IRBuilder<> &b, Value *slots, unsigned index, Type *type);
   void createEntry(Function &kernel);
@@ -203,21 +208,23 @@ Value *Retargeting::fromSlot(IRBuilder<> &b, Value *slots, unsigned index,
   return type->isIntegerTy() ? value : b.CreateBitCast(value, type);
 }
 
-void Retargeting::replaceWarpOp(CallInst &call, const WarpOp &op) {
+void Retargeting::replaceWarpOp(CallInst &call, const WarpOp &op,
+                                ArrayRef<Value *> arguments) {
   parallel.insert(call.getFunction());
   FunctionCallee wait =
       declare("nvemu_warp", nothing, {pointer, pointer, pointer, i32});
   IRBuilder<> entry(
       &*call.getFunction()->getEntryBlock().getFirstInsertionPt());
-  unsigned count = call.arg_size(), mostResults = 4;
-  Value *slots = entry.CreateAlloca(ArrayType::get(i64, count + mostResults));
+  Type *type = call.getType();
+  unsigned count = arguments.size(), numResults = 2;
+  if (auto *structure = dyn_cast<StructType>(type))
+    numResults = std::max(numResults, structure->getNumElements());
+  Value *slots = entry.CreateAlloca(ArrayType::get(i64, count + numResults));
   IRBuilder<> b(&call);
   for (unsigned i = 0; i < count; ++i)
-    b.CreateStore(toSlot(b, call.getArgOperand(i)),
-                  b.CreateConstGEP1_64(i64, slots, i));
+    b.CreateStore(toSlot(b, arguments[i]), b.CreateConstGEP1_64(i64, slots, i));
   Value *results = b.CreateConstGEP1_64(i64, slots, count);
   b.CreateCall(wait, {constant(&op), slots, results, b.getInt32(++sites)});
-  Type *type = call.getType();
   Value *result = nullptr;
   if (auto *structure = dyn_cast<StructType>(type)) {
     result = PoisonValue::get(structure);
@@ -256,6 +263,52 @@ bool Retargeting::replaceCopy(CallInst &call, StringRef name) {
   return true;
 }
 
+/// What orders products of warpgroups.
+bool Retargeting::replaceOrder(CallInst &call, StringRef name) {
+  IRBuilder<> b(&call);
+  if (name == "wgmma.wait_group.sync.aligned") {
+    b.CreateCall(declare("nvemu_product_wait", nothing, {i64}),
+                 {call.getArgOperand(0)});
+    return true;
+  }
+  StringRef function =
+      StringSwitch<StringRef>(name)
+          .Case("fence.proxy.async.shared_cta", "nvemu_proxy_fence")
+          .Case("wgmma.fence.sync.aligned", "nvemu_product_fence")
+          .Case("wgmma.commit_group.sync.aligned", "nvemu_product_commit")
+          .Default("");
+  if (function.empty())
+    return false;
+  b.CreateCall(declare(function, nothing, {}));
+  return true;
+}
+
+/// A product of warpgroups in the form that NVVM gives it: sums, descriptors,
+/// whether sums are added to, signs, and whether operands are transposed.
+bool Retargeting::replaceProduct(CallInst &call, StringRef text) {
+  Regex product("wgmma\\.mma_async\\.sync\\.aligned\\.m64n([0-9]+)k16\\.f32"
+                "\\.(bf16|f16)\\.");
+  SmallVector<StringRef> match;
+  unsigned columns;
+  if (!product.match(text, &match) || match[1].getAsInteger(10, columns))
+    return false;
+  SmallVector<Value *> arguments(call.args());
+  constexpr int64_t flags[] = {1, 1, 1, 0, 0};
+  unsigned sums = columns / 2, first = sums + 2;
+  if (arguments.size() != first + std::size(flags))
+    return false;
+  for (auto [i, flag] : enumerate(flags)) {
+    auto *constant = dyn_cast<ConstantInt>(arguments[first + i]);
+    if (!constant || constant->getSExtValue() != flag)
+      return false;
+  }
+  SmallVector<Value *> ordered = {ConstantInt::get(i64, columns),
+                                  arguments[sums], arguments[sums + 1]};
+  ordered.append(arguments.begin(), arguments.begin() + sums);
+  replaceWarpOp(call, *findGroupOp(match[2].str()), ordered);
+  return true;
+}
+
 /// Whether the intrinsic is known.
 bool Retargeting::replaceIntrinsic(CallInst &call, StringRef name) {
   IRBuilder<> b(&call);
@@ -278,9 +331,11 @@ bool Retargeting::replaceIntrinsic(CallInst &call, StringRef name) {
   if (name.starts_with("cp.async."))
     return replaceCopy(call, name);
   if (const WarpOp *op = findWarpOp(name.str())) {
-    replaceWarpOp(call, *op);
+    replaceWarpOp(call, *op, SmallVector<Value *>(call.args()));
     return true;
   }
+  if (replaceOrder(call, name))
+    return true;
   void *function = findScalarFunction(name.str());
   if (function)
     call.replaceAllUsesWith(b.CreateCall(call.getFunctionType(),
@@ -291,8 +346,11 @@ bool Retargeting::replaceIntrinsic(CallInst &call, StringRef name) {
 
 void Retargeting::replaceCall(CallInst &call) {
   if (call.isInlineAsm()) {
-    auto *text = cast<InlineAsm>(call.getCalledOperand());
-    unknown += "\n  asm: " + text->getAsmString().str();
+    StringRef text = cast<InlineAsm>(call.getCalledOperand())->getAsmString();
+    if (replaceProduct(call, text))
+      call.eraseFromParent();
+    else
+      unknown += "\n  asm: " + text.str();
     return;
   }
   Function *callee = call.getCalledFunction();

@@ -23,8 +23,7 @@ TOOLS = [
      "convert-nvgpu-to-nvvm))"],
     ["mod-opt", "--pass-pipeline=builtin.module(gpu.module(mod-expand-gpu-math))"],
     ["mlir-opt", "--pass-pipeline=builtin.module(gpu.module(convert-gpu-to-nvvm{use-bare-ptr-memref-call-conv=1},"
-     "reconcile-unrealized-casts,canonicalize,cse))"],
-    ["mod-opt", "--mod-compile-kernels=chips=sm_80"],
+     "convert-nvvm-to-llvm,reconcile-unrealized-casts,canonicalize,cse))"],
 ]
 
 
@@ -85,7 +84,8 @@ class Kernel:
 
 def compile_kernel(text):
     """The image of the kernels for the emulator."""
-    for command in TOOLS:
+    chip = "sm_90a" if "wgmma" in text else "sm_80"
+    for command in [*TOOLS, ["mod-opt", f"--mod-compile-kernels=chips={chip}"]]:
         text = pipe(command, text)
     data = re.search(r'data = "((?:[^"\\]|\\.)*)", kind = "llvm"', text)[1].encode()
     return re.sub(rb"\\([0-9A-F]{2}|.)", lambda m: bytes([int(m[1], 16)]) if len(m[1]) == 2 else m[1], data)

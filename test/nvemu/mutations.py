@@ -18,6 +18,8 @@ KERNELS = {
                        "mod.linear %a, %b into(%c) : (A, B, C) -> ()", 0),
     "tensor product in tf32": (["1x128x48xf32", "128x48xf32", "1x128x128xf32"],
                                "mod.linear %a, %b into(%c) {mod.tf32} : (A, B, C) -> ()", 0),
+    "product of warpgroups": (["1x128x96xbf16", "128x96xbf16", "1x128x128xf32"],
+                              "mod.linear %a, %b into(%c) {mod.warpgroups} : (A, B, C) -> ()", 0),
     "tiled product": (["1x64x40xf32", "64x40xf32", "1x64x64xf32"], "mod.linear %a, %b into(%c) : (A, B, C) -> ()", 0),
     "product of a row": (["1x1x96xbf16", "64x96xbf16", "1x1x64xf32"], "mod.linear %a, %b into(%c) : (A, B, C) -> ()", 0),
     "softmax": (["1x300xf32", "1x300xf32"], "mod.softmax %a into(%b) : (A, B) -> ()", 0),
@@ -85,6 +87,12 @@ class Checker:
         if without != self.kernel.text:
             self.require(self.run(compile_kernel(without)) != self.expected, "copies that nobody waits for")
 
+    def check_order(self):
+        """What orders products of warpgroups is missed."""
+        for line in re.findall(r"nvvm\.(?:fence\.proxy|wgmma\.fence|wgmma\.commit|wgmma\.wait).*", self.kernel.text):
+            got = self.run(compile_kernel(self.kernel.text.replace(line, "")), NVEMU_RACES="1")
+            self.require("wgmma" in got, f"without {line}", got)
+
     def check_memory(self):
         got = self.run(self.image, more=-4, NVEMU_BOUNDS="1")
         self.require("memory that nobody allocated" in got, "a buffer that is too small", got)
@@ -98,6 +106,7 @@ def check(library, title):
     checker.check_orders()
     checker.check_barriers()
     checker.check_copies()
+    checker.check_order()
     checker.check_memory()
     return checker.failed
 

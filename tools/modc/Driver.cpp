@@ -404,6 +404,7 @@ bool Compilation::chooseMachine() {
   options.target = ("x86_64 " + machine->getTargetCPU()).str();
   options.features = getFeatures(*machine);
   options.chips = ArrayRef(line.chips);
+  options.warpgroups = line.wgmma;
   if (options.isGpu()) {
     options.target = "nvptx64 " + llvm::join(line.chips, ",");
     options.ptxas = line.isText() ? "" : findAssembler();

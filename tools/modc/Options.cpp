@@ -171,6 +171,11 @@ struct Parser {
       "chip",
       cl::desc("The NVIDIA GPUs: sm_80 (default), or several: sm_80,sm_90"),
       cl::value_desc("NAMES"), cl::init("sm_80"), cl::cat(category)};
+  cl::opt<bool> wgmma{
+      "wgmma",
+      cl::desc("Products of bf16 and f16 by warpgroups, for --chip=sm_90a "
+               "alone; never run on hardware"),
+      cl::cat(category)};
   cl::opt<std::string> context{
       "context", cl::desc("Tokens of a sequence, at most the model's own"),
       cl::value_desc("N"), cl::cat(category)};
@@ -228,6 +233,7 @@ struct Parser {
 private:
   bool readModel(CommandLine &line);
   bool readTarget(CommandLine &line);
+  bool readWgmma(CommandLine &line);
   bool readRouting();
   bool readResult(CommandLine &line);
 
@@ -273,13 +279,25 @@ bool Parser::readTarget(CommandLine &line) {
   if (isGpu && !parseChips(chip, line))
     return false;
   if (!checkTypes("dtype", line.dtype, isGpu, {"f32", "bf16", "i8", "i4"},
-                  {"f32", "tf32", "bf16", "f16"}))
+                  {"f32", "tf32", "bf16", "f16"}) ||
+      !readWgmma(line))
     return false;
   return !kvDtype.getNumOccurrences() ||
          (parseChoice<StringRef>("kv-dtype", kvDtype, ignored,
                                  {{"f32", ""}, {"bf16", ""}, {"f16", ""}}) &&
           checkTypes("kv-dtype", line.kvDtype, isGpu, {"f32", "bf16"},
                      {"f32", "bf16", "f16"}));
+}
+
+bool Parser::readWgmma(CommandLine &line) {
+  line.wgmma = wgmma;
+  if (!wgmma)
+    return true;
+  if (line.chips != std::vector<std::string>{"sm_90a"})
+    return usageError("--wgmma is for --target=nvptx --chip=sm_90a alone");
+  return line.dtype == "bf16" || line.dtype == "f16" ||
+         usageError("--wgmma is for --dtype=bf16 or f16, but --dtype is " +
+                    line.dtype);
 }
 
 bool Parser::readRouting() {

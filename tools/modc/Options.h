@@ -23,6 +23,7 @@ struct CommandLine {
   Phase phase = Phase::llvm; ///< to stop after, for Emit::mlir
   std::string cpu = "native";
   std::vector<std::string> chips; ///< of a GPU; none: the CPU
+  bool wgmma = false;             ///< products by warpgroups
   int64_t context = 0;
   int64_t batch = 1;
   std::string dtype = "f32";

@@ -1,4 +1,4 @@
-"""Kernels whose registers an assembler reports in memory are warnings that name them; machine code that does not
+"""Kernels whose registers an assembler reports in memory, or whose wgmma one after the other, are warnings that name them; machine code that does not
 come is an error. The assembler here says what the test wants.
 
 RUN: %python %s %t %{examples}
@@ -45,5 +45,9 @@ check("0 bytes stack frame, 0 bytes spill stores, 4 bytes spill loads",
       "warning: 'rope' spills registers to memory: 4 bytes spill loads on sm_80")
 check("16 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads",
       "warning: 'rope' spills registers to memory: 16 bytes stack frame on sm_80")
+check("wgmma.mma_async instructions are serialized due to ill formed pipeline stage in the function 'rope'",
+      "warning: 'rope' runs one wgmma after the other: ill formed pipeline stage on sm_80")
+check("wgmma.mma_async instructions are serialized due to insufficient register resources for the function 'rope'",
+      "warning: 'rope' runs one wgmma after the other: insufficient register resources on sm_80")
 failed = compile_with("", status=3)
 assert failed.returncode != 0 and "failed for sm_80" in failed.stderr, failed

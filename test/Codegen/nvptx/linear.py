@@ -14,11 +14,13 @@ sys.path[:0] = [str(TEST / "nvemu"), str(TEST / "reference")]
 from narrow import round_tf32  # noqa: E402
 from kernel_runner import ENVIRONMENTS, Kernel, compile_kernel, from_bits, run, to_bits  # noqa: E402
 
-# Tokens, inputs, outputs, type, and clauses.
+# Tokens, inputs, outputs, type, and a clause.
 CASES = [
     (130, 72, 136, "bf16", ""), (5, 8, 3, "bf16", "glu"), (70, 40, 150, "bf16", "rows"),
     (130, 72, 136, "f16", ""), (3, 104, 70, "f16", "glu"), (2, 136, 9, "f16", "rows"),
     (130, 52, 136, "tf32", ""), (3, 4, 70, "tf32", "glu"), (17, 100, 9, "tf32", "rows"),
+    # By warpgroups: blocks of both, sums of both halves of a weight.
+    (130, 72, 136, "bf16", "wgmma"), (70, 40, 150, "f16", "wgmma rows"), (3, 104, 70, "bf16", "wgmma glu"),
     # Rows that are no multiple of 16 bytes have no tensor cores.
     (66, 37, 65, "f32", ""), (7, 36, 5, "f16", "glu"), (9, 6, 4, "tf32", "rows"),
 ]
@@ -26,17 +28,24 @@ CASES = [
 TOLERANCE = 1e-6
 
 
+def split_clause(words):
+    """Whether warpgroups make the product, and its clause."""
+    return words.startswith("wgmma"), words.removeprefix("wgmma").strip()
+
+
 def make_kernel(case):
-    tokens, inputs, outputs, kind, clause = case
+    tokens, inputs, outputs, kind, words = case
+    by_groups, clause = split_clause(words)
     element = "f32" if kind == "tf32" else kind
     sums = 2 * outputs if clause == "glu" else outputs
     held = tokens + 4 if clause == "rows" else tokens
     types = [f"1x{held}x{inputs}x{element}", f"{sums}x{inputs}x{element}", f"1x{tokens}x{outputs}xf32"]
-    words, more = {"": ("", ""), "glu": (" glu(silu)", ""), "rows": (" rows(%d)", ", D")}[clause]
+    clause_text = {"": "", "glu": " glu(silu)", "rows": " rows(%d)"}[clause]
+    more = ", D" if clause == "rows" else ""
     if more:
         types.append(f"1x{tokens}xi32")
-    attribute = " {mod.tf32}" if kind == "tf32" else ""
-    return Kernel(types, f"mod.linear %a, %b{words} into(%c){attribute} : (A, B{more}, C) -> ()"), element
+    attribute = " {mod.warpgroups}" if by_groups else " {mod.tf32}" if kind == "tf32" else ""
+    return Kernel(types, f"mod.linear %a, %b{clause_text} into(%c){attribute} : (A, B{more}, C) -> ()"), element
 
 
 def multiply(x, w, kind, clause):
@@ -51,7 +60,8 @@ def multiply(x, w, kind, clause):
 
 def make_case(random, case):
     """What the emulator is given, the place of the result among the buffers, and what is expected there."""
-    tokens, inputs, outputs, kind, clause = case
+    tokens, inputs, outputs, kind, words = case
+    clause = split_clause(words)[1]
     kernel, element = make_kernel(case)
     sums = 2 * outputs if clause == "glu" else outputs
     x = to_bits(random.standard_normal((tokens + 4 if clause == "rows" else tokens, inputs)), element)
