@@ -65,6 +65,11 @@ static Value strideOf(KernelBuilder &b, Value memref, unsigned dim) {
 // MatrixTiles
 //===----------------------------------------------------------------------===//
 
+/// The register with the sums of a tile of rows with a vector of outputs.
+Value MatrixTiles::Part::getSum(KernelBuilder &b, int64_t i, int64_t j) const {
+  return number(b, firstSum + i * vectors + j);
+}
+
 bool MatrixTiles::canDo(CpuTarget target, LinearOp op) {
   Type x = getElementTypeOrSelf(op.getInput());
   bool isKnown = x.isBF16() || (x.isInteger(8) && !op.isFourBit());
@@ -105,55 +110,57 @@ void MatrixTiles::emitConfigure(Value count) {
 
 void MatrixTiles::emitRelease() { callTile(b, "tilerelease", {}); }
 
-/// Sums of `rowTiles` tiles of rows with `count` vectors of outputs.
-void MatrixTiles::emitPart(int64_t rowTiles, int64_t firstVector, int64_t count,
-                           Value firstRow, Value panel) {
-  bool isInteger = getElementTypeOrSelf(op.getInput()).isInteger();
+/// Loads a step of inputs and of weights, and adds their products.
+void MatrixTiles::emitStep(Part part, Value firstRow, Value panel, Value step) {
   int64_t together = op.getInputsTogether();
   int64_t wordsOfVector = b.target.getLanes() * together;
-  auto sumOf = [&](int64_t i, int64_t j) {
-    return number(b, firstSum + i * count + j);
-  };
-  for (int64_t sum = 0; sum < rowTiles * count; ++sum)
-    callTile(b, "tilezero", number(b, firstSum + sum));
-  Value inputStride = strideOf(b, op.getInput(), 1);
-  Value weightStride = strideOf(b, weight.panels, 1);
-  b.loop(b.index(0), b.index(tileSteps), tileRows, [&](Value step) {
-    for (int64_t i = 0; i < rowTiles; ++i) {
-      Value row = b.add(firstRow, i * tileRows);
-      Value from =
-          addressOf(b, op.getInput(), {b.index(0), row, b.mul(step, together)});
-      callTile(b, "tileloadd64",
-               {number(b, firstInput + i), from, inputStride});
-    }
-    for (int64_t j = 0; j < count; ++j) {
-      Value tile = number(b, firstWeight + j % 2);
-      Value column = b.index((firstVector + j) * wordsOfVector);
-      Value from = addressOf(b, weight.panels, {panel, step, column});
-      callTile(b, "tileloadd64", {tile, from, weightStride});
-      for (int64_t i = 0; i < rowTiles; ++i)
-        callTile(b, isInteger ? "tdpbssd" : "tdpbf16ps",
-                 {sumOf(i, j), number(b, firstInput + i), tile});
-    }
-  });
-  Value stride = strideOf(b, sums, 0);
-  for (int64_t i = 0; i < rowTiles; ++i)
-    for (int64_t j = 0; j < count; ++j) {
-      Value column = b.index((firstVector + j) * b.target.getLanes());
+  bool isInteger = getElementTypeOrSelf(op.getInput()).isInteger();
+  for (int64_t i = 0; i < part.rowTiles; ++i) {
+    Value row = b.add(firstRow, i * tileRows);
+    Value from =
+        addressOf(b, op.getInput(), {b.index(0), row, b.mul(step, together)});
+    callTile(b, "tileloadd64",
+             {number(b, firstInput + i), from, strideOf(b, op.getInput(), 1)});
+  }
+  for (int64_t j = 0; j < part.vectors; ++j) {
+    Value tile = number(b, firstWeight + j % 2);
+    Value column = b.index((part.firstVector + j) * wordsOfVector);
+    Value from = addressOf(b, weight.panels, {panel, step, column});
+    callTile(b, "tileloadd64", {tile, from, strideOf(b, weight.panels, 1)});
+    for (int64_t i = 0; i < part.rowTiles; ++i)
+      callTile(b, isInteger ? "tdpbssd" : "tdpbf16ps",
+               {part.getSum(b, i, j), number(b, firstInput + i), tile});
+  }
+}
+
+void MatrixTiles::storeSums(Part part) {
+  for (int64_t i = 0; i < part.rowTiles; ++i)
+    for (int64_t j = 0; j < part.vectors; ++j) {
+      Value column = b.index((part.firstVector + j) * b.target.getLanes());
       Value to = addressOf(b, sums, {b.index(i * tileRows), column});
-      callTile(b, "tilestored64", {sumOf(i, j), to, stride});
+      callTile(b, "tilestored64",
+               {part.getSum(b, i, j), to, strideOf(b, sums, 0)});
     }
+}
+
+void MatrixTiles::emitPart(Part part, Value firstRow, Value panel) {
+  for (int64_t i = 0; i < part.rowTiles; ++i)
+    for (int64_t j = 0; j < part.vectors; ++j)
+      callTile(b, "tilezero", part.getSum(b, i, j));
+  b.loop(b.index(0), b.index(tileSteps), tileRows,
+         [&](Value step) { emitStep(part, firstRow, panel, step); });
+  storeSums(part);
 }
 
 void MatrixTiles::emitSums(Value firstRow, Value count, Value panel) {
   auto isTwo = b.less(b.index(tileRows), count);
   auto emitTwo = [&] {
     for (int64_t j = 0; j < vectors; j += 2)
-      emitPart(2, j, 2, firstRow, panel);
+      emitPart({2, j, 2}, firstRow, panel);
   };
   if (isConstantIntValue(isTwo, 1) || isConstantIntValue(isTwo, -1))
     return emitTwo();
-  b.ifElse(isTwo, emitTwo, [&] { emitPart(1, 0, vectors, firstRow, panel); });
+  b.ifElse(isTwo, emitTwo, [&] { emitPart({1, 0, vectors}, firstRow, panel); });
 }
 
 Values MatrixTiles::loadSums(Value i, Value row, Value panel) {

@@ -38,8 +38,16 @@ public:
   void emitRelease();
 
 private:
-  void emitPart(int64_t rowTiles, int64_t firstVector, int64_t vectors,
-                Value firstRow, Value panel);
+  /// Tiles of rows, and vectors of outputs, that registers hold sums of.
+  struct Part {
+    int64_t rowTiles, firstVector, vectors;
+
+    Value getSum(KernelBuilder &b, int64_t i, int64_t j) const;
+  };
+
+  void emitPart(Part part, Value firstRow, Value panel);
+  void emitStep(Part part, Value firstRow, Value panel, Value step);
+  void storeSums(Part part);
 
   KernelBuilder &b;
   LinearOp op;
