@@ -51,9 +51,7 @@ struct AttentionHead {
     return b.sub(b.sub(tiles, b.index(1)), b.rowBlock());
   }
   /// The type of keys and values.
-  Type getElement() {
-    return cast<MemRefType>(op.getKeys().getType()).getElementType();
-  }
+  Type getElement() { return getElementTypeOrSelf(op.getKeys()); }
 
   ThreadBuilder &b;
   PanelAttentionOp op;

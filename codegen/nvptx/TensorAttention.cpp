@@ -358,7 +358,7 @@ Geometry TensorAttention::emit() {
 }
 
 bool mod::canUseTensorCores(PanelAttentionOp op) {
-  Type element = cast<MemRefType>(op.getKeys().getType()).getElementType();
+  Type element = getElementTypeOrSelf(op.getKeys());
   return hasExactProducts(element) && op->hasAttr(kAlignedAttr) &&
          op.getHeadDim() % kChunk == 0 && op.getHeadDim() <= kWidest;
 }

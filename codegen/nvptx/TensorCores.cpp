@@ -13,10 +13,6 @@
 using namespace mlir;
 using namespace mlir::mod;
 
-static Type getElement(Value buffer) {
-  return cast<MemRefType>(buffer.getType()).getElementType();
-}
-
 int64_t mod::getChunk(Type element) {
   return kChunkBytes * 8 / element.getIntOrFloatBitWidth();
 }
@@ -35,7 +31,7 @@ bool mod::hasExactProducts(Type element) {
 
 void mod::emitAsyncCopy(ThreadBuilder &b, Value into, ValueRange place,
                         Value source, ValueRange from, Value inside) {
-  int64_t chunk = getChunk(getElement(into));
+  int64_t chunk = getChunk(getElementTypeOrSelf(into));
   Value zero = b.index(0);
   Values known(from);
   for (Value &index : known)
@@ -74,7 +70,7 @@ static Value loadRegister(ThreadBuilder &b, Value loaded, int64_t i) {
 Values mod::loadMatrices(ThreadBuilder &b, Value tile, ValueRange place,
                          bool transposed) {
   constexpr int64_t matrices = 4, registerBits = 32;
-  Type element = getElement(tile);
+  Type element = getElementTypeOrSelf(tile);
   auto type = VectorType::get(
       {matrices, registerBits / element.getIntOrFloatBitWidth()}, element);
   Value loaded = nvgpu::LdMatrixOp::create(b, type, tile, place, transposed,

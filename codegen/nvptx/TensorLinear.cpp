@@ -14,10 +14,6 @@
 using namespace mlir;
 using namespace mlir::mod;
 
-static Type getElement(Value buffer) {
-  return cast<MemRefType>(buffer.getType()).getElementType();
-}
-
 namespace {
 constexpr int64_t kTile = 128; // rows and columns of a block
 constexpr int64_t kChunks = 4; // of a row of a tile
@@ -37,7 +33,7 @@ public:
   TensorLinear(ThreadBuilder &b, LinearOp op,
                ArrayRef<linalg::LinalgOp> followers)
       : b(b), op(op), clauses(b, op, followers), tokens(clauses.getTokens()),
-        element(getElement(op.getWeight())), chunk(getChunk(element)),
+        element(getElementTypeOrSelf(op.getWeight())), chunk(getChunk(element)),
         usesGroups(op->hasAttr(kWarpgroupsAttr) && hasExactProducts(element)),
         part(usesGroups ? kOfGroupWarp : kOfWarp) {}
 
@@ -172,9 +168,9 @@ Values TensorLinear::emitProducts(Value stage, ValueRange sums) {
     for (int64_t i = 0; i < rowTiles(); ++i)
       for (int64_t j = 0; j < columnTiles(); ++j) {
         int64_t first = (i * columnTiles() + j) * kMmaSums;
-        auto part = ValueRange(columns[j / 2]).slice(j % 2 * 2, 2);
+        auto pair = ValueRange(columns[j / 2]).slice(j % 2 * 2, 2);
         Values done = multiplyMatrices(
-            b, rows[i], part, ValueRange(next).slice(first, kMmaSums), element);
+            b, rows[i], pair, ValueRange(next).slice(first, kMmaSums), element);
         llvm::copy(done, next.begin() + first);
       }
   }
@@ -247,7 +243,7 @@ Geometry TensorLinear::emit() {
 }
 
 bool mod::canUseTensorCores(LinearOp op) {
-  Type element = getElement(op.getWeight());
+  Type element = getElementTypeOrSelf(op.getWeight());
   return (hasExactProducts(element) ||
           (element.isF32() && op->hasAttr(kTF32Attr))) &&
          op->hasAttr(kAlignedAttr) &&

@@ -51,7 +51,7 @@ static Value multiply(ThreadBuilder &b, Value x, Value w, Value sums,
                       Type element) {
   MLIRContext *context = b.getContext();
   auto sumType = cast<LLVM::LLVMStructType>(sums.getType());
-  // A lane has two sums of each column's four.
+  // Of each eight columns a lane has four sums.
   int64_t columns = int64_t(sumType.getBody().size()) / kMmaSums * kMmaColumns;
   auto type = NVVM::WGMMATypesAttr::get(context, element.isF16()
                                                      ? NVVM::WGMMATypes::f16
