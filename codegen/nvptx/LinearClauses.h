@@ -12,7 +12,9 @@
 
 namespace mlir::mod {
 
-/// Whether a product's operands are such that tensor cores take them.
+/// Whether a product's type is one of tensor cores, and whether its operands
+/// lie as they take them.
+bool wantsTensorCores(LinearOp op);
 bool canUseTensorCores(LinearOp op);
 Geometry emitTensorLinear(ThreadBuilder &b, LinearOp op,
                           ArrayRef<linalg::LinalgOp> followers);

@@ -242,11 +242,15 @@ Geometry TensorLinear::emit() {
           int64_t(llvm::divideCeil(op.getNumOutputs(), getOutputsPerTile()))};
 }
 
+bool mod::wantsTensorCores(LinearOp op) {
+  Type element = getElementTypeOrSelf(op.getWeight());
+  return hasExactProducts(element) ||
+         (element.isF32() && op->hasAttr(kTF32Attr));
+}
+
 bool mod::canUseTensorCores(LinearOp op) {
   Type element = getElementTypeOrSelf(op.getWeight());
-  return (hasExactProducts(element) ||
-          (element.isF32() && op->hasAttr(kTF32Attr))) &&
-         op->hasAttr(kAlignedAttr) &&
+  return op->hasAttr(kAlignedAttr) &&
          op.getNumInputs() % getChunk(element) == 0 &&
          hasChunks(op.getInput(), element) &&
          hasChunks(op.getWeight(), element);
