@@ -72,6 +72,8 @@ def check_times(plan):
     for chip in plan["roofline"]:
         least = plan["bytes"] / chip["gigabytes_per_second"] / 1e3
         assert 0.9999 * least <= chip["microseconds"] <= 1.05 * least, chip
+        peaks = chip["tensor_teraflops"]
+        assert peaks["bf16"] == peaks["f16"] >= 2 * peaks["tf32"] > 1.9 * chip["teraflops"], chip
     assert sum(kernel["bytes"] for kernel in plan["kernels"]) == plan["bytes"]
     # Layers of one kind are launches of the same kernels.
     assert len(plan["kernels"]) < 30, [kernel["name"] for kernel in plan["kernels"]]
