@@ -282,9 +282,9 @@ def Mod_QuantizeOp : Mod_DestinationOp<"quantize", [AttrSizedOperandSegments]> {
   let summary = "tokens in a narrower type";
   let description = [{
     Integers: `result[b, s, k] = round(x[b, s, k] * (1 / scales[b, s]))`, ties
-    to even; 0 where the scale is. bf16, without scales: `x` rounded, ties to
-    even. With `rows`, token `s` is row `rows[b, s]` of `x`. The result may be
-    wider than `x`, and is zero there.
+    to even; 0 where the scale is. Narrower floats, without scales: `x` rounded,
+    ties to even. With `rows`, token `s` is row `rows[b, s]` of `x`. The result
+    may be wider than `x`, and is zero there.
 
     Example:
 

@@ -141,7 +141,7 @@ Geometry mod::emitGpuKernel(ThreadBuilder &b, NoiseOp op) {
   });
 }
 
-/// Rounds tokens to bf16, and makes them wider with zeros.
+/// Rounds tokens, and makes them wider with zeros.
 Geometry mod::emitGpuKernel(ThreadBuilder &b, QuantizeOp op) {
   int64_t width = getBound(op.getX(), 2);
   Value rows = b.dim(op.getInto(), 1);
