@@ -27,7 +27,7 @@ constexpr llvm::StringLiteral kCallFields[] = {
     role::kPool,      role::kWeights, role::kArena, role::kCaches,
     role::kLengths,   role::kTokens,  role::kCount, role::kStart,
     role::kFrom,      role::kLogits,  role::kTrace, role::kSequences,
-    role::kPositions, role::kDevice,  role::kNext};
+    role::kPositions, role::kDevice,  role::kNext,  role::kChoice};
 
 /// Builds one wrapper.
 class Wrapper {

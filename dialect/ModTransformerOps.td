@@ -423,4 +423,38 @@ def Mod_AttentionOp : Mod_DestinationOp<"attention", [
   let hasVerifier = 1;
 }
 
+def Mod_SampleOp : Mod_Op<"sample", [MemoryEffects<[MemWrite, MemRead]>]> {
+  let summary = "choose the next token by its logits";
+  let description = [{
+    What a decode step of a GPU ends with. `choice` holds the numbers of
+    `modrt_choice` (`runtime/modrt.h`): how to choose, and the recent tokens
+    whose logits are penalized before, in place. The token is -1 where a logit
+    is NaN or +inf, or none is finite.
+
+    A token that is `n` bits less likely than the likeliest, with `n` its
+    distance from the largest logit times `scale`, has the weight
+    `floor(2^(40 - n))`, and 0 for `n >= 40`. It is computed in f32 and in
+    integers, whose sums are the same in every order. The likeliest tokens, of
+    equal ones the first, are kept: `top_k` of them, then those that reach the
+    share `top_p` of the sum of weights at temperature 1, then those that have
+    `min_weight` of these. Of their weights by `scale` in that order, the token
+    is the one that reaches the share `draw` of the sum.
+
+    Example:
+
+    ```mlir
+    mod.sample %logits by(%choice) into(%next)
+        : memref<1x256xf32>, memref<70xf64>, memref<1x1xi32>
+    ```
+  }];
+  let arguments = (ins MemRefRankOf<[F32], [2]>:$logits,
+                       MemRefRankOf<[F64], [1]>:$choice,
+                       MemRefRankOf<[I32], [2]>:$into);
+  let assemblyFormat = [{
+    $logits `by` `(` $choice `)` `into` `(` $into `)` attr-dict
+    `:` type($logits) `,` type($choice) `,` type($into)
+  }];
+  let hasVerifier = 1;
+}
+
 #endif // MOD_TRANSFORMER_OPS

@@ -134,6 +134,19 @@ LogicalResult AttentionOp::verify() {
                       getKvHeads());
 }
 
+LogicalResult SampleOp::verify() {
+  // A sum of more weights than this may not fit 63 bits.
+  constexpr int64_t most = int64_t(1) << 22;
+  int64_t logits = getDim(getLogits(), 1);
+  if (logits < 1 || logits > most)
+    return emitOpError("chooses from 1 to ")
+           << most << " tokens, not " << getLogits().getType();
+  if (failed(verifyDim(*this, "logits", getLogits(), 0, 1)) ||
+      failed(verifyDim(*this, "into", getInto(), 0, 1)))
+    return failure();
+  return verifyDim(*this, "into", getInto(), 1, 1);
+}
+
 //===----------------------------------------------------------------------===//
 // Routing
 //===----------------------------------------------------------------------===//

@@ -33,6 +33,7 @@ inline constexpr llvm::StringLiteral kLatch = "latch";
 inline constexpr llvm::StringLiteral kLogits = "logits";
 inline constexpr llvm::StringLiteral kHasLogits = "has_logits";
 inline constexpr llvm::StringLiteral kNext = "next";
+inline constexpr llvm::StringLiteral kChoice = "choice";
 inline constexpr llvm::StringLiteral kDevice = "device";
 } // namespace role
 

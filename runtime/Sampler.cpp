@@ -1,31 +1,33 @@
 //===- Sampler.cpp - Choosing tokens --------------------------------------===//
 //
-// Only additions, products and comparisons of doubles, so that the choice does
-// not depend on whose exp() it is; compiled without contraction for the same
-// reason.
+// Weights are integers, so that the choice depends neither on whose exp() it is
+// nor on the order of sums: kernels of GPUs (codegen/nvptx/Sample.cpp) choose
+// the same.
 //
 //===----------------------------------------------------------------------===//
 
 #include "runtime/Sampler.h"
 
 #include "runtime/Instance.h"
+#include "runtime/TokenWeights.h"
 
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 
 using namespace modrt;
 
-/// e^x for x <= 0, to some 1e-15. Zero below -700.
-static double exponential(double x) {
-  if (x < -700)
+/// The weight of a token whose logit is `below` the largest.
+static uint64_t getWeight(float below, float scale) {
+  float bits = below * scale;
+  if (!(bits < weightBits))
     return 0;
-  // x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 in two parts keeps r exact.
-  double n = std::floor(x * 1.4426950408889634 + 0.5);
-  double r = x - n * 0.693147180369123816490 - n * 1.90821492927058770002e-10;
-  double sum = 1;
-  for (int term = 14; term > 0; --term)
-    sum = 1 + sum * r / term;
-  return std::ldexp(sum, static_cast<int>(n));
+  auto distance = static_cast<uint32_t>(bits * (1 << distanceBits));
+  uint64_t fraction = distance << (32 - distanceBits), power = 0;
+  for (auto term = powerSeries.rbegin(); term != powerSeries.rend(); ++term)
+    power = fraction * (*term - power) >> 32;
+  uint64_t one = ((uint64_t(1) << 32) - power) << (weightBits - 32);
+  return one >> (distance >> distanceBits);
 }
 
 /// The next number of SplitMix64, in [0, 1).
@@ -67,6 +69,40 @@ modrt_status modrt::findLikeliest(const modrt_model &model, const float *logits,
   return ok();
 }
 
+modrt_choice modrt::chooseLikeliest() {
+  modrt_choice choice = {};
+  choice.top_k = choice.top_p = choice.penalty = 1;
+  choice.scale = log2e;
+  std::fill(std::begin(choice.recent), std::end(choice.recent), -1);
+  return choice;
+}
+
+bool modrt_sampler::fitsChoice() const {
+  return sampling.repetition_penalty == 1 ||
+         std::min(sampling.repetition_window, model.context) <=
+             MODRT_CHOICE_TOKENS;
+}
+
+modrt_choice modrt_sampler::choose() {
+  modrt_choice choice = chooseLikeliest();
+  choice.penalty = sampling.repetition_penalty;
+  if (choice.penalty != 1) {
+    findDistinct();
+    size_t count = std::min<size_t>(distinct.size(), MODRT_CHOICE_TOKENS);
+    std::copy_n(distinct.begin(), count, choice.recent);
+  }
+  if (sampling.temperature == 0)
+    return choice;
+  bool keepsAll = sampling.top_k == 0 || sampling.top_k > model.vocab;
+  choice.top_k = static_cast<double>(keepsAll ? model.vocab : sampling.top_k);
+  choice.top_p = sampling.top_p;
+  choice.min_weight = std::ceil(std::ldexp(sampling.min_p, weightBits));
+  double scale = static_cast<double>(log2e) / sampling.temperature;
+  choice.scale = static_cast<float>(std::min<double>(scale, FLT_MAX));
+  choice.draw = uniform();
+  return choice;
+}
+
 modrt_status modrt_sampler::collect(const float *logits) {
   int32_t likeliest;
   MODRT_TRY(findLikeliest(model, logits, &likeliest));
@@ -76,24 +112,27 @@ modrt_status modrt_sampler::collect(const float *logits) {
   return ok();
 }
 
-/// Once per token, however often it came. Candidates are still in the order of
-/// their tokens.
-void modrt_sampler::penalize() {
-  double penalty = sampling.repetition_penalty;
-  if (penalty == 1)
-    return;
+/// Tokens are penalized once, however often they came.
+void modrt_sampler::findDistinct() {
   distinct.assign(recent.begin(), recent.end());
   std::sort(distinct.begin(), distinct.end());
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+}
+
+/// Candidates are still in the order of their tokens.
+void modrt_sampler::penalize(double penalty) {
+  if (penalty == 1)
+    return;
   for (int32_t token : distinct) {
-    double &logit = candidates[token].logit;
-    logit = logit > 0 ? logit / penalty : logit * penalty;
+    double logit = candidates[token].logit;
+    candidates[token].logit =
+        static_cast<float>(logit > 0 ? logit / penalty : logit * penalty);
   }
 }
 
-void modrt_sampler::keepTopK() {
-  size_t k = sampling.top_k;
-  if (k > 0 && k < candidates.size()) {
+void modrt_sampler::keepTopK(double topK) {
+  auto k = static_cast<size_t>(topK);
+  if (k < candidates.size()) {
     std::nth_element(candidates.begin(), candidates.begin() + k,
                      candidates.end(), isLikelier);
     candidates.resize(k);
@@ -101,45 +140,42 @@ void modrt_sampler::keepTopK() {
   std::sort(candidates.begin(), candidates.end(), isLikelier);
 }
 
-/// Sets the candidates' weights, that of the likeliest to 1; returns their sum.
-double modrt_sampler::weigh(double temperature) {
-  double sum = 0;
+/// Sets the candidates' weights; returns their sum.
+uint64_t modrt_sampler::weigh(float scale) {
+  uint64_t sum = 0;
   for (Candidate &candidate : candidates) {
-    double below = candidate.logit - candidates.front().logit;
-    candidate.weight = exponential(below / temperature);
+    candidate.weight =
+        getWeight(candidates.front().logit - candidate.logit, scale);
     sum += candidate.weight;
   }
   return sum;
 }
 
-void modrt_sampler::keepTopP() {
-  if (sampling.top_p >= 1)
-    return;
-  double wanted = sampling.top_p * weigh(1);
-  size_t kept = 0;
-  for (double sum = 0; kept < candidates.size() && sum < wanted; ++kept)
-    sum += candidates[kept].weight;
-  candidates.resize(std::max<size_t>(kept, 1));
+/// How many of the likeliest candidates have a share of the sum of weights.
+size_t modrt_sampler::reach(double share, uint64_t sum) const {
+  auto goal = static_cast<uint64_t>(share * static_cast<double>(sum));
+  goal = std::clamp<uint64_t>(goal, 1, sum);
+  size_t count = 0;
+  for (uint64_t reached = 0; reached < goal; ++count)
+    reached += candidates[count].weight;
+  return count;
 }
 
-void modrt_sampler::keepMinP() {
-  if (sampling.min_p <= 0)
+void modrt_sampler::keepTopP(double topP) {
+  if (topP < 1)
+    candidates.resize(reach(topP, weigh(log2e)));
+}
+
+void modrt_sampler::keepMinP(double minWeight) {
+  if (minWeight <= 0)
     return;
-  weigh(1);
-  auto unlikely = [&](const Candidate &candidate) {
-    return candidate.weight < sampling.min_p;
+  weigh(log2e);
+  auto isUnlikely = [&](const Candidate &candidate) {
+    return static_cast<double>(candidate.weight) < minWeight;
   };
   candidates.erase(
-      std::find_if(candidates.begin() + 1, candidates.end(), unlikely),
+      std::remove_if(candidates.begin(), candidates.end(), isUnlikely),
       candidates.end());
-}
-
-int32_t modrt_sampler::draw() {
-  double left = uniform() * weigh(sampling.temperature);
-  for (const Candidate &candidate : candidates)
-    if ((left -= candidate.weight) < 0)
-      return candidate.token;
-  return candidates.back().token;
 }
 
 modrt_status modrt_sample(modrt_sampler *sampler, const float *logits,
@@ -147,17 +183,16 @@ modrt_status modrt_sample(modrt_sampler *sampler, const float *logits,
   if (sampler->isGreedy())
     return findLikeliest(sampler->model, logits, token);
   MODRT_TRY(sampler->collect(logits));
-  sampler->penalize();
-  if (sampler->sampling.temperature == 0) {
-    auto &candidates = sampler->candidates;
-    *token = std::min_element(candidates.begin(), candidates.end(), isLikelier)
-                 ->token;
-    return ok();
-  }
-  sampler->keepTopK();
-  sampler->keepTopP();
-  sampler->keepMinP();
-  *token = sampler->draw();
+  modrt_choice choice = sampler->choose();
+  sampler->penalize(choice.penalty);
+  sampler->keepTopK(choice.top_k);
+  auto &candidates = sampler->candidates;
+  if (!std::isfinite(candidates.front().logit))
+    return error(MODRT_INVALID, "no token has a finite logit");
+  sampler->keepTopP(choice.top_p);
+  sampler->keepMinP(choice.min_weight);
+  uint64_t sum = sampler->weigh(static_cast<float>(choice.scale));
+  *token = candidates[sampler->reach(choice.draw, sum) - 1].token;
   return ok();
 }
 
@@ -206,6 +241,11 @@ modrt_status modrt_sampler_open(const modrt_instance *instance,
                                 modrt_sampler **sampler) {
   modrt_sampling chosen = sampling ? *sampling : modrt_sampling_defaults();
   MODRT_TRY(check(chosen));
+  if (instance->model.vocab > maxWeighted)
+    return error(MODRT_UNSUPPORTED,
+                 "sampling among %lld tokens, where %lld are possible",
+                 static_cast<long long>(instance->model.vocab),
+                 static_cast<long long>(maxWeighted));
   *sampler = new modrt_sampler(instance->model, chosen);
   return ok();
 }

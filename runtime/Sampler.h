@@ -14,9 +14,9 @@
 struct modrt_sampler {
   /// A token that may still be chosen.
   struct Candidate {
-    double logit;
+    float logit;
     int32_t token;
-    double weight; // its probability, up to a factor
+    uint64_t weight; // TokenWeights.h
   };
 
   const modrt_model &model;
@@ -33,17 +33,26 @@ struct modrt_sampler {
   bool isGreedy() const {
     return sampling.temperature == 0 && sampling.repetition_penalty == 1;
   }
+  /// Whether a GPU can choose: its memory for recent tokens is limited.
+  bool fitsChoice() const;
+  /// How the next token is to be chosen; draws the number that decides.
+  modrt_choice choose();
+
   modrt_status collect(const float *logits);
-  void penalize();
-  void keepTopK();
-  void keepTopP();
-  void keepMinP();
-  double weigh(double temperature);
-  int32_t draw();
+  void findDistinct();
+  void penalize(double penalty);
+  void keepTopK(double topK);
+  void keepTopP(double topP);
+  void keepMinP(double minWeight);
+  uint64_t weigh(float scale);
+  size_t reach(double share, uint64_t sum) const;
   double uniform();
 };
 
 namespace modrt {
+
+/// The likeliest token is chosen.
+modrt_choice chooseLikeliest();
 
 /// The token with the largest logit, of equal ones the first.
 modrt_status findLikeliest(const modrt_model &model, const float *logits,

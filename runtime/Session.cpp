@@ -199,33 +199,48 @@ modrt_status modrt_prefill(modrt_session *session, const int32_t *tokens,
 
 /// logits: null where they are not wanted.
 static modrt_status decode(modrt_session &session, int32_t token,
-                           float *logits) {
+                           const modrt_choice &choice, float *logits) {
   MODRT_TRY(checkCount(session, session.position, 1));
   MODRT_TRY(checkTokens(session.model, &token, 1));
   clearTrace(session, session.position, 1);
   modrt_call call = session.call(&token, 1);
   call.logits = logits;
   call.next = &session.next;
+  call.choice = &choice;
   MODRT_TRY(session.run(session.model.decode, call));
   advance(session, 1);
   return ok();
 }
 
 modrt_status modrt_decode(modrt_session *session, int32_t token) {
-  return decode(*session, token, session->logits.data());
+  return decode(*session, token, chooseLikeliest(), session->logits.data());
+}
+
+/// On a device, which chooses the next token.
+static modrt_status decode(modrt_session &session, int32_t token,
+                           const modrt_choice &choice, int32_t *next) {
+  float *noLogits = nullptr;
+  MODRT_TRY(decode(session, token, choice, noLogits));
+  if (session.next < 0)
+    return error(MODRT_INVALID, "the largest logit is not a finite number");
+  *next = session.next;
+  return ok();
 }
 
 modrt_status modrt_decode_greedy(modrt_session *session, int32_t token,
                                  int32_t *next) {
-  if (!session->batch->device) {
-    MODRT_TRY(modrt_decode(session, token));
-    return findLikeliest(session->model, session->logits.data(), next);
-  }
-  MODRT_TRY(decode(*session, token, /*logits=*/nullptr));
-  if (session->next < 0)
-    return error(MODRT_INVALID, "the largest logit is not a finite number");
-  *next = session->next;
-  return ok();
+  if (session->batch->device)
+    return decode(*session, token, chooseLikeliest(), next);
+  MODRT_TRY(modrt_decode(session, token));
+  return findLikeliest(session->model, session->logits.data(), next);
+}
+
+modrt_status modrt_decode_sample(modrt_session *session, modrt_sampler *sampler,
+                                 int32_t token, int32_t *next) {
+  if (session->batch->device && sampler->fitsChoice())
+    return decode(*session, token, sampler->choose(), next);
+  MODRT_TRY(modrt_decode(session, token));
+  return modrt_sample(sampler, session->logits.data(), next);
 }
 
 /// Checks that the sessions are of one batch, and that each can take a token.

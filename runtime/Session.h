@@ -43,7 +43,7 @@ struct modrt_session {
   std::vector<float> logits;     // of the last token
   std::vector<int64_t> bypassed; // tokens that found a block's caches full
   int64_t position = 0;          // tokens seen
-  int32_t next = -1;             // the likeliest token, as a GPU found it
+  int32_t next = -1;             // the token that a GPU chose
   bool tracing;                  // as its user asked
 
   modrt_session(modrt_instance &instance, std::shared_ptr<modrt::Batch> batch,

@@ -24,7 +24,7 @@ extern "C" {
  *===----------------------------------------------------------------------===*/
 
 #define MODRT_MAGIC 0x4d4f4452u /* "MODR" */
-#define MODRT_ABI_VERSION 4u
+#define MODRT_ABI_VERSION 5u
 
 /* Runs body(ctx, i) for each i in [0, n), on any threads, and returns when all
  * are done. Generated code calls it through the pool that the call carries. */
@@ -79,6 +79,21 @@ enum modrt_trace_row {
   MODRT_TRACE_ROWS
 };
 
+#define MODRT_CHOICE_TOKENS 64
+
+/* How decode of models with kernels chooses the next token (mod.sample in
+ * docs/dialect-reference.md). All numbers are doubles, whole where tokens,
+ * counts and weights are meant. */
+typedef struct modrt_choice {
+  double top_k;                       /* 1..vocab */
+  double top_p;                       /* 1: keep all */
+  double min_weight;                  /* of 2^40 */
+  double scale;                       /* log2(e) / temperature, a float */
+  double draw;                        /* in [0, 1) */
+  double penalty;                     /* of recent tokens' logits */
+  double recent[MODRT_CHOICE_TOKENS]; /* which differ; -1 behind the last */
+} modrt_choice;
+
 /* What one run of a program is given. Pointers are aligned to 64 bytes, except
  * tokens, lengths and logits, which have their natural alignment. */
 typedef struct modrt_call {
@@ -102,8 +117,9 @@ typedef struct modrt_call {
   modrt_device *device;     /* of models with kernels: weights, arena and caches
                                lie there */
   int32_t *next;            /* decode of these, whose logits may be NULL: the
-                               likeliest token, of equal ones the first; -1
-                               where its logit is not finite */
+                               token that is chosen; -1 where a logit is NaN or
+                               +inf, or none is finite */
+  const modrt_choice *choice;
 } modrt_call;
 
 typedef void (*modrt_program)(const modrt_call *call);
@@ -282,6 +298,12 @@ modrt_status modrt_decode(modrt_session *session, int32_t token);
  * modrt_logits has no meaning until the next call of prefill or decode. */
 modrt_status modrt_decode_greedy(modrt_session *session, int32_t token,
                                  int32_t *next);
+/* The same by a sampler, which does not accept the token: what modrt_decode and
+ * modrt_sample do together. A GPU penalizes up to MODRT_CHOICE_TOKENS recent
+ * tokens; for a sampler with a larger window the logits are copied to the host.
+ */
+modrt_status modrt_decode_sample(modrt_session *session, modrt_sampler *sampler,
+                                 int32_t token, int32_t *next);
 /* Appends one token each to `count` sessions that were opened together, no two
  * the same: what modrt_decode of each gives, but weights are read once for all.
  */
@@ -371,7 +393,8 @@ int modrt_main(const modrt_model *model, int argc, char **argv);
 #ifdef __cplusplus
 } /* extern "C" */
 
-static_assert(sizeof(modrt_call) == 120, "modrt_call is part of the ABI");
+static_assert(sizeof(modrt_choice) == 560, "modrt_choice is part of the ABI");
+static_assert(sizeof(modrt_call) == 128, "modrt_call is part of the ABI");
 static_assert(sizeof(modrt_block) == 88, "modrt_block is part of the ABI");
 static_assert(sizeof(modrt_cache) == 24, "modrt_cache is part of the ABI");
 static_assert(sizeof(modrt_model) == 248, "modrt_model is part of the ABI");

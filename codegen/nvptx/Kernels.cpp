@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/nvptx/Kernels.h"
+#include "runtime/modrt.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -15,7 +16,7 @@ FailureOr<Geometry> mod::emitGpuKernel(ThreadBuilder &b, Operation *op,
   return TypeSwitch<Operation *, FailureOr<Geometry>>(op)
       .Case<EmbeddingOp, PositionsOp, GatherOp, ScatterOp, NoiseOp, QuantizeOp,
             RopeOp, AppendPanelsOp, RMSNormOp, InverseRMSOp, RouterOp,
-            SoftmaxOp, MembersOp, PoolOp, LinearOp, linalg::LinalgOp>(
+            SoftmaxOp, MembersOp, PoolOp, SampleOp, LinearOp, linalg::LinalgOp>(
           [&](auto op) { return emitGpuKernel(b, op); })
       .Case<SelectOp, PanelAttentionOp>(
           [&](auto op) { return emitGpuKernel(b, op, counts); })
@@ -26,7 +27,8 @@ FailureOr<Geometry> mod::emitGpuKernel(ThreadBuilder &b, Operation *op,
 
 /// Whether kernels compute with this in memory.
 static bool isKnownElement(Type element) {
-  return element.isF32() || element.isBF16() || element.isF16() ||
+  return element.isF32() || element.isF64() || element.isBF16() ||
+         element.isF16() ||
          element.isInteger(32) || element.isInteger(64);
 }
 
@@ -72,6 +74,16 @@ static LogicalResult verifyRows(Operation *op, Value keys, Value values) {
                          "panels of one key and of a whole value");
 }
 
+/// The caller's numbers are those of modrt_choice.
+static LogicalResult verifyChoice(SampleOp op) {
+  constexpr int64_t expected = sizeof(modrt_choice) / sizeof(double);
+  if (getBound(op.getChoice(), 0) == expected)
+    return success();
+  return op.emitOpError("is told how to choose by ")
+         << op.getChoice().getType() << ", where modrt_choice has " << expected
+         << " numbers";
+}
+
 /// What an op says beyond what its kernel does; empty where nothing is.
 static StringRef getUnknownClause(Operation *op) {
   return TypeSwitch<Operation *, StringRef>(op)
@@ -96,10 +108,13 @@ LogicalResult mod::verifyGpuKernel(Operation *op) {
       attention &&
       failed(verifyRows(op, attention.getKeys(), attention.getValues())))
     return failure();
+  if (auto sample = dyn_cast<SampleOp>(op);
+      sample && failed(verifyChoice(sample)))
+    return failure();
   bool isKnown =
       isa<EmbeddingOp, PositionsOp, GatherOp, ScatterOp, NoiseOp, QuantizeOp,
           RopeOp, AppendPanelsOp, RMSNormOp, InverseRMSOp, RouterOp, SoftmaxOp,
-          MembersOp, PoolOp, PanelAttentionOp, SelectOp>(op);
+          MembersOp, PoolOp, SampleOp, PanelAttentionOp, SelectOp>(op);
   if (!isKnown)
     return op->emitOpError("has no kernel for nvptx");
   if (getBound(op->getOperand(0), 0) != 1)

@@ -52,6 +52,7 @@ Geometry emitGpuKernel(ThreadBuilder &b, RouterOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, SoftmaxOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, MembersOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, PoolOp op);
+Geometry emitGpuKernel(ThreadBuilder &b, SampleOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, SelectOp op, Value count);
 Geometry emitGpuKernel(ThreadBuilder &b, LinearOp op,
                        ArrayRef<linalg::LinalgOp> followers = {});

@@ -164,11 +164,11 @@ static void collectReads(Value number, SmallVectorImpl<Bytes> &reads) {
 }
 
 /// Whether a kernel has a block in any case, and no numbers follow from it: of
-/// products with one row, and of selections whose count nobody needs.
+/// products with one row, and of the choice of a token.
 static bool canDoMore(Operation *op) {
   auto product = dyn_cast<LinearOp>(op);
   if (!product)
-    return isa<SelectOp>(op) && op->use_empty();
+    return isa<SampleOp>(op);
   return !product.getRows() && getBound(product.getInput(), 1) == 1;
 }
 

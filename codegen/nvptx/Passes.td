@@ -46,8 +46,8 @@ def StageMemoryPass : Pass<"mod-stage-memory", "::mlir::ModuleOp"> {
     caches: it is copied there before the program's work, or back behind it. So
     has the place of a token in programs that are given no number of them: these
     ask for the same launches and copies each time, which can be captured. They
-    also choose the likeliest token, so that the logits stay where they are
-    unless the caller wants them.
+    also choose the next token as the caller says, so that the logits stay where
+    they are unless it wants them.
 
     Example:
 

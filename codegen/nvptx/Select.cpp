@@ -1,12 +1,12 @@
 //===- Select.cpp - The kernel that selects tokens ------------------------===//
 //
 // One block: the k-th largest score is found bit by bit; scans of what is
-// selected give the indices in ascending order. The largest alone needs one
-// pass.
+// selected give the indices in ascending order.
 //
 //===----------------------------------------------------------------------===//
 
 #include "codegen/nvptx/Kernels.h"
+#include "codegen/nvptx/ScoreKeys.h"
 #include "passes/Elementwise.h"
 #include <cmath>
 
@@ -15,7 +15,6 @@ using namespace mlir::mod;
 
 namespace {
 constexpr int64_t kThreads = 256;
-constexpr int64_t kThreadsOfOne = 1024; // that look for the largest
 
 /// Selects the tokens of one sequence.
 class Selector {
@@ -23,21 +22,14 @@ public:
   Selector(ThreadBuilder &b, SelectOp op)
       : b(b), op(op), tokens(b.dim(op.getScores(), 1)) {}
 
-  /// Returns the threads of the block.
-  int64_t emit(Value count);
+  void emit(Value count);
 
 private:
-  bool isLargest();
-  Value findLargest();
-  void emitLargest(Value count);
-  void emitSelection(Value count);
   Value load(Value token) {
     return b.load(op.getScores(), {b.index(0), token});
   }
-  Value emitKey(Value score);
   Value emitCount(Value key, arith::CmpIPredicate predicate,
                   bool isAlone = false);
-  Value emitThreshold(Value k);
   Value emitCapacity(Value among);
   Value emitRounded(Value share);
   Value emitLargestCount();
@@ -58,41 +50,17 @@ private:
 };
 } // namespace
 
-/// The bits of a score as an i32 that orders as scores do.
-Value Selector::emitKey(Value score) {
-  // -0.0 + 0.0 is 0.0, so that both zeros have one key.
-  Value bits =
-      arith::BitcastOp::create(b, b.getI32Type(), b.addf(score, b.f32(0.0)));
-  Value sign = arith::ShRSIOp::create(b, bits, b.i32(31));
-  return arith::XOrIOp::create(b, bits, b.both(sign, b.i32(0x7fffffff)));
-}
-
 /// How many scores have keys that compare so with `key`.
 Value Selector::emitCount(Value key, arith::CmpIPredicate predicate,
                           bool isAlone) {
   Value own = b.loop(b.thread(), tokens, kThreads, {b.i32(0)},
                      [&](Value token, ValueRange counts) {
                        Value hit =
-                           compare(predicate, emitKey(load(token)), key);
+                           compare(predicate, emitKey(b, load(token)), key);
                        return Values{b.add(counts[0], toNumber(hit))};
                      })[0];
   return b.reduceBlock(
       own, kThreads, [&](Value x, Value y) { return b.add(x, y); }, isAlone);
-}
-
-/// The largest key that at least `k` scores reach. From the top bit down, a
-/// bit stays where still enough scores are left.
-Value Selector::emitThreshold(Value k) {
-  return b.loop(b.index(0), b.index(32), 1, {b.i32(INT32_MIN)},
-                [&](Value i, ValueRange found) {
-                  Value bit = arith::ShLIOp::create(
-                      b, b.i32(1), b.sub(b.i32(31), b.toI32(i)));
-                  Value candidate = arith::XOrIOp::create(b, found[0], bit);
-                  Value count = emitCount(candidate, arith::CmpIPredicate::sge,
-                                          /*isAlone=*/true);
-                  Value enough = compare(arith::CmpIPredicate::sge, count, k);
-                  return Values{b.select(enough, candidate, found[0])};
-                })[0];
 }
 
 /// A share of the tokens as a whole number, an i32.
@@ -136,7 +104,7 @@ Value Selector::emitLargestCount() {
   if (!op.getForced())
     return emitCapacity(all);
   auto countEqual = [&](double value) {
-    return emitCount(emitKey(b.f32(value)), arith::CmpIPredicate::eq);
+    return emitCount(emitKey(b, b.f32(value)), arith::CmpIPredicate::eq);
   };
   Value forced = countEqual(INFINITY), excluded = countEqual(-INFINITY);
   return b.add(forced, emitCapacity(b.sub(b.sub(all, forced), excluded)));
@@ -159,7 +127,7 @@ Value Selector::emitTies(Value k, Value larger) {
 /// Whether a score is among the largest, given how many earlier ones equal the
 /// k-th largest.
 Value Selector::isAmongLargest(Value score, Value inside, Value &tiesBefore) {
-  Value key = emitKey(score);
+  Value key = emitKey(b, score);
   Value above = compare(arith::CmpIPredicate::sgt, key, threshold);
   Value equal = b.both(b.eq(key, threshold), inside);
   // The scan of what is taken has barriers in the same loop.
@@ -188,10 +156,12 @@ Value Selector::emitTaken(Value token, Value &tiesBefore) {
   return b.both(taken, inside);
 }
 
-void Selector::emitSelection(Value count) {
+void Selector::emit(Value count) {
   if (op.getCapacity()) {
     Value k = emitLargestCount();
-    threshold = emitThreshold(k);
+    threshold = emitLargest(b, /*bits=*/32, k, [&](Value key) {
+      return emitCount(key, arith::CmpIPredicate::sge, /*isAlone=*/true);
+    });
     ties = emitTies(k, emitCount(threshold, arith::CmpIPredicate::sgt));
   }
   Values totals =
@@ -213,60 +183,7 @@ void Selector::emitSelection(Value count) {
   });
 }
 
-/// Whether the first of the largest scores is selected, if any.
-bool Selector::isLargest() {
-  auto capacity = dyn_cast_or_null<IntegerAttr>(op.getCapacityAttr());
-  return capacity && capacity.getInt() == 1 && op.getTies() == Ties::first &&
-         !op.getForced() && !op.getRest();
-}
-
-/// The first token with the largest key, an i32; INT32_MAX of none.
-Value Selector::findLargest() {
-  auto larger = [&](Value x, Value y) -> Value {
-    return arith::MaxSIOp::create(b, x, y);
-  };
-  auto smaller = [&](Value x, Value y) -> Value {
-    return arith::MinSIOp::create(b, x, y);
-  };
-  Value none = b.i32(INT32_MAX);
-  Values own =
-      b.loop(b.thread(), tokens, kThreadsOfOne, {b.i32(INT32_MIN), none},
-             [&](Value token, ValueRange found) {
-               Value key = emitKey(load(token));
-               Value isMore = compare(arith::CmpIPredicate::sgt, key, found[0]);
-               return Values{b.select(isMore, key, found[0]),
-                             b.select(isMore, b.toI32(token), found[1])};
-             });
-  Value largest = b.reduceBlock(own[0], kThreadsOfOne, larger);
-  Value first = b.select(b.eq(own[0], largest), own[1], none);
-  return b.reduceBlock(first, kThreadsOfOne, smaller);
-}
-
-/// Where it does not pass the threshold, -1 stands for it.
-void Selector::emitLargest(Value count) {
-  Value token = findLargest(), zero = b.index(0);
-  b.ifThen(b.eq(b.thread(), zero), [&] {
-    Value no = arith::ConstantOp::create(b, b.getBoolAttr(false));
-    Value taken = b.ifElse(b.lt(token, b.toI32(tokens)), no, [&] {
-      if (!op.getThreshold())
-        return Value(arith::ConstantOp::create(b, b.getBoolAttr(true)));
-      return createTest(b, b.getLoc(), load(b.toIndex(token)),
-                        *op.getThreshold());
-    });
-    b.store(b.select(taken, token, b.i32(-1)), op.getInto(), {zero, zero});
-    b.store(arith::ExtUIOp::create(b, b.getI64Type(), taken), count, {zero});
-  });
-}
-
-int64_t Selector::emit(Value count) {
-  if (isLargest()) {
-    emitLargest(count);
-    return kThreadsOfOne;
-  }
-  emitSelection(count);
-  return kThreads;
-}
-
 Geometry mod::emitGpuKernel(ThreadBuilder &b, SelectOp op, Value count) {
-  return {Selector(b, op).emit(count)};
+  Selector(b, op).emit(count);
+  return {kThreads};
 }

@@ -8,8 +8,8 @@
 #include "codegen/nvptx/Passes.h"
 #include "dialect/ModOps.h"
 #include "dialect/Programs.h"
+#include "runtime/modrt.h"
 #include "llvm/Support/MathExtras.h"
-#include <cfloat>
 
 namespace mlir::mod {
 #define GEN_PASS_DEF_STAGEMEMORYPASS
@@ -42,7 +42,7 @@ private:
   void stageTokens();
   void stageStart();
   void stageLogits();
-  void stageNext(Value logits);
+  void stageChoice(Value logits);
   void stageLengths();
   void stageTrace();
   void copyIf(Value isWanted, Value to, Value from);
@@ -145,7 +145,7 @@ void Staging::stageLogits() {
     return;
   Value device = place(host);
   if (!getArgument(program, role::kCount)) {
-    stageNext(device);
+    stageChoice(device);
     return copyIf(addArgument(program, builder.getI1Type(), role::kHasLogits),
                   host, device);
   }
@@ -155,23 +155,22 @@ void Staging::stageLogits() {
   copyOut(part, takeRows(host, rows));
 }
 
-/// The likeliest token, of equal ones the first: what greedy sampling chooses.
-/// Numbers that are not finite choose none.
-void Staging::stageNext(Value logits) {
-  auto type = MemRefType::get({1, 1}, builder.getI32Type());
-  BlockArgument next = addArgument(program, type, role::kNext);
-  Value device = place(next);
+/// The next token, chosen as the caller says.
+void Staging::stageChoice(Value logits) {
+  Builder types(program.getContext());
+  auto numbers = MemRefType::get({sizeof(modrt_choice) / sizeof(double)},
+                                 types.getF64Type());
+  auto token = MemRefType::get({1, 1}, types.getI32Type());
+  BlockArgument choice = addArgument(program, numbers, role::kChoice);
+  BlockArgument next = addArgument(program, token, role::kNext);
+  Value chosen = place(next), by = place(choice);
+  copyIn(by, choice);
   Location loc = program.getLoc();
   builder.setInsertionPoint(program.getBody().front().getTerminator());
   Value scores = memref::CollapseShapeOp::create(
       builder, loc, logits, ArrayRef<ReassociationIndices>{{0}, {1, 2}});
-  auto finite =
-      ThresholdAttr::get(builder.getContext(),
-                         builder.getF64FloatAttr(-FLT_MAX), /*inclusive=*/true);
-  SelectOp::create(builder, loc, /*indices=*/Type(), builder.getIndexType(),
-                   scores, /*rest=*/false, builder.getI64IntegerAttr(1),
-                   Ties::first, /*forced=*/false, finite, device);
-  copyOut(device, next);
+  SampleOp::create(builder, loc, scores, by, chosen);
+  copyOut(chosen, next);
 }
 
 void Staging::stageLengths() {

@@ -38,6 +38,9 @@ Value ThreadBuilder::index(int64_t value) {
 Value ThreadBuilder::i32(int64_t value) {
   return arith::ConstantOp::create(*this, getI32IntegerAttr(int32_t(value)));
 }
+Value ThreadBuilder::i64(int64_t value) {
+  return arith::ConstantOp::create(*this, getI64IntegerAttr(value));
+}
 Value ThreadBuilder::f32(double value) {
   return arith::ConstantOp::create(*this, getF32FloatAttr(float(value)));
 }
@@ -151,13 +154,20 @@ void ThreadBuilder::ifThen(Value condition, function_ref<void()> body) {
 
 Value ThreadBuilder::ifElse(Value condition, Value otherwise,
                             function_ref<Value()> body) {
-  auto branch = scf::IfOp::create(*this, TypeRange(otherwise.getType()),
-                                  condition, /*withElseRegion=*/true);
+  return ifElse(condition, otherwise.getType(), body,
+                [&] { return otherwise; });
+}
+
+Value ThreadBuilder::ifElse(Value condition, Type type,
+                            function_ref<Value()> body,
+                            function_ref<Value()> otherwise) {
+  auto branch =
+      scf::IfOp::create(*this, type, condition, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(*this);
   setInsertionPointToStart(branch.thenBlock());
   scf::YieldOp::create(*this, body());
   setInsertionPointToStart(branch.elseBlock());
-  scf::YieldOp::create(*this, otherwise);
+  scf::YieldOp::create(*this, otherwise());
   return branch.getResult(0);
 }
 
@@ -244,13 +254,29 @@ Value ThreadBuilder::shared(ArrayRef<int64_t> shape, Type element,
 
 void ThreadBuilder::barrier() { gpu::BarrierOp::create(*this); }
 
+/// That of the lane `offset` apart; words of 64 bits in halves.
+Value ThreadBuilder::shuffle(Value value, int64_t offset) {
+  auto swap = [&](Value half) {
+    return gpu::ShuffleOp::create(*this, half, int32_t(offset), kWarpThreads,
+                                  gpu::ShuffleMode::XOR)
+        .getShuffleResult();
+  };
+  if (!value.getType().isInteger(64))
+    return swap(value);
+  Value shift = i64(32);
+  Value low = arith::TruncIOp::create(*this, getI32Type(), value);
+  Value high = arith::TruncIOp::create(
+      *this, getI32Type(), arith::ShRUIOp::create(*this, value, shift));
+  low = arith::ExtUIOp::create(*this, getI64Type(), swap(low));
+  high = arith::ExtUIOp::create(*this, getI64Type(), swap(high));
+  return arith::OrIOp::create(*this, low,
+                              arith::ShLIOp::create(*this, high, shift));
+}
+
 Value ThreadBuilder::reduceLanes(Value value, int64_t first, int64_t end,
                                  Combine combine) {
-  for (int64_t offset = end / 2; offset >= first; offset /= 2) {
-    auto other = gpu::ShuffleOp::create(*this, value, int32_t(offset),
-                                        kWarpThreads, gpu::ShuffleMode::XOR);
-    value = combine(value, other.getShuffleResult());
-  }
+  for (int64_t offset = end / 2; offset >= first; offset /= 2)
+    value = combine(value, shuffle(value, offset));
   return value;
 }
 
@@ -270,6 +296,8 @@ Value ThreadBuilder::reduceBlock(Value value, int64_t threads, Combine combine,
   ifThen(eq(lane(), index(0)),
          [&] { memref::StoreOp::create(*this, value, partial, warp()); });
   barrier();
+  if (warps == kWarpThreads)
+    return reduceWarp(memref::LoadOp::create(*this, partial, lane()), combine);
   Value result = memref::LoadOp::create(*this, partial, index(0));
   for (int64_t i = 1; i < warps; ++i)
     result = combine(result, memref::LoadOp::create(*this, partial, index(i)));

@@ -39,6 +39,7 @@ public:
 
   Value index(int64_t value);
   Value i32(int64_t value);
+  Value i64(int64_t value);
   Value f32(double value);
   Value add(Value x, Value y);
   Value sub(Value x, Value y);
@@ -79,6 +80,9 @@ public:
   void ifThen(Value condition, function_ref<void()> body);
   /// What `body` computes, `otherwise` where the condition does not hold.
   Value ifElse(Value condition, Value otherwise, function_ref<Value()> body);
+  /// Either of two.
+  Value ifElse(Value condition, Type type, function_ref<Value()> body,
+               function_ref<Value()> otherwise);
 
   //===--- Memory ---===//
 
@@ -128,6 +132,7 @@ public:
   std::pair<Value, Value> scanBlock(Value value, int64_t threads, bool isAlone);
 
 private:
+  Value shuffle(Value value, int64_t offset);
   Value scanWarp(Value value);
 
   gpu::GPUFuncOp kernel;

@@ -58,15 +58,13 @@ modrt_status Continuation::add(const float *logits, std::string &part) {
 }
 
 modrt_status Continuation::addNext(modrt_session *session, std::string &part) {
-  if (!sampler->isGreedy()) {
-    MODRT_TRY(modrt_decode(session, tokens.back()));
-    return add(modrt_logits(session), part);
-  }
   int32_t token;
-  MODRT_TRY(modrt_decode_greedy(session, tokens.back(), &token));
+  MODRT_TRY(modrt_decode_sample(session, sampler, tokens.back(), &token));
   add(token, part);
   return ok();
 }
+
+bool Continuation::needsLogits() const { return !sampler->fitsChoice(); }
 
 void Continuation::add(int32_t token, std::string &part) {
   part.clear();

@@ -41,6 +41,8 @@ public:
   /// What is left to show at the end.
   std::string finish() { return stream ? stream->finish() : ""; }
 
+  /// Whether tokens are chosen on the CPU, also where a GPU runs the model.
+  bool needsLogits() const;
   bool hasText() const { return stream.has_value(); }
   /// The members "tokens", "text" and "stop".
   void addTo(Json &json, const std::string &text) const;

@@ -169,6 +169,13 @@ static void printBypassed(const Generation &done) {
               static_cast<long long>(instance.kvTokens(i)));
 }
 
+static void printSampling(const Generation &done) {
+  if (done.running.instance->device && done.continuation.needsLogits())
+    fprintf(stderr,
+            "note: tokens are chosen on the CPU: GPUs know %d recent ones\n",
+            MODRT_CHOICE_TOKENS);
+}
+
 static void addRouted(Json &json, const Running &running) {
   const modrt_instance &instance = *running.instance;
   json.beginArray("layers");
@@ -225,6 +232,7 @@ int modrt::generate(const Invocation &invocation) {
   printBypassed(generation);
   if (options.verbose || isTerminal(STDERR_FILENO)) {
     printPrefillRouting(*invocation.model);
+    printSampling(generation);
     printSpeed(generation);
   }
   return wasInterrupted() ? Signalled + wasInterrupted() : Success;

@@ -19,7 +19,8 @@ module attributes {
   func.func @decode(%tokens: memref<1x1xi32> {mod.role = "tokens"},
                     %start: memref<1xi64> {mod.role = "start"},
                     %wants: i1 {mod.role = "has_logits"},
-                    %next: memref<1x1xi32> {mod.role = "next"}) { return }
+                    %next: memref<1x1xi32> {mod.role = "next"},
+                    %choice: memref<70xf64> {mod.role = "choice"}) { return }
 }
 // Tokens are field 5 of modrt_call, count field 6.
 // CHECK-LABEL: llvm.func internal @mod_forward(%{{.*}}: !llvm.ptr)
@@ -36,6 +37,7 @@ module attributes {
 // CHECK: %[[MEMORY:.*]] = llvm.load %[[LOGITS]]
 // CHECK: llvm.icmp "ne" %[[MEMORY]]
 // CHECK: llvm.getelementptr %{{.*}}[0, 14]
+// CHECK: llvm.getelementptr %{{.*}}[0, 15]
 // The descriptor begins with the magic number.
 // CHECK-LABEL: llvm.mlir.global internal constant @mod.descriptor()
 // CHECK: llvm.mlir.constant(1297040466 : i32)

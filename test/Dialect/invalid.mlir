@@ -454,6 +454,22 @@ func.func @attention(%q: tensor<1x8x16xf32>, %k: tensor<2x8x8xf32>, %v: tensor<2
 
 // -----
 
+func.func @sample(%logits: memref<1x?xf32>, %choice: memref<70xf64>, %next: memref<1x1xi32>) {
+  // expected-error @below {{chooses from 1 to 4194304 tokens, not 'memref<1x?xf32>'}}
+  mod.sample %logits by(%choice) into(%next) : memref<1x?xf32>, memref<70xf64>, memref<1x1xi32>
+  return
+}
+
+// -----
+
+func.func @sample(%logits: memref<1x8xf32>, %choice: memref<70xf64>, %next: memref<1x2xi32>) {
+  // expected-error @below {{into has 2 in dimension 1, expected 1}}
+  mod.sample %logits by(%choice) into(%next) : memref<1x8xf32>, memref<70xf64>, memref<1x2xi32>
+  return
+}
+
+// -----
+
 func.func @attention_among(%x: tensor<1x8x16xf32>, %r: tensor<1x8xf32>) {
   %0 = mod.routed %x by(%r) select(expert_choice, capacity = 4) gate(raw) causal(router) {
   ^bb0(%t: tensor<1x4x16xf32>, %p: tensor<1x4xi32>):

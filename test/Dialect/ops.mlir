@@ -308,6 +308,13 @@ func.func @panels(%q: memref<1x1x16xf32>, %k: memref<1x1x8xf32>, %p: memref<1x1x
   return
 }
 
+// CHECK-LABEL: func @sample
+func.func @sample(%logits: memref<1x8xf32>, %choice: memref<70xf64>, %next: memref<1x1xi32>) {
+  // CHECK: mod.sample %{{.*}} by(%{{.*}}) into(%{{.*}}) : memref<1x8xf32>, memref<70xf64>, memref<1x1xi32>
+  mod.sample %logits by(%choice) into(%next) : memref<1x8xf32>, memref<70xf64>, memref<1x1xi32>
+  return
+}
+
 // Every clause of a routed block, and a bypass.
 
 // CHECK-LABEL: func @clauses_of_routed

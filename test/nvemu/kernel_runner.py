@@ -5,16 +5,19 @@ own, since the emulator reads its environment once.
 """
 
 import ctypes
+import functools
 import itertools
+import math
 import os
 import pickle
 import re
+import struct
 import subprocess
 import sys
 
 import numpy as np
 
-BYTES = {"bf16": 2, "f16": 2, "f32": 4, "i32": 4, "i64": 8}
+BYTES = {"bf16": 2, "f16": 2, "f32": 4, "f64": 8, "i32": 4, "i64": 8}
 # Every order of threads, with copies done at once or as late as may be.
 ENVIRONMENTS = [dict(NVEMU_ORDER=order, NVEMU_COPIES=copies, NVEMU_RACES="1", NVEMU_BOUNDS="1")
                 for order, copies in itertools.product(("forward", "reverse", "random"), ("lazy", "eager"))]
@@ -55,6 +58,13 @@ def from_bits(bits, element):
     if element == "bf16":
         return (bits.astype(np.uint32) << 16).view(np.float32)
     return bits.astype(np.float32)
+
+
+def make_choice(vocab, draw, top_k, top_p, min_p, temperature, penalty, recent):
+    """A modrt_choice (runtime/modrt.h)."""
+    recent = [*recent, *[-1] * (64 - len(recent))]
+    least, scale = math.ceil(min_p * 2**40), math.log2(math.e) / temperature
+    return struct.pack("70d", top_k or vocab, top_p, least, scale, draw, penalty, *recent)
 
 
 def write_program(types, op):
@@ -99,6 +109,14 @@ def run(library, work, **environment):
     return (pickle.loads(done.stdout) if done.returncode == 0 else None), done.stderr.decode()
 
 
+@functools.cache
+def load_kernel(driver, image, name):
+    module, function = ctypes.c_void_p(), ctypes.c_void_p()
+    driver.cuModuleLoadData(ctypes.byref(module), image)
+    assert driver.cuModuleGetFunction(ctypes.byref(function), module, name.encode()) == 0
+    return function
+
+
 def run_one(driver, image, name, grid, buffers, places):
     pointer = ctypes.c_void_p
     addresses = []
@@ -107,11 +125,8 @@ def run_one(driver, image, name, grid, buffers, places):
         driver.cuMemAlloc_v2(ctypes.byref(address), ctypes.c_size_t(len(data) + shift + more))
         addresses.append(pointer(address.value + shift))
         driver.cuMemcpyHtoDAsync_v2(addresses[-1], data, ctypes.c_size_t(len(data) + min(more, 0)), None)
-    module, function = pointer(), pointer()
-    driver.cuModuleLoadData(ctypes.byref(module), image)
-    assert driver.cuModuleGetFunction(ctypes.byref(function), module, name.encode()) == 0
     given = (pointer * len(addresses))(*(ctypes.cast(ctypes.byref(a), pointer) for a in addresses))
-    driver.cuLaunchKernel(function, *grid[:3], grid[3], 1, 1, 0, None, given, None)
+    driver.cuLaunchKernel(load_kernel(driver, image, name), *grid[:3], grid[3], 1, 1, 0, None, given, None)
     results = []
     for address, data in zip(addresses, buffers):
         result = ctypes.create_string_buffer(len(data))

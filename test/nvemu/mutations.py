@@ -8,11 +8,12 @@ import pathlib
 import re
 import sys
 
-from kernel_runner import Kernel, compile_kernel, count_bytes, run
+from kernel_runner import Kernel, compile_kernel, count_bytes, make_choice, run
 
 ATTENTION = "%n = arith.constant 200 : index\nmod.panel_attention %a, %b, %c of(%n) heads(2) "
 # A program with one op on buffers %a, %b, ... of these types; and how many barriers nobody misses: the one before a block
-# counts that it is done is for blocks beside it, and the emulator runs one after the other.
+# counts that it is done is for blocks beside it, and the emulator runs one after the other; few tokens are searched in
+# another way than many, and neither needs the barriers of the other.
 KERNELS = {
     "tensor product": (["1x128x96xbf16", "128x96xbf16", "1x128x128xf32"],
                        "mod.linear %a, %b into(%c) : (A, B, C) -> ()", 0),
@@ -24,7 +25,8 @@ KERNELS = {
     "product of a row": (["1x1x96xbf16", "64x96xbf16", "1x1x64xf32"], "mod.linear %a, %b into(%c) : (A, B, C) -> ()", 0),
     "softmax": (["1x300xf32", "1x300xf32"], "mod.softmax %a into(%b) : (A, B) -> ()", 0),
     "selection": (["1x300xf32", "1x75xi32"], "%n = mod.select top_k(0.25) %a into(%b) : (A, B) -> index", 0),
-    "largest score": (["1x3000xf32", "1x1xi32"], "%n = mod.select top_k(1) %a into(%b) : (A, B) -> index", 0),
+    "choice among few": (["1x300xf32", "70xf64", "1x1xi32"], "mod.sample %a by(%b) into(%c) : A, B, C", 6),
+    "choice among many": (["1x1500xf32", "70xf64", "1x1xi32"], "mod.sample %a by(%b) into(%c) : A, B, C", 8),
     "attention of a query": (["1x1x32xf32", "2x256x16x1xf32", "2x1x256x16xf32", "1x1x32xf32", "2x3x18xf32"],
                              ATTENTION + "partials(%e) into(%d) : A, B, C, D, E", 1),
     "tiled attention": (["1x70x32xf32", "2x256x16x1xf32", "2x1x256x16xf32", "1x70x32xf32"],
@@ -34,9 +36,12 @@ KERNELS = {
 }
 
 
-def make_numbers(kind):
-    """Numbers about one of both signs, as bf16 and as f32; counters begin with zero."""
+def make_numbers(kind, title):
+    """Numbers about one of both signs, as bf16 and as f32; counters begin with zero, and f64 tell how to sample."""
     size = count_bytes(kind)
+    if kind.endswith("f64"):
+        top_k = 1200 if "many" in title else 120
+        return make_choice(0, 0.7, top_k, top_p=0.8, min_p=0.1, temperature=0.9, penalty=3, recent=range(0, 300, 6))
     if kind.endswith("i32"):
         return bytes(size)
     numbers = (0x3f00 + k * 37 % 128 + (k * 53 % 2 << 15) for k in range(size // 2))
@@ -48,7 +53,7 @@ class Checker:
         self.library, self.title, self.failed = library, title, 0
         types, op, self.spare = KERNELS[title]
         self.kernel = Kernel(types, op)
-        self.buffers = [make_numbers(kind) for kind in self.kernel.arguments]
+        self.buffers = [make_numbers(kind, title) for kind in self.kernel.arguments]
         self.image = compile_kernel(self.kernel.text)
         self.expected = self.run(self.image)
 

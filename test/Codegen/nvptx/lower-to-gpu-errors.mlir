@@ -71,3 +71,12 @@ func.func @panels(%q: memref<1x1x8xf32>, %k: memref<1x2x8x16xf32>, %v: memref<1x
       : memref<1x1x8xf32>, memref<1x2x8x16xf32>, memref<1x1x32x8xf32>, memref<1x1x8xf32>
   return
 }
+
+// -----
+
+func.func @choice(%l: memref<1x8xf32>, %c: memref<5xf64>,
+                  %y: memref<1x1xi32> {mod.role = "arena"}) {
+  // expected-error @below {{is told how to choose by 'memref<5xf64>', where modrt_choice has 70 numbers}}
+  mod.sample %l by(%c) into(%y) : memref<1x8xf32>, memref<5xf64>, memref<1x1xi32>
+  return
+}

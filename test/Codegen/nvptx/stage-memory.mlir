@@ -45,17 +45,20 @@ func.func @prefill(%tokens: memref<1x32xi32> {mod.role = "tokens"},
   return
 }
 
-// Without a count, the place of the token is in memory, too; the likeliest token
-// goes back, the logits where they are wanted.
+// Without a count, the place of the token is in memory, too; the token that is
+// chosen goes back, the logits where they are wanted.
 // CHECK-LABEL: func.func @decode(
 // CHECK-SAME: %[[START:arg[0-9]+]]: memref<1xi64> {mod.role = "start"}
 // CHECK-SAME: %[[LOGITS:arg[0-9]+]]: memref<1x1x8xf32>
+// CHECK-SAME: %[[CHOICE:arg[0-9]+]]: memref<70xf64> {mod.role = "choice"}
 // CHECK-SAME: %[[NEXT:arg[0-9]+]]: memref<1x1xi32> {mod.role = "next"}
 // CHECK-SAME: %[[WANTED:arg[0-9]+]]: i1 {mod.role = "has_logits"}
 func.func private @place(index, memref<1x1x8xf32>)
 func.func @decode(%start: index {mod.role = "start"},
                   %logits: memref<1x1x8xf32> {mod.role = "logits"})
     attributes {mod.arena_bytes = 0 : i64} {
+  // CHECK: %[[STAGED_CHOICE:.*]] = memref.view %{{.*}} to memref<70xf64>
+  // CHECK: gpu.memcpy %[[STAGED_CHOICE]], %[[CHOICE]]
   // CHECK: %[[STAGED_NEXT:.*]] = memref.view %{{.*}} to memref<1x1xi32>
   // CHECK: %[[STAGED_LOGITS:.*]] = memref.view %{{.*}} to memref<1x1x8xf32>
   // CHECK: %[[STAGED:.*]] = memref.view %{{.*}} to memref<1xi64>
@@ -65,7 +68,7 @@ func.func @decode(%start: index {mod.role = "start"},
   // CHECK: call @place(%[[PLACE]], %[[STAGED_LOGITS]])
   call @place(%start, %logits) : (index, memref<1x1x8xf32>) -> ()
   // CHECK: %[[SCORES:.*]] = memref.collapse_shape %[[STAGED_LOGITS]]
-  // CHECK: mod.select top_k(1) at_least({{.*}}) %[[SCORES]] into(%[[STAGED_NEXT]])
+  // CHECK: mod.sample %[[SCORES]] by(%[[STAGED_CHOICE]]) into(%[[STAGED_NEXT]])
   // CHECK: gpu.memcpy %[[NEXT]], %[[STAGED_NEXT]]
   // CHECK: scf.if %[[WANTED]]
   // CHECK-NEXT: gpu.memcpy %[[LOGITS]], %[[STAGED_LOGITS]]

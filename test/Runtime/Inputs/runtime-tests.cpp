@@ -173,6 +173,29 @@ static void testGreedy() {
   modrt_close(instance);
 }
 
+/// What a sampler chooses is what it would by the logits of each step.
+static void testDecodeSample() {
+  modrt_instance *instance = openModel();
+  modrt_session *session = openSession(instance, 1);
+  modrt_session *other = openSession(instance, 1);
+  modrt_sampler *sampler, *byLogits;
+  require(modrt_sampler_open(instance, nullptr, &sampler));
+  require(modrt_sampler_open(instance, nullptr, &byLogits));
+  int32_t token = 3, next, expected;
+  for (int i = 0; i < 20; ++i) {
+    require(modrt_decode_sample(session, sampler, token, &next));
+    require(modrt_decode(other, token));
+    require(modrt_sample(byLogits, modrt_logits(other), &expected));
+    CHECK(next == expected);
+    token = next;
+  }
+  modrt_sampler_close(sampler);
+  modrt_sampler_close(byLogits);
+  modrt_session_close(session);
+  modrt_session_close(other);
+  modrt_close(instance);
+}
+
 /// Forward neither sees nor changes what the session holds.
 static void testForward() {
   modrt_instance *instance = openModel();
@@ -520,6 +543,7 @@ static const Test tests[] = {
     {"sessions", testSessions},
     {"forward", testForward},
     {"greedy", testGreedy},
+    {"decode-sample", testDecodeSample},
     {"batch", testBatch},
     {"batch-errors", testBatchErrors},
     {"session-errors", testErrors},
