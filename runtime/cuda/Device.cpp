@@ -11,8 +11,9 @@
 
 using namespace modrt;
 
-// CUdevice_attribute
-static const int computeMajor = 75, computeMinor = 76;
+// CUdevice_attribute; clocks are in kHz, the bus is in bits.
+static const int clockRate = 13, multiprocessors = 16, memoryClockRate = 36,
+                 memoryBusWidth = 37, computeMajor = 75, computeMinor = 76;
 
 Device::~Device() {
   if (device < 0 || functions.ctxSetCurrent(context) != 0)
@@ -50,6 +51,23 @@ std::string Device::getName() const {
   char name[256] = "";
   functions.deviceGetName(name, sizeof(name), device);
   return name;
+}
+
+int Device::getAttribute(int attribute) const {
+  int value = 0;
+  functions.deviceGetAttribute(&value, attribute, device);
+  return value;
+}
+
+Peaks Device::getPeaks() const {
+  // CUDA C++ programming guide, "Compute Capabilities": FP32 of a clock.
+  bool isGA100 =
+      getAttribute(computeMajor) == 8 && getAttribute(computeMinor) == 0;
+  double lanes = isGA100 ? 64 : 128;
+  // Memory transfers twice in a clock.
+  return {
+      2e-6 * getAttribute(memoryClockRate) * getAttribute(memoryBusWidth) / 8,
+      2e-9 * lanes * getAttribute(multiprocessors) * getAttribute(clockRate)};
 }
 
 modrt_status Device::loadImage(const modrt_image &image) {
@@ -125,10 +143,8 @@ modrt_status Device::load(bool emulator) {
                  : error(MODRT_UNSUPPORTED,
                          "the model has no kernels for an emulator");
   }
-  int major = 0, minor = 0;
-  functions.deviceGetAttribute(&major, computeMajor, device);
-  functions.deviceGetAttribute(&minor, computeMinor, device);
-  return loadForChip(10 * major + minor);
+  return loadForChip(10 * getAttribute(computeMajor) +
+                     getAttribute(computeMinor));
 }
 
 modrt_status Device::findKernels() {

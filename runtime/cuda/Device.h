@@ -16,6 +16,12 @@
 
 namespace modrt {
 
+/// What a GPU reaches at most: what is read each second, and FP32
+/// multiply-adds, which count as two. Zeros where the driver does not say.
+struct Peaks {
+  double gigabytes, teraflops;
+};
+
 /// What all sessions of a model share.
 class Device {
 public:
@@ -32,6 +38,8 @@ public:
 
   /// What the driver calls the GPU.
   std::string getName() const;
+  /// By its clocks, its multiprocessors and the width of its memory.
+  Peaks getPeaks() const;
   const Driver &driver() const { return functions; }
   const void *weights() const {
     return reinterpret_cast<const void *>(weightsAddress);
@@ -42,6 +50,7 @@ public:
   }
 
 private:
+  int getAttribute(int attribute) const;
   modrt_status choose(const std::string &name);
   modrt_status load(bool emulator);
   modrt_status loadForChip(int chip);

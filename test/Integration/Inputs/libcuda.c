@@ -1,7 +1,9 @@
 // A CUDA driver that says what it is given: $STUB_CHIP is what its GPU is,
 // $STUB_OLD=1 makes it refuse machine code, as a driver does that is older than
 // the assembler. With $STUB_RUNS=1 it has the kernels, which do nothing; it
-// says what was captured, and when that is launched.
+// says what was captured, and when that is launched. $STUB_PEAKS has the clock
+// of its GPU in kHz, the multiprocessors, the clock of the memory and the bits
+// of its bus.
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +19,17 @@ int cuDeviceGetName(char *name, int bytes, int device) {
   return snprintf(name, bytes, "%s", given ? given : "stub") < 0 || device;
 }
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
-  int chip = atoi(getenv("STUB_CHIP"));
-  *value = attribute == 75 ? chip / 10 : chip % 10;
+  int chip = atoi(getenv("STUB_CHIP")), given[4] = {0};
+  const char *peaks = getenv("STUB_PEAKS");
+  if (peaks)
+    sscanf(peaks, "%d %d %d %d", given, given + 1, given + 2, given + 3);
+  *value = attribute == 75   ? chip / 10
+           : attribute == 76 ? chip % 10
+           : attribute == 13 ? given[0]
+           : attribute == 16 ? given[1]
+           : attribute == 36 ? given[2]
+           : attribute == 37 ? given[3]
+                             : 0;
   return device != 0;
 }
 int cuDevicePrimaryCtxRetain(void **context, int device) {
