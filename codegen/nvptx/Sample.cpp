@@ -50,6 +50,7 @@ private:
   Value reachShare(Value end, Value share, Measure measure);
   Value searchFew(Value end, Value goal, Measure measure);
   Value searchBits(Value end, Value goal, Measure measure);
+  Value countFrom(Value end, Value order, Measure measure);
   Value sum(Value end, Measure measure, bool isAlone);
   Value weigh(Value key, Value scale);
   Value emitPower(Value fraction);
@@ -243,17 +244,21 @@ Value Sampling::loadCollected(Value place) {
       [&] { return loadOrder(place); });
 }
 
-/// What tokens of this order at least count as.
+/// What a token counts as, if it is of the order `end` at least.
+Value Sampling::countFrom(Value end, Value order, Measure measure) {
+  return b.ifElse(isAtLeast(order, end), b.i64(0),
+                  [&] { return measure(getKey(order)); });
+}
+
+/// What all such tokens count as.
 Value Sampling::sum(Value end, Measure measure, bool isAlone) {
   Value places = b.select(isFew, b.toIndex(count), b.index(vocab));
-  Value own = b.loop(b.thread(), places, threads, {b.i64(0)},
-                     [&](Value place, ValueRange sums) {
-                       Value order = loadCollected(place);
-                       Value some =
-                           b.ifElse(isAtLeast(order, end), b.i64(0),
-                                    [&] { return measure(getKey(order)); });
-                       return Values{b.add(sums[0], some)};
-                     })[0];
+  Value own =
+      b.loop(b.thread(), places, threads, {b.i64(0)},
+             [&](Value place, ValueRange sums) {
+               Value order = loadCollected(place);
+               return Values{b.add(sums[0], countFrom(end, order, measure))};
+             })[0];
   return b.reduceBlock(
       own, threads, [&](Value x, Value y) { return b.add(x, y); }, isAlone);
 }
@@ -263,9 +268,7 @@ Value Sampling::searchFew(Value end, Value goal, Measure measure) {
   Value places = b.toIndex(count);
   b.ifThen(b.lt(b.thread(), places), [&] {
     Value order = b.load(orders, {b.thread()});
-    Value some = b.ifElse(isAtLeast(order, end), b.i64(0),
-                          [&] { return measure(getKey(order)); });
-    b.store(some, counts, {b.thread()});
+    b.store(countFrom(end, order, measure), counts, {b.thread()});
   });
   b.barrier();
   b.ifThen(b.lt(b.thread(), places), [&] {

@@ -295,8 +295,6 @@ modrt_status Benchmark::repeat(const char *work, Sample &median,
   return ok();
 }
 
-/// Events of the GPU tell the time, and its clocks what it could do. How much
-/// faster its tensor cores are is known of chips with a data sheet.
 /// How many times as fast as those of f32 products of the report's type are, by
 /// the data sheet of a chip; 0 where that is not known.
 static double getTensorSpeedup(const std::string &gpu, const char *report) {
@@ -314,6 +312,7 @@ static double getTensorSpeedup(const std::string &gpu, const char *report) {
          chip->teraflops;
 }
 
+/// Events of the GPU tell the time, and its clocks what it could do.
 modrt_status Benchmark::chooseDevice() {
   if (!device())
     return ok();
