@@ -28,8 +28,7 @@ FailureOr<Geometry> mod::emitGpuKernel(ThreadBuilder &b, Operation *op,
 /// Whether kernels compute with this in memory.
 static bool isKnownElement(Type element) {
   return element.isF32() || element.isF64() || element.isBF16() ||
-         element.isF16() ||
-         element.isInteger(32) || element.isInteger(64);
+         element.isF16() || element.isInteger(32) || element.isInteger(64);
 }
 
 static LogicalResult verifyElements(Operation *op) {
