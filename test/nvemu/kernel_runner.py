@@ -109,6 +109,23 @@ def run(library, work, **environment):
     return (pickle.loads(done.stdout) if done.returncode == 0 else None), done.stderr.decode()
 
 
+def check_in_every_order(library, cases, make_case, check_result):
+    """Runs what `make_case(case)` gives, the kernel with the place of its result among the buffers and what is expected
+    there, in every order and copy mode. `check_result(case, buffers, place, expected)` is the error, and the results have
+    the same bits in all."""
+    works, places, expected = zip(*map(make_case, cases))
+    first = None
+    for environment in ENVIRONMENTS:
+        results, said = run(library, list(works), **environment)
+        assert results, f"{environment}: {said}"
+        errors = [check_result(*one) for one in zip(cases, results, places, expected)]
+        found = [one[place] for one, place in zip(results, places)]
+        first = first or found
+        for case, mine, theirs in zip(cases, found, first):
+            assert mine == theirs, f"{case}: {environment} gives other bits"
+    print("\n".join(f"{case}: {error:.1e}" for case, error in zip(cases, errors)))
+
+
 @functools.cache
 def load_kernel(driver, image, name):
     module, function = ctypes.c_void_p(), ctypes.c_void_p()

@@ -4,13 +4,14 @@ over a cache that blocks share out; in every order of threads and copy mode, wit
 RUN: %python %s %{build}
 """
 
+import functools
 import pathlib
 import sys
 
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "nvemu"))
-from kernel_runner import ENVIRONMENTS, Kernel, compile_kernel, from_bits, run, to_bits  # noqa: E402
+from kernel_runner import Kernel, check_in_every_order, compile_kernel, from_bits, to_bits  # noqa: E402
 
 # Queries, keys, heads, heads of keys, their width, what caches hold, and parts that keys are shared out to; a window, and how
 # far apart the positions are at most that it is of.
@@ -100,19 +101,5 @@ def check_result(case, results, place, expected):
     return error
 
 
-def main(library):
-    random = np.random.default_rng(5)
-    works, places, expected = zip(*(make_case(random, case) for case in CASES))
-    first = None
-    for environment in ENVIRONMENTS:
-        results, said = run(library, list(works), **environment)
-        assert results, f"{environment}: {said}"
-        errors = [check_result(*one) for one in zip(CASES, results, places, expected)]
-        found = [one[place] for one, place in zip(results, places)]
-        first = first or found
-        for case, mine, theirs in zip(CASES, found, first):
-            assert mine == theirs, f"{case}: {environment} gives other bits"
-    print("\n".join(f"{case}: {error:.1e}" for case, error in zip(CASES, errors)))
-
-
-main(str(pathlib.Path(sys.argv[1]) / "lib/libmodrt-nvemu.so"))
+check_in_every_order(str(pathlib.Path(sys.argv[1]) / "lib/libmodrt-nvemu.so"), CASES,
+                     functools.partial(make_case, np.random.default_rng(5)), check_result)

@@ -4,6 +4,7 @@ that fill no tile; in every order of threads and copy mode, with the same bits i
 RUN: %python %s %{build}
 """
 
+import functools
 import pathlib
 import sys
 
@@ -12,7 +13,7 @@ import numpy as np
 TEST = pathlib.Path(__file__).parents[2]
 sys.path[:0] = [str(TEST / "nvemu"), str(TEST / "reference")]
 from narrow import round_tf32  # noqa: E402
-from kernel_runner import ENVIRONMENTS, Kernel, compile_kernel, from_bits, run, to_bits  # noqa: E402
+from kernel_runner import Kernel, check_in_every_order, compile_kernel, from_bits, to_bits  # noqa: E402
 
 # Tokens, inputs, outputs, type, and a clause.
 CASES = [
@@ -84,19 +85,5 @@ def check_result(case, results, place, expected):
     return error
 
 
-def main(library):
-    random = np.random.default_rng(11)
-    works, places, expected = zip(*(make_case(random, case) for case in CASES))
-    first = None
-    for environment in ENVIRONMENTS:
-        results, said = run(library, list(works), **environment)
-        assert results, f"{environment}: {said}"
-        errors = [check_result(*one) for one in zip(CASES, results, places, expected)]
-        found = [one[place] for one, place in zip(results, places)]
-        first = first or found
-        for case, mine, theirs in zip(CASES, found, first):
-            assert mine == theirs, f"{case}: {environment} gives other bits"
-    print("\n".join(f"{case}: {error:.1e}" for case, error in zip(CASES, errors)))
-
-
-main(str(pathlib.Path(sys.argv[1]) / "lib/libmodrt-nvemu.so"))
+check_in_every_order(str(pathlib.Path(sys.argv[1]) / "lib/libmodrt-nvemu.so"), CASES,
+                     functools.partial(make_case, np.random.default_rng(11)), check_result)
