@@ -199,11 +199,9 @@ Panels StateLowering::getPanels(Value handle) {
 
 /// Memory for the position of each token, null where nothing asks for them.
 MemRefType StateLowering::getPositionsType(Value handle) {
-  MemRefType values = getPanels(handle).values;
   if (!cast<KVCacheType>(handle.getType()).getHasPositions())
     return {};
-  int64_t together = values.getRank() == 5 ? values.getDimSize(4) : 1;
-  return MemRefType::get({values.getDimSize(2) * together},
+  return MemRefType::get({getPanels(handle).getValueTokens()},
                          builder.getI32Type());
 }
 

@@ -49,11 +49,14 @@ Panels Panels::getRows(Type element, int64_t kvHeads, int64_t headDim,
           MemRefType::get({kvHeads, 1, tokens, headDim}, element), tokens};
 }
 
+int64_t Panels::getValueTokens() const {
+  int64_t together = values.getRank() == 5 ? values.getDimSize(4) : 1;
+  return values.getDimSize(2) * together;
+}
+
 int64_t Panels::getTokenBytes() const {
   int64_t keyTokens = keys.getDimSize(1) * keys.getDimSize(3);
-  int64_t together = values.getRank() == 5 ? values.getDimSize(4) : 1;
-  int64_t valueTokens = values.getDimSize(2) * together;
-  return getBytes(keys) / keyTokens + getBytes(values) / valueTokens;
+  return getBytes(keys) / keyTokens + getBytes(values) / getValueTokens();
 }
 
 int64_t Panels::getSplits(int64_t keysOfTask, int64_t tasks) const {

@@ -28,6 +28,8 @@ struct Panels {
   static int64_t getBytes(MemRefType type) {
     return type.getNumElements() * type.getElementTypeBitWidth() / 8;
   }
+  /// Tokens that the values have room for, with those that make a pair whole.
+  int64_t getValueTokens() const;
   /// Bytes of the key and the value of one token, in all heads.
   int64_t getTokenBytes() const;
   /// Parts among which a single query shares out the keys of one head: of so

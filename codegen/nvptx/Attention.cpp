@@ -6,7 +6,6 @@
 
 #include "codegen/nvptx/Attention.h"
 #include "codegen/nvptx/Passes.h"
-#include "mlir/IR/Remarks.h"
 #include <cmath>
 
 using namespace mlir;
@@ -62,16 +61,6 @@ Value AttentionHead::getScale() {
   return b.f32(M_LOG2E / std::sqrt(double(headDim)));
 }
 
-/// Tells of a kernel that is slower than it would be for another model.
-static void remarkSlow(PanelAttentionOp op, StringRef name, StringRef reason) {
-  auto kernel = op->getParentOfType<gpu::GPUFuncOp>();
-  remark::missed(op.getLoc(), remark::RemarkOpts::name(name)
-                                  .category("mod-lower-to-gpu")
-                                  .function(kernel.getName()))
-      << remark::metric("head_dim", op.getHeadDim())
-      << remark::reason("{0}", reason.str());
-}
-
 Geometry mod::emitGpuKernel(ThreadBuilder &b, PanelAttentionOp op,
                             Value counters) {
   if (getBound(op.getQuery(), 1) == 1)
@@ -80,12 +69,12 @@ Geometry mod::emitGpuKernel(ThreadBuilder &b, PanelAttentionOp op,
     return emitTensorAttention(b, op);
   if (!AttentionHead(b, op).getElement().isF32())
     remarkSlow(
-        op, "TensorAttention",
+        op, "TensorAttention", "head_dim", op.getHeadDim(),
         "products of tensor cores need heads of a multiple of 8 up to 128, "
         "and caches that are aligned");
   if (canTileAttention(op))
     return emitTiledAttention(b, op);
-  remarkSlow(op, "TiledAttention",
+  remarkSlow(op, "TiledAttention", "head_dim", op.getHeadDim(),
              "tiles of so wide heads do not fit into shared memory: each query "
              "reads its keys alone");
   return emitSingleQueryAttention(b, op, /*counters=*/Value());

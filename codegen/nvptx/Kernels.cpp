@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/nvptx/Kernels.h"
+#include "mlir/IR/Remarks.h"
 #include "runtime/modrt.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -23,6 +24,15 @@ FailureOr<Geometry> mod::emitGpuKernel(ThreadBuilder &b, Operation *op,
       .Default([](Operation *op) {
         return op->emitOpError("has no kernel for nvptx");
       });
+}
+
+void mod::remarkSlow(Operation *op, StringRef name, StringRef metric,
+                     int64_t size, StringRef reason) {
+  auto kernel = op->getParentOfType<gpu::GPUFuncOp>();
+  remark::missed(op->getLoc(), remark::RemarkOpts::name(name)
+                                   .category("mod-lower-to-gpu")
+                                   .function(kernel.getName()))
+      << remark::metric(metric, size) << remark::reason("{0}", reason.str());
 }
 
 /// Whether kernels compute with this in memory.

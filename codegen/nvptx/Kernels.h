@@ -31,6 +31,11 @@ inline constexpr llvm::StringLiteral kRoundInputAttr = "mod.round_input";
 FailureOr<Geometry> emitGpuKernel(ThreadBuilder &b, Operation *op,
                                   Value counts);
 
+/// Tells of a kernel that is slower than it would be for another model, and of
+/// the size that makes it so; `name` is the faster one.
+void remarkSlow(Operation *op, StringRef name, StringRef metric, int64_t size,
+                StringRef reason);
+
 /// One element of `rows` rows of `width` columns for each thread.
 Geometry emitElements(ThreadBuilder &b, Value rows, int64_t width,
                       function_ref<void(Value row, Value column)> body);

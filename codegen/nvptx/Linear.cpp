@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/nvptx/LinearClauses.h"
-#include "mlir/IR/Remarks.h"
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -139,17 +138,6 @@ Geometry TiledLinear::emit() {
           int64_t(llvm::divideCeil(op.getNumOutputs(), getOutputsPerTile()))};
 }
 
-/// Tells of a product that tensor cores would make of other sizes.
-static void remarkSlow(LinearOp op) {
-  auto kernel = op->getParentOfType<gpu::GPUFuncOp>();
-  remark::missed(op.getLoc(), remark::RemarkOpts::name("TensorLinear")
-                                  .category("mod-lower-to-gpu")
-                                  .function(kernel.getName()))
-      << remark::metric("inputs", op.getNumInputs())
-      << remark::reason("tensor cores need rows of inputs of a multiple of 16 "
-                        "bytes, and buffers that are aligned");
-}
-
 Geometry mod::emitGpuKernel(ThreadBuilder &b, LinearOp op,
                             ArrayRef<linalg::LinalgOp> followers) {
   Value counted = op.getRows() ? op.getRows() : op.getInput();
@@ -158,6 +146,8 @@ Geometry mod::emitGpuKernel(ThreadBuilder &b, LinearOp op,
   if (wantsTensorCores(op) && canUseTensorCores(op))
     return emitTensorLinear(b, op, followers);
   if (wantsTensorCores(op))
-    remarkSlow(op);
+    remarkSlow(op, "TensorLinear", "inputs", op.getNumInputs(),
+               "tensor cores need rows of inputs of a multiple of 16 bytes, "
+               "and buffers that are aligned");
   return TiledLinear(b, op, followers).emit();
 }
