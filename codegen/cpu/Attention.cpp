@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/cpu/OnlineSoftmax.h"
+#include "codegen/cpu/AttentionTiles.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -42,6 +42,7 @@ private:
   Value getFirstRow(Value key);
   Value findFirstRow(Value key);
   Value getCount(Value row, Value firstKey, Value count);
+  void maskRow(Value row, Value firstKey, Value count);
 
   KernelBuilder &b;
   PanelAttentionOp op;
@@ -55,6 +56,7 @@ private:
   /// Of each row the first key that a window shows.
   Value begins;
   OnlineSoftmax softmax;
+  std::optional<AttentionTiles> tiles;
 };
 } // namespace
 
@@ -62,7 +64,10 @@ QueryTiling::QueryTiling(CpuTarget target, PanelAttentionOp op) {
   // State of a task: a part of the second level cache, and of a stack.
   constexpr int64_t blockBytes = 256 * 1024, mostRowsOfAny = 96;
   int64_t lanes = target.getLanes();
+  bool byTiles = AttentionTiles::canDo(target, op);
   auto getRows = [&](Value panels) {
+    if (byTiles)
+      return AttentionTiles::rows;
     int64_t vectors = getStaticDim(panels, 3) / lanes;
     return OnlineSoftmax::getTileRows(target, op, vectors);
   };
@@ -85,12 +90,17 @@ QueryBlock::QueryBlock(KernelBuilder &builder, PanelAttentionOp op,
     : b(builder), op(op), tiling(tiling), queries(b.dim(op.getQuery(), 1)),
       firstQuery(firstQuery), rows(rows), column(b.mul(head, op.getHeadDim())),
       allRows(b.mul(b.ceilDiv(rows, tiling.valueRows), tiling.valueRows)),
-      softmax(b, op, getKeyHead(b, op, head), tiling.mostRows) {
+      softmax(b, op, getKeyHead(b, op, head), tiling.mostRows,
+              AttentionTiles::canDo(b.target, op)) {
+  if (AttentionTiles::canDo(b.target, op))
+    tiles.emplace(b, softmax);
   if (op.getCount())
     seen = b.add(b.sub(op.getCount(), queries), firstQuery);
 }
 
 void QueryBlock::emit() {
+  if (tiles)
+    tiles->registers.emitConfigure(b.index(AttentionTiles::rows));
   emitQueries();
   if (op.getWindow())
     emitWindows();
@@ -101,6 +111,8 @@ void QueryBlock::emit() {
   b.loop(b.index(0), rows, 1, [&](Value row) {
     softmax.emitResult(row, b.add(firstQuery, row), column);
   });
+  if (tiles)
+    tiles->registers.emitRelease();
 }
 
 /// Rows that are beyond the last query repeat it; their results are dropped.
@@ -169,7 +181,11 @@ void QueryBlock::emitPanels(Value firstKey, Value count) {
   b.loop(b.index(0), count, panelKeys, [&](Value key) {
     Value absolute = b.add(firstKey, key);
     Value panel = b.div(absolute, panelKeys);
+    if (tiles)
+      tiles->emitPanel(panel);
     b.loop(getFirstRow(absolute), allRows, tiling.scoreRows, [&](Value row) {
+      if (tiles)
+        return tiles->emitScores(row, panel, key);
       softmax.emitScores(
           tiling.scoreRows, row, panel, key,
           [&](ValueRange scores) { return maskScores(scores, row, absolute); });
@@ -200,19 +216,34 @@ Values QueryBlock::maskScores(ValueRange scores, Value row, Value key) {
   return Values(branch.getResults());
 }
 
+/// Masks the first `count` scores of a row, which tiles do not.
+void QueryBlock::maskRow(Value row, Value firstKey, Value count) {
+  auto getInBlock = [&](Value key) { return b.sub(key, b.min(key, firstKey)); };
+  Value begin;
+  if (op.getWindow())
+    begin = getInBlock(b.toIndex(b.load(begins, {row})));
+  tiles->emitMask(row, begin, getInBlock(getEnd(row)), count);
+}
+
 void QueryBlock::emitValues(Value firstRow, Value firstKey, Value count) {
   int64_t panelKeys = getStaticDim(op.getKeys(), 3);
   b.loop(firstRow, allRows, tiling.valueRows, [&](Value tile) {
     Value scored = getCount(tile, firstKey, count);
     scored = b.mul(b.ceilDiv(scored, panelKeys), panelKeys);
-    b.loop(tile, b.add(tile, tiling.valueRows), 1,
-           [&](Value row) { softmax.emitWeights(row, scored); });
+    b.loop(tile, b.add(tile, tiling.valueRows), 1, [&](Value row) {
+      if (tiles)
+        maskRow(row, firstKey, scored);
+      softmax.emitWeights(row, scored);
+    });
   });
   // Panels outside: a block of one stays in the first level cache.
   b.loop(b.index(0), b.index(softmax.valuePanels), 1, [&](Value panel) {
     b.loop(firstRow, allRows, tiling.valueRows, [&](Value row) {
-      softmax.emitValues(tiling.valueRows, row, panel, firstKey,
-                         getCount(row, firstKey, count));
+      Value seen = getCount(row, firstKey, count);
+      if (tiles)
+        tiles->emitValues(row, panel, firstKey, seen);
+      else
+        softmax.emitValues(tiling.valueRows, row, panel, firstKey, seen);
     });
   });
 }

@@ -234,12 +234,12 @@ void PackedLinear::emitMatrixTiles(Task task) {
   task.firstRow = whole.endRow;
   b.ifThen(b.less(b.index(0), rest),
            [&] { emitMatrixRows(tiles, task, rest); });
-  tiles.emitRelease();
+  tiles.registers.emitRelease();
 }
 
 /// Rows of a task, `size` at a time, with each panel.
 void PackedLinear::emitMatrixRows(MatrixTiles &tiles, Task task, Value size) {
-  tiles.emitConfigure(size);
+  tiles.registers.emitConfigure(size);
   b.loop(task.firstPanel, task.endPanel, 1, [&](Value panel) {
     b.loop(task.firstRow, task.endRow, MatrixTiles::rows, [&](Value firstRow) {
       tiles.emitSums(firstRow, size, panel);

@@ -1,4 +1,4 @@
-//===- MatrixTiles.h - Products by the tiles of AMX -------------*- C++ -*-===//
+//===- MatrixTiles.h - Products with weights by tiles -----------*- C++ -*-===//
 //
 // Sums of many rows of narrow inputs with one panel of weights, in the tile
 // registers of AMX.
@@ -9,17 +9,16 @@
 #define MOD_CODEGEN_CPU_MATRIXTILES_H
 
 #include "codegen/cpu/Multipliers.h"
+#include "codegen/cpu/TileRegisters.h"
 
 namespace mlir::mod {
 
-/// A tile register holds 16 rows of 64 bytes: rows of inputs, what 16 outputs
-/// take of 16 words of inputs, or 16 x 16 sums (Intel, Architecture
-/// Instruction Set Extensions, "Intel AMX"). Packed weights are such tiles as
-/// they lie. Inputs beyond the last whole tile are left to vectors.
+/// Packed weights are tiles as they lie. Inputs beyond the last whole tile are
+/// left to vectors.
 class MatrixTiles {
 public:
   /// Rows whose sums are computed at once.
-  static constexpr int64_t rows = 32;
+  static constexpr int64_t rows = 2 * TileRegisters::rows;
 
   /// Whether tiles can do this product with many rows.
   static bool canDo(CpuTarget target, LinearOp op);
@@ -27,27 +26,17 @@ public:
   /// Makes the memory for sums, on the stack of the task.
   MatrixTiles(KernelBuilder &builder, PackedWeight weight);
 
-  /// Shapes the registers for `count` rows, at most `rows`; they are zero then.
-  void emitConfigure(Value count);
-  /// Computes the sums of `count` rows from `firstRow` on with a panel; the
-  /// registers have the shape for them.
+  /// Computes the sums of `count` rows from `firstRow` on with a panel;
+  /// `registers` have the shape for them.
   void emitSums(Value firstRow, Value count, Value panel);
   /// Loads what row `i` of these came to, vector by vector, as f32.
   Values loadSums(Value i, Value row, Value panel);
-  /// Gives the registers back.
-  void emitRelease();
+
+  TileRegisters registers;
 
 private:
-  /// Tiles of rows, and vectors of outputs, that registers hold sums of.
-  struct Part {
-    int64_t rowTiles, firstVector, vectors;
-
-    Value getSum(KernelBuilder &b, int64_t i, int64_t j) const;
-  };
-
-  void emitPart(Part part, Value firstRow, Value panel);
-  void emitStep(Part part, Value firstRow, Value panel, Value step);
-  void storeSums(Part part);
+  void emitPart(TileSums part, int64_t firstVector, Value firstRow,
+                Value panel);
 
   KernelBuilder &b;
   LinearOp op;
@@ -57,8 +46,6 @@ private:
   int64_t tileSteps;
   /// `[rows][panel]`: sums, integers by their bits.
   Value sums;
-  /// What the registers are configured by.
-  Value shape;
 };
 
 } // namespace mlir::mod

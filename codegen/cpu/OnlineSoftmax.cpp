@@ -22,10 +22,11 @@ int64_t OnlineSoftmax::getBlockKeys(PanelAttentionOp op) {
   return llvm::alignTo(512, getStaticDim(op.getKeys(), 3));
 }
 
-/// Floats between rows of scores: rows a power of two apart would compete for
-/// the same sets of the cache.
-static int64_t getScoresStride(PanelAttentionOp op) {
-  return OnlineSoftmax::getBlockKeys(op) + 16;
+/// Numbers between rows of scores or weights: rows a power of two apart would
+/// compete for the same sets of the cache.
+static int64_t getScoresStride(PanelAttentionOp op, Type element) {
+  return OnlineSoftmax::getBlockKeys(op) +
+         512 / element.getIntOrFloatBitWidth();
 }
 
 static int64_t getSumsWidth(PanelAttentionOp op) {
@@ -49,25 +50,36 @@ int64_t OnlineSoftmax::getTileRows(CpuTarget target, PanelAttentionOp op,
 }
 
 int64_t OnlineSoftmax::getRowBytes(PanelAttentionOp op) {
-  return 4 * (op.getHeadDim() + getScoresStride(op) + getSumsWidth(op));
+  Type f32 = Float32Type::get(op.getContext());
+  return 4 * (op.getHeadDim() + getScoresStride(op, f32) + getSumsWidth(op));
+}
+
+/// The type of queries and weights as products take them.
+static Type getFactorType(KernelBuilder &b, PanelAttentionOp op, bool byTiles) {
+  if (byTiles || hasPairDot(b.target, op))
+    return b.getBF16Type();
+  return b.getF32Type();
 }
 
 OnlineSoftmax::OnlineSoftmax(KernelBuilder &builder, PanelAttentionOp op,
-                             Value keyHead, int64_t rows)
+                             Value keyHead, int64_t rows, bool byTiles)
     : b(builder), op(op), headDim(op.getHeadDim()),
       keyVectors(getStaticDim(op.getKeys(), 3) / b.target.getLanes()),
       valueVectors(getStaticDim(op.getValues(), 3) / b.target.getLanes()),
       valuePanels(getStaticDim(op.getValues(), 1)), lanes(b.target.getLanes()),
-      together(getNumTogether(op.getKeys())), hasDot(hasPairDot(b.target, op)),
-      keyHead(keyHead), keys(mergePairs(b, op.getKeys())),
-      values(mergePairs(b, op.getValues())),
-      queries(b.scratch({rows, headDim}, getFactorType())),
-      scores(b.scratch({rows, getScoresStride(op)})),
-      weights(hasDot ? b.scratch({rows, getScoresStride(op)}, getFactorType())
-                     : scores),
+      together(getNumTogether(op.getKeys())), keyHead(keyHead),
+      keys(mergePairs(b, op.getKeys())), values(mergePairs(b, op.getValues())),
       sums(b.scratch({rows, getSumsWidth(op)})),
       blockMaxima(b.scratch({rows, lanes})), maxima(b.scratch({rows})),
-      totals(b.scratch({rows})), factors(b.scratch({rows})) {}
+      totals(b.scratch({rows})), factors(b.scratch({rows})) {
+  Type f32 = b.getF32Type(), factor = getFactorType(b, op, byTiles);
+  int64_t width = byTiles ? llvm::alignTo(headDim, tileNumbers) : headDim;
+  queries = b.scratch({rows, width}, factor);
+  scores = b.scratch({rows, getScoresStride(op, f32)});
+  weights = factor == f32
+                ? scores
+                : b.scratch({rows, getScoresStride(op, factor)}, factor);
+}
 
 void OnlineSoftmax::emitReset(Value row) {
   b.store(b.f32(lowest), maxima, {row});
@@ -81,6 +93,10 @@ void OnlineSoftmax::emitQuery(Value row, Value query, Value column) {
   emitReset(row);
   // log2(e) makes the softmax one of powers of two.
   Value scale = b.splat(M_LOG2E / std::sqrt(double(headDim)));
+  for (int64_t i = llvm::alignDown(headDim, lanes);
+       i < getStaticDim(queries, 1); i += lanes)
+    b.store(narrowTo(b, queries, b.splat(0.0)), queries, {row},
+            b.columnsAt(i, getStaticDim(queries, 1)));
   b.forColumns(headDim, [&](Columns columns) {
     Columns from{b.add(column, columns.index), columns.mask};
     Value x = b.load(op.getQuery(), {b.index(0), query}, from);

@@ -16,9 +16,10 @@ namespace mlir::mod {
 /// keys, by the online algorithm (Dao, arXiv:2307.08691): scores never leave
 /// the cache. Rows are queries of one head, or heads of one query.
 struct OnlineSoftmax {
-  /// Makes the state of `rows` rows on the stack of the task.
+  /// Makes the state of `rows` rows on the stack of the task, whose products
+  /// may be those of tiles.
   OnlineSoftmax(KernelBuilder &builder, PanelAttentionOp op, Value keyHead,
-                int64_t rows);
+                int64_t rows, bool byTiles = false);
 
   /// Keys of one block: scores of a block stay in the second level cache.
   static int64_t getBlockKeys(PanelAttentionOp op);
@@ -69,29 +70,30 @@ struct OnlineSoftmax {
 
   /// Less than any score, and finite: differences of it are no NaN.
   static constexpr double lowest = -1.0e30;
+  /// Numbers of bf16 in a row of a tile register.
+  static constexpr int64_t tileNumbers = 32;
 
   KernelBuilder &b;
   PanelAttentionOp op;
   int64_t headDim, keyVectors, valueVectors, valuePanels;
 
 private:
+  friend class AttentionTiles;
+
   void emitReset(Value row);
-  Type getFactorType() {
-    return hasDot ? Type(b.getBF16Type()) : Type(b.getF32Type());
-  }
   void emitRescale(Value row, Value maximum, Value newMaximum, Value total);
 
   int64_t lanes;
-  /// Numbers of keys and values that lie together, and whether one instruction
-  /// multiplies these with as many narrow ones.
+  /// Numbers of keys and values that lie together.
   int64_t together;
-  bool hasDot;
   Value keyHead;
   /// The panels, pairs among their columns.
   Value keys, values;
-  /// `[rows][headDim]`, scaled so that scores are exponents of two.
+  /// `[rows][headDim]`, scaled so that scores are exponents of two; zeros make
+  /// the last tile whole.
   Value queries;
-  /// `[rows][keys of a block]`; weights may take the place of scores.
+  /// `[rows][keys of a block]`; weights may take the place of scores. Queries
+  /// and weights are narrow where products of pairs take such.
   Value scores, weights;
   /// `[rows][valuePanels * valuePanel]`: weighted values so far.
   Value sums;

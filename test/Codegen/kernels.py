@@ -11,14 +11,14 @@ import sys
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "Inputs"))
-from run_kernels import (Buffer, Module, from_bfloat16, pack,  # noqa: E402
-                         to_bfloat16)
+from run_kernels import Buffer, Cases, pack, rotate  # noqa: E402
 
 bits = int(sys.argv[1])
 lanes = bits // 32
 panel = 2 * lanes
 random = np.random.default_rng(7)
-module, runs = Module(), []
+cases = Cases(bits)
+case = cases.add
 
 
 def normal(*shape, scale=1.0):
@@ -27,26 +27,6 @@ def normal(*shape, scale=1.0):
 
 def out(*shape, **options):
     return Buffer(np.full(shape, 55, np.float32), **options)
-
-
-def case(op, arguments, outputs, expected, tolerance=2e-6, count=None):
-    """`op` on `arguments` makes the buffers `outputs` equal to `expected`."""
-    name = module.add(op, arguments, "%count" if count is not None else None)
-    runs.append((name, op, arguments, outputs, expected, tolerance, count))
-
-
-def run_all():
-    compiled = module.compile(bits)
-    for name, op, arguments, outputs, expected, tolerance, count in runs:
-        result = compiled.call(name, *arguments)
-        what = f"{op} : {[getattr(a, 'type', int)() for a in arguments]}"
-        assert count is None or result == count, f"{what}: {result}, not {count}"
-        for buffer, want in zip(outputs, expected):
-            got = buffer.array[tuple(slice(n) for n in want.shape)]
-            with np.errstate(invalid="ignore"):
-                error = np.abs(np.where(got == want, 0, got.astype(float) - want)).max(initial=0)
-            limit = tolerance * max(1, np.abs(want[np.isfinite(want)]).max(initial=0))
-            assert error <= limit, f"{what}: error {error}, limit {limit}"
 
 
 def linear(m, k, n, bias=False, packed=True, dynamic=True, row=None):
@@ -152,157 +132,6 @@ clauses(9, 24, panel, plus=True, at=rows)
 clauses(3, 17, 5, gate="tanh, scale = 0.5, bias = -2.0")
 clauses(8, 17, 5, rows=[7, 0, 2], scaled=True, bias=True, glu=True, plus=True,
         gate="sigmoid", accumulate=True, at=[9, 4, 6], packed=False)
-
-
-def attend(q, k, v, heads, kv_heads, window, places, kept):
-    """Queries at the places of some keys, whose positions are `kept`."""
-    n, d = k.shape[0], q.shape[1] // heads
-    result = np.zeros(q.shape)
-    behind = kept[places][:, None] - kept[None]
-    seen = (behind >= 0) & (behind < (window or np.inf))
-    for h in range(heads):
-        g = h // (heads // kv_heads)
-        here, there = slice(h * d, h * d + d), slice(g * d, g * d + d)
-        s = q[:, here].astype(float) @ k[:, there].T.astype(float) / d ** 0.5
-        s = np.where(seen, s, -np.inf)
-        p = np.exp(s - s.max(1, keepdims=True))
-        result[:, here] = p / p.sum(1, keepdims=True) @ v[:, there]
-    return result
-
-
-def make_panels(kv_heads, d, tokens, value_vectors, dtype):
-    """Buffers of panels, full of what no kernel may use: NaN."""
-    width = value_vectors * lanes
-    shapes = ((kv_heads, -(-tokens // panel), d, panel),
-              (kv_heads, -(-d // width), tokens, width))
-    nan = np.float32(np.nan) if dtype == np.float32 else 0x7FC0
-    return [Buffer(np.full(shape, nan, dtype)) for shape in shapes]
-
-
-def rotate(x, positions, heads, theta):
-    m, d = x.shape[0], x.shape[1] // heads
-    x, half = x.reshape(m, heads, d), d // 2
-    frequency = (theta ** (-2.0 * np.arange(half) / d)).astype(np.float32)
-    angle = np.array(positions, np.float32)[:, None] * frequency
-    c, s = (f(angle.astype(float))[:, None] for f in (np.cos, np.sin))
-    low, high = x[..., :half], x[..., half:]
-    return np.concatenate([low * c - high * s, high * c + low * s],
-                          -1).reshape(m, heads * d)
-
-
-def attention(m, n, heads, kv_heads, d, dynamic=True, row=None, scale=1.0,
-              chunks=1, spare=0, splits=0, theta=None, dtype=np.float32,
-              value_vectors=1, window=None, some=False, apart=0):
-    """`m` queries over `n` keys that are appended in `chunks` calls to panels
-    for `n + spare` tokens. Queries are the last tokens, or at `some` positions.
-    Where tokens are up to so many positions `apart`, the window is of these."""
-    q, k, v = (normal(t, h * d, scale=s) for t, h, s in
-               ((m, heads, scale), (n, kv_heads, scale), (n, kv_heads, 1)))
-    y = out(1, m, heads * d, dynamic=(1,) if dynamic else (), row=row)
-    keys, values = make_panels(kv_heads, d, n + spare, value_vectors, dtype)
-    panels = f"{keys.type()}, {values.type()}"
-    positions = random.permutation(5 * n)[:n].astype(np.int32)
-    kept = Buffer(np.full(n + spare, -1, np.int32))
-    gaps = random.integers(1, apart + 1, n) if apart else np.ones(n)
-    kept_positions = np.cumsum(gaps).astype(np.int32)
-    text, arguments = [], [Buffer(q[None], (1,) if dynamic else (), row), keys,
-                           values, y]
-    for part in np.array_split(np.arange(n), chunks):
-        new = [Buffer(x[None, part], (1,), row) for x in (k, v)]
-        new += [Buffer(positions[None, part], (1,))] if theta else []
-        at = len(arguments)
-        names = [f"{{{at + 1 + i}}}" for i in range(len(new) + 2)]
-        rotated = f"rotated({names[2]} theta({theta:e})) " if theta else ""
-        types = ", ".join([new[0].type(), new[1].type(), panels] + [b.type() for b in new[2:]])
-        if apart:
-            rotated += f"keeping({names[-2]} in {names[-1]}) "
-            new += [Buffer(kept_positions[None, part], (1,)), kept]
-            types += f" keeping {new[-2].type()} in {kept.type()}"
-        text.append(f"mod.append_panels {names[0]}, {names[1]} at({{{at}}}) "
-                    f"{rotated}into({{1}}, {{2}}) : {types}")
-        arguments += [int(part[0]), *new]
-    partials, types = "", f"{arguments[0].type()}, {panels}, {y.type()}"
-    if splits:
-        arguments.append(Buffer(np.full((heads, splits, d + 2), np.nan, np.float32)))
-        partials = f"partials({{{len(arguments) - 1}}}) "
-        types += ", " + arguments[-1].type()
-    places = n - m + np.arange(m)
-    if some:
-        places = np.sort(random.choice(n, m, replace=False))
-        arguments.append(Buffer(places[None].astype(np.int32), (1,) if dynamic else ()))
-        types += " at " + arguments[-1].type()
-    else:
-        arguments.append(n)
-    word, shown = "at" if some else "of", f"window({window}) " if window else ""
-    place = len(arguments) - 1
-    if apart:
-        shown += f"kept({{{len(arguments)}}}) "
-        arguments.append(kept)
-        types += " kept " + kept.type()
-    text.append(f"mod.panel_attention {{0}}, {{1}}, {{2}} {word}({{{place}}})"
-                f" heads({heads}) {shown}{partials}into({{3}}) : {types}")
-    if theta:
-        k = rotate(k, positions, kv_heads, theta).astype(np.float32)
-    if dtype != np.float32:
-        k, v = (from_bfloat16(to_bfloat16(x)) for x in (k, v))
-    # Rounding to bf16 may go the other way where a rotation is not exact.
-    case("\n  ".join(text), arguments, [y],
-         [attend(q, k, v, heads, kv_heads, window, places, kept_positions)[None]],
-         tolerance=1e-5 if dtype == np.float32 else 2e-3)
-
-
-attention(0, 5, 1, 1, 8)
-attention(1, 1, 1, 1, 8)
-attention(7, 7, 2, 1, 10, chunks=3)
-attention(64, 64, 2, 2, 16, value_vectors=2)
-attention(131, 131, 3, 1, 20, row=100, spare=9, theta=1e4)
-attention(61, 200, 4, 2, 64, value_vectors=2, chunks=2, theta=5e5)
-attention(3, 70, 2, 2, 36, scale=6)
-attention(150, 150, 1, 1, 128, value_vectors=2)
-attention(40, 700, 2, 1, 24, chunks=5, spare=100, scale=4)
-attention(300, 300, 1, 1, 16)
-attention(600, 620, 1, 1, 8, spare=1)
-attention(70, 90, 2, 1, 18, theta=1e4, dtype=np.uint16)
-attention(1, 1, 2, 2, 8, dynamic=False)
-attention(1, 100, 6, 2, 10, dynamic=False, spare=30)
-attention(1, 64, 8, 1, 64, dynamic=False, row=600, value_vectors=2)
-attention(1, 257, 3, 3, 128, dynamic=False, scale=5, chunks=2)
-attention(1, 65, 7, 1, 24, dynamic=False, theta=1e4)
-attention(1, 1100, 6, 2, 20, dynamic=False, splits=2, spare=40)
-attention(1, 900, 2, 1, 64, dynamic=False, splits=4, value_vectors=2, scale=4)
-attention(1, 3, 2, 2, 10, dynamic=False, splits=3, spare=2000)
-attention(1, 333, 15, 1, 20, dynamic=False, dtype=np.uint16, splits=2)
-attention(9, 9, 2, 1, 12, window=1)
-attention(131, 131, 3, 1, 20, row=100, spare=9, window=7, theta=1e4)
-attention(40, 700, 2, 1, 24, chunks=5, scale=4, window=300)
-attention(600, 620, 1, 1, 8, window=64)
-attention(300, 900, 1, 1, 16, window=2000)
-attention(1, 257, 3, 3, 128, dynamic=False, scale=5, window=130)
-attention(1, 65, 7, 1, 24, dynamic=False, window=1)
-attention(1, 1100, 6, 2, 20, dynamic=False, splits=2, spare=40, window=301)
-attention(1, 900, 2, 1, 64, dynamic=False, splits=4, window=17)
-attention(0, 5, 1, 1, 8, some=True)
-attention(1, 40, 2, 1, 10, some=True)
-attention(7, 7, 2, 1, 10, chunks=3, some=True)
-attention(131, 1000, 3, 1, 20, row=100, spare=9, theta=1e4, some=True)
-attention(100, 700, 2, 1, 24, chunks=5, spare=100, scale=4, some=True)
-attention(300, 620, 1, 1, 8, value_vectors=1, dtype=np.uint16, some=True)
-attention(120, 900, 2, 2, 16, window=50, some=True)
-attention(33, 600, 1, 1, 16, window=1, some=True)
-attention(1, 257, 3, 3, 128, dynamic=False, scale=5, some=True)
-attention(1, 1100, 6, 2, 20, dynamic=False, splits=2, spare=40, some=True)
-attention(1, 900, 2, 1, 64, dynamic=False, splits=4, window=17, some=True)
-attention(0, 5, 1, 1, 8, window=3, apart=3)
-attention(7, 7, 2, 1, 10, window=5, chunks=3, apart=4)
-attention(131, 131, 3, 1, 20, row=100, spare=9, window=37, theta=1e4, apart=9)
-attention(40, 700, 2, 1, 24, chunks=5, scale=4, spare=3, window=600, apart=3)
-attention(600, 620, 1, 1, 8, window=2, apart=2)
-attention(300, 900, 1, 1, 16, window=20000, apart=6)
-attention(120, 601, 2, 2, 16, window=64, dtype=np.uint16, apart=100)
-attention(1, 1, 2, 2, 8, dynamic=False, window=1, apart=5)
-attention(1, 257, 3, 3, 128, dynamic=False, scale=5, window=130, apart=2)
-attention(1, 1100, 6, 2, 20, dynamic=False, splits=2, spare=40, window=900, apart=4)
-attention(1, 900, 2, 1, 64, dynamic=False, splits=4, window=17, apart=30)
 
 
 def rms_norm(m, d, row=None):
@@ -582,4 +411,4 @@ def tokens():
 
 
 tokens()
-run_all()
+cases.run()

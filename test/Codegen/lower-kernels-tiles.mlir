@@ -43,3 +43,25 @@ func.func @row(%x: memref<1x1x128xbf16>, %w: memref<2x64x32x2xbf16>,
       : (memref<1x1x128xbf16>, memref<2x64x32x2xbf16>, memref<1x1x64xf32>) -> ()
   return
 }
+
+// Scores of 32 queries with a panel of 32 keys, 32 of the 40 elements of a head
+// at a time, the last ones from a copy; then values, 32 keys at a time.
+// CHECK-LABEL: func.func private @mod.panel_attention.2x40(
+// CHECK: llvm.call_intrinsic "llvm.x86.ldtilecfg"
+// CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.tilezero"
+// CHECK-COUNT-8: llvm.call_intrinsic "llvm.x86.tdpbf16ps"
+// CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.tilestored64"
+// CHECK: scf.for
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.tdpbf16ps"
+// CHECK: scf.if
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.tdpbf16ps"
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.tilestored64"
+// CHECK: llvm.call_intrinsic "llvm.x86.tilerelease"
+func.func @attention(%q: memref<1x?x80xf32>, %k: memref<1x8x20x32x2xbf16>,
+                     %v: memref<1x3x128x16x2xbf16>, %n: index,
+                     %y: memref<1x?x80xf32>) {
+  mod.panel_attention %q, %k, %v of(%n) heads(2) into(%y)
+      : memref<1x?x80xf32>, memref<1x8x20x32x2xbf16>,
+        memref<1x3x128x16x2xbf16>, memref<1x?x80xf32>
+  return
+}

@@ -2,6 +2,7 @@
 
 A `Module` collects functions; `compile` lowers them all, with `mod-lower-kernels`
 and upstream's passes, to one shared library. Parallel loops run in order.
+`Cases` are functions with what they are to compute.
 """
 
 import ctypes
@@ -29,7 +30,7 @@ MARCH = {128: "x86-64", 256: "x86-64-v3", 512: "x86-64-v3"}
 
 
 EMULATED = pathlib.Path(__file__).with_name("emulated.ll")
-EMULATED_TILES = pathlib.Path(__file__).with_name("emulated_tiles.c")
+EMULATED_CALLS = pathlib.Path(__file__).with_name("emulated.c")
 TILES = r"@llvm\.x86\.(ldtilecfg|tilerelease|tilezero|tileloadd64|tilestored64|tdpbssd|tdpbf16ps)"
 
 
@@ -111,8 +112,8 @@ class Module:
     def compile(self, bits, passes=(), march=None):
         directory = tempfile.TemporaryDirectory()
         library = pathlib.Path(directory.name) / "kernels.so"
-        tiles = library.with_name("tiles.o")
-        subprocess.run(["clang-22", "-O2", "-fPIC", "-c", EMULATED_TILES, "-o", tiles], check=True)
+        calls = library.with_name("calls.o")
+        subprocess.run(["clang-22", "-O2", "-fPIC", "-c", EMULATED_CALLS, "-o", calls], check=True)
         passes = passes or [f"--mod-lower-kernels=vector-bits={bits}"]
         text = self.text()
         for command in (["mod-opt", *passes, "-"],
@@ -120,7 +121,7 @@ class Module:
                         ["mlir-translate-22", "--mlir-to-llvmir", "-"],
                         ["clang-22", "-O1", f"-march={march or MARCH[bits]}", "-shared",
                          "-fPIC", "-Wno-override-module", "-x", "ir", "-", "-x", "none",
-                         str(tiles), "-o", str(library), "-lm"]):
+                         str(calls), "-o", str(library), "-lm"]):
             text = subprocess.run(command, input=text, text=True, check=True,
                                   stdout=subprocess.PIPE).stdout
             if command[0].startswith("mlir-translate"):
@@ -164,3 +165,41 @@ def pack(weight, panel):
     padded = np.zeros((panels * panel, k), np.float32)
     padded[:n] = weight
     return np.ascontiguousarray(padded.reshape(panels, panel, k).transpose(0, 2, 1))
+
+
+class Cases:
+    """Ops with their arguments and what these must be afterwards."""
+
+    def __init__(self, bits, options=()):
+        self.bits = bits
+        self.passes = [f"--mod-lower-kernels={' '.join([f'vector-bits={bits}', *options])}"]
+        self.module, self.runs = Module(), []
+
+    def add(self, op, arguments, outputs, expected, tolerance=2e-6, count=None):
+        """`op` on `arguments` makes the buffers `outputs` equal to `expected`."""
+        name = self.module.add(op, arguments, "%count" if count is not None else None)
+        self.runs.append((name, op, arguments, outputs, expected, tolerance, count))
+
+    def run(self):
+        compiled = self.module.compile(self.bits, self.passes)
+        for name, op, arguments, outputs, expected, tolerance, count in self.runs:
+            result = compiled.call(name, *arguments)
+            what = f"{op} : {[getattr(a, 'type', int)() for a in arguments]}"
+            assert count is None or result == count, f"{what}: {result}, not {count}"
+            for buffer, want in zip(outputs, expected):
+                got = buffer.array[tuple(slice(n) for n in want.shape)]
+                with np.errstate(invalid="ignore"):
+                    error = np.abs(np.where(got == want, 0, got.astype(float) - want)).max(initial=0)
+                limit = tolerance * max(1, np.abs(want[np.isfinite(want)]).max(initial=0))
+                assert error <= limit, f"{what}: error {error}, limit {limit}"
+
+
+def rotate(x, positions, heads, theta):
+    m, d = x.shape[0], x.shape[1] // heads
+    x, half = x.reshape(m, heads, d), d // 2
+    frequency = (theta ** (-2.0 * np.arange(half) / d)).astype(np.float32)
+    angle = np.array(positions, np.float32)[:, None] * frequency
+    c, s = (f(angle.astype(float))[:, None] for f in (np.cos, np.sin))
+    low, high = x[..., :half], x[..., half:]
+    return np.concatenate([low * c - high * s, high * c + low * s],
+                          -1).reshape(m, heads * d)

@@ -1,5 +1,6 @@
 // What the instructions of AMX do, for machines without them: eight registers
-// of sixteen rows of 64 bytes, each with a shape of its own.
+// of sixteen rows of 64 bytes, each with a shape of its own. And the rounding
+// to bf16 that code calls where no instruction does it.
 
 #include <stdint.h>
 #include <string.h>
@@ -79,4 +80,13 @@ void multiplyBytes(int8_t c, int8_t a, int8_t b) {
           ((int32_t *)tiles[c].data[m])[n] +=
               (int8_t)tiles[a].data[m][4 * k + i] *
               (int8_t)tiles[b].data[k][4 * n + i];
+}
+
+__bf16 __truncsfbf2(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof(bits));
+  uint16_t half = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+  __bf16 result;
+  memcpy(&result, &half, sizeof(result));
+  return result;
 }
