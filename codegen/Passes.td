@@ -389,9 +389,10 @@ def PadRowsPass : Pass<"mod-pad-rows", "::mlir::func::FuncOp"> {
   let summary = "move rows apart that would meet in the cache";
   let description = [{
     Makes the rows of a buffer a cache line longer where their bytes are a
-    multiple of 2048. Products read the same element of as many rows as a tile
-    has, one element after the other: at such distances all of these are in two
-    sets of the first level cache, which hold fewer. Buffers whose users need
+    multiple of 256. Products read the same element of as many rows as a tile
+    has, one element after the other: at such distances all of these are in at
+    most 16 of the 64 sets of the first level cache, at multiples of 2048 in two,
+    which hold fewer lines than a tile has rows. Buffers whose users need
     contiguous rows stay as they are.
 
     Example:

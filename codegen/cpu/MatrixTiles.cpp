@@ -25,10 +25,12 @@ MatrixTiles::MatrixTiles(KernelBuilder &builder, PackedWeight weight)
       sums(b.scratch({rows, op.getPanel()})) {}
 
 void MatrixTiles::emitPart(TileSums part, int64_t firstVector, Value firstRow,
-                           Value panel) {
+                           Value panel,
+                           function_ref<void(Value step)> lookAhead) {
   int64_t together = op.getInputsTogether(), lanes = b.target.getLanes();
   part.emitZero();
   b.loop(b.index(0), b.index(tileSteps), TileRegisters::words, [&](Value step) {
+    lookAhead(step);
     part.emitStep(
         [&](int64_t i) -> TileAddress {
           Value row = b.add(firstRow, i * TileRegisters::rows);
@@ -45,16 +47,27 @@ void MatrixTiles::emitPart(TileSums part, int64_t firstVector, Value firstRow,
   });
 }
 
-void MatrixTiles::emitSums(Value firstRow, Value count, Value panel) {
+/// Rows are asked for in equal shares by all steps: products hide the time that
+/// stores would wait.
+void MatrixTiles::emitSums(Value firstRow, Value count, Value panel,
+                           Prefetch prefetch) {
+  int64_t steps = tileSteps / TileRegisters::words;
+  int64_t share = llvm::divideCeil(rows, steps);
+  Value last = b.sub(count, b.index(1));
+  auto lookAhead = [&](Value step) {
+    Value first = b.mul(b.div(step, TileRegisters::words), share);
+    for (int64_t i = 0; i < share; ++i)
+      prefetch(b.add(firstRow, b.min(b.add(first, i), last)));
+  };
   auto isTwo = b.less(b.index(TileRegisters::rows), count);
   auto emitTwo = [&] {
     for (int64_t j = 0; j < vectors; j += 2)
-      emitPart({b, 2, 2}, j, firstRow, panel);
+      emitPart({b, 2, 2}, j, firstRow, panel, lookAhead);
   };
   if (isConstantIntValue(isTwo, 1) || isConstantIntValue(isTwo, -1))
     return emitTwo();
   b.ifElse(isTwo, emitTwo,
-           [&] { emitPart({b, 1, vectors}, 0, firstRow, panel); });
+           [&] { emitPart({b, 1, vectors}, 0, firstRow, panel, lookAhead); });
 }
 
 Values MatrixTiles::loadSums(Value i, Value row, Value panel) {

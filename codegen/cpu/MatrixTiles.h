@@ -27,16 +27,18 @@ public:
   MatrixTiles(KernelBuilder &builder, PackedWeight weight);
 
   /// Computes the sums of `count` rows from `firstRow` on with a panel;
-  /// `registers` have the shape for them.
-  void emitSums(Value firstRow, Value count, Value panel);
+  /// `registers` have the shape for them. `prefetch` asks memory for the places
+  /// that the outputs of a row go to.
+  using Prefetch = function_ref<void(Value row)>;
+  void emitSums(Value firstRow, Value count, Value panel, Prefetch prefetch);
   /// Loads what row `i` of these came to, vector by vector, as f32.
   Values loadSums(Value i, Value row, Value panel);
 
   TileRegisters registers;
 
 private:
-  void emitPart(TileSums part, int64_t firstVector, Value firstRow,
-                Value panel);
+  void emitPart(TileSums part, int64_t firstVector, Value firstRow, Value panel,
+                function_ref<void(Value step)> lookAhead);
 
   KernelBuilder &b;
   LinearOp op;

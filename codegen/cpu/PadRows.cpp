@@ -1,7 +1,6 @@
 //===- PadRows.cpp - Rows that do not meet in the cache ---------*- C++ -*-===//
 //
-// Moves rows apart whose distance is a multiple of what a way of the first
-// level cache holds.
+// Moves rows apart that lie in a few sets of the first level cache.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,11 +19,11 @@ namespace mlir::mod {
 using namespace mlir;
 using namespace mlir::mod;
 
-/// Bytes of a line and of half a way of the first level cache, which has 64
-/// lines a way on all x86-64 CPUs (Intel's and AMD's optimisation manuals).
-/// Rows at multiples of half a way share two of its sets, which have 8 to 12
-/// lines each: fewer than a tile of a product has rows.
-static constexpr int64_t kLine = 64, kHalfWay = 2048;
+/// Bytes of a line, and of a sixteenth of a way of the first level cache, which
+/// has 64 lines a way on all x86-64 CPUs (Intel's and AMD's optimisation
+/// manuals). Rows at such distances share a quarter of its sets at most, with
+/// panels and outputs.
+static constexpr int64_t kLine = 64, kSixteenth = 256;
 
 namespace {
 struct PadRowsPass : mod::impl::PadRowsPassBase<PadRowsPass> {
@@ -43,7 +42,7 @@ static bool hasAliasingRows(MemRefType type) {
                    [](int64_t size) { return size == 1; }))
     return false;
   int64_t rowBytes = type.getShape().back() * getElementBytes(type);
-  return rowBytes > 0 && rowBytes % kHalfWay == 0;
+  return rowBytes > 0 && rowBytes % kSixteenth == 0;
 }
 
 /// Whether all users of a buffer and of its parts take any strides.

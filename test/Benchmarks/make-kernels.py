@@ -28,7 +28,7 @@ TO_LLVM = "builtin.module(" + ",".join([
 
 def row_width(k):
     """From row to row of an input, as `mod-pad-rows` has it."""
-    return k + 16 if 4 * k % 2048 == 0 else k
+    return k + 16 if 4 * k % 256 == 0 else k
 
 
 def product(k, n, tokens):

@@ -29,24 +29,24 @@ func.func @rows(%n: index, %g: memref<512xf32>) {
 // CHECK-LABEL: func.func @narrow(
 // CHECK: memref.alloc(%{{.*}}) : memref<1x?x1056xbf16>
 // CHECK: memref.alloc(%{{.*}}) : memref<1x?x2112xi8>
-// CHECK: memref.alloc(%{{.*}}) : memref<1x?x1024xi8>
+// CHECK: memref.alloc(%{{.*}}) : memref<1x?x992xi8>
 func.func @narrow(%n: index, %x: f32) {
   %a = memref.alloc(%n) : memref<1x?x1024xbf16>
   %b = memref.alloc(%n) : memref<1x?x2048xi8>
-  %c = memref.alloc(%n) : memref<1x?x1024xi8>
+  %c = memref.alloc(%n) : memref<1x?x992xi8>
   return
 }
 
 // -----
 
 // CHECK-LABEL: func.func @others(
-// CHECK: memref.alloc(%{{.*}}) : memref<1x?x768xf32>
+// CHECK: memref.alloc(%{{.*}}) : memref<1x?x760xf32>
 // CHECK: memref.alloc() : memref<1x1x1024xf32>
 // CHECK: %[[FLAT:.*]] = memref.alloc(%{{.*}}) : memref<1x?x512xf32>
 // CHECK: memref.collapse_shape %[[FLAT]]
 // REMARK: padded the rows of {{.*}}left=1
 func.func @others(%n: index) -> memref<?xf32> {
-  %a = memref.alloc(%n) : memref<1x?x768xf32>
+  %a = memref.alloc(%n) : memref<1x?x760xf32>
   %b = memref.alloc() : memref<1x1x1024xf32>
   %c = memref.alloc(%n) : memref<1x?x512xf32>
   %flat = memref.collapse_shape %c [[0, 1, 2]] : memref<1x?x512xf32> into memref<?xf32>
