@@ -95,11 +95,11 @@ static bool hasSlowBF16Dot(StringRef cpu) {
 CpuTarget mod::getCpuTarget(const llvm::TargetMachine &machine) {
   CpuTarget target = CpuTarget::get(getVectorBits(machine));
   if (target.vectorBits == 512) {
-    target.hasBF16Dot = hasFeature(machine, "avx512bf16") &&
-                        !hasSlowBF16Dot(machine.getTargetCPU());
+    bool hasBF16 = hasFeature(machine, "avx512bf16");
+    target.hasBF16Dot = hasBF16 && !hasSlowBF16Dot(machine.getTargetCPU());
     target.hasByteDot = hasFeature(machine, "avx512vnni");
-    if (hasFeature(machine, "amx-tile") && hasFeature(machine, "amx-bf16") &&
-        hasFeature(machine, "amx-int8"))
+    if (hasBF16 && hasFeature(machine, "amx-tile") &&
+        hasFeature(machine, "amx-bf16") && hasFeature(machine, "amx-int8"))
       target.addTiles();
   }
   if (int64_t kibibytes = getLevel2KiB(machine.getTargetCPU()))

@@ -60,7 +60,7 @@ Value mod::dotPairs(KernelBuilder &b, Value x, Value y, Value sum) {
 /// Half of the lowest bit that stays, or just below where that bit is even,
 /// carries into it.
 static Value toBfloat16(KernelBuilder &b, Value x) {
-  if (b.target.hasBF16Dot && x.getType() == b.floats())
+  if (b.target.hasBF16Rounding() && x.getType() == b.floats())
     return callBfloat16(b, "cvtneps2bf16", b.vectorType(b.getBF16Type()), x);
   Type words = withElement(x.getType(), b.getI32Type());
   Value bits = arith::BitcastOp::create(b, words, x);

@@ -306,6 +306,7 @@ void OnlineSoftmax::emitWeights(Value row, Value count) {
   Value maximum = b.load(maxima, {row});
   Value lanewise = b.load(blockMaxima, {row}, Columns{b.index(0)});
   Exp2Base base = Exp2Base::get(b, b.maxf(maximum, b.maximum(lanewise)));
+  bool isNarrow = getElementTypeOrSelf(weights).isBF16();
   Values totals = b.loop(
       b.index(0), count, keyVectors * lanes, Values(keyVectors, b.splat(0.0)),
       [&](Value key, ValueRange totals) {
@@ -313,7 +314,7 @@ void OnlineSoftmax::emitWeights(Value row, Value count) {
         for (int64_t j = 0; j < keyVectors; ++j) {
           Columns columns{b.add(key, j * lanes)};
           Value score = b.load(scores, {row}, columns);
-          Value weight = emitExp2(b, score, base);
+          Value weight = emitExp2(b, score, base, isNarrow);
           b.store(narrowTo(b, weights, weight), weights, {row}, columns);
           results.push_back(b.addf(totals[j], weight));
         }

@@ -22,7 +22,7 @@ struct CpuTarget {
   /// widest vectors, two of bf16 or four of i8, as often as one does f32.
   bool hasBF16Dot = false;
   bool hasByteDot = false;
-  /// Whether it has tiles of bf16 and i8 (AMX).
+  /// Whether it has tiles of bf16 and i8 (AMX), with which AVX512_BF16 comes.
   bool hasTiles = false;
 
   /// A CPU whose widest vectors have this many bits: x86-64 has 16 vector
@@ -35,6 +35,9 @@ struct CpuTarget {
   void addTiles();
 
   static bool isSupported(unsigned vectorBits);
+
+  /// Whether an instruction rounds vectors of f32 to bf16.
+  bool hasBF16Rounding() const { return hasBF16Dot || hasTiles; }
 
   /// f32 values per vector.
   int64_t getLanes() const { return vectorBits / 32; }

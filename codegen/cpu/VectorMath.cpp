@@ -62,12 +62,20 @@ Exp2Base Exp2Base::get(KernelBuilder &b, Value exponent) {
           b.broadcast(b.subf(rounded, b.f32(126.0)))};
 }
 
-Value mod::emitExp2(KernelBuilder &b, Value x, const Exp2Base &base) {
+/// The same with a relative error of 8e-5.
+static Value emitShortExp2OfFraction(KernelBuilder &b, Value f) {
+  return emitPolynomial(b, f, {0.99992807, 0.69326099, 0.24261112, 0.05517167});
+}
+
+Value mod::emitExp2(KernelBuilder &b, Value x, const Exp2Base &base,
+                    bool isShort) {
   x = b.maxf(x, base.least);
   // Its low bits are x - exponent, rounded: both numbers are integers.
   Value shifted = b.addf(x, base.magic);
   Value fraction = b.subf(x, b.subf(shifted, base.magic));
-  return emitScale(b, emitExp2OfFraction(b, fraction), shifted);
+  Value power = isShort ? emitShortExp2OfFraction(b, fraction)
+                        : emitExp2OfFraction(b, fraction);
+  return emitScale(b, power, shifted);
 }
 
 Value mod::emitExp(KernelBuilder &b, Value x) {
