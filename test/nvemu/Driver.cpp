@@ -19,6 +19,7 @@ using namespace nvemu;
 namespace {
 enum Result {
   success = 0,
+  invalidValue = 1,
   outOfMemory = 2,
   invalidDevice = 101,
   notFound = 500
@@ -60,9 +61,10 @@ NVEMU_EXPORT cuDevicePrimaryCtxRetain(void **context, int) {
 NVEMU_EXPORT cuDevicePrimaryCtxRelease_v2(int) { return success; }
 NVEMU_EXPORT cuCtxSetCurrent(void *) { return success; }
 NVEMU_EXPORT cuGetErrorName(int result, const char **name) {
-  *name = result == notFound      ? "CUDA_ERROR_NOT_FOUND"
-          : result == outOfMemory ? "CUDA_ERROR_OUT_OF_MEMORY"
-                                  : "CUDA_ERROR_INVALID_DEVICE";
+  *name = result == notFound       ? "CUDA_ERROR_NOT_FOUND"
+          : result == invalidValue ? "CUDA_ERROR_INVALID_VALUE"
+          : result == outOfMemory  ? "CUDA_ERROR_OUT_OF_MEMORY"
+                                   : "CUDA_ERROR_INVALID_DEVICE";
   return success;
 }
 

@@ -81,6 +81,9 @@ void *findScalarFunction(const std::string &intrinsic);
 /// The number of a special register, -1 where unknown.
 int findRegister(const std::string &name);
 
+/// What counts copies by TMA, by the name of an intrinsic; null where unknown.
+void *findBarrierFunction(const std::string &intrinsic);
+
 /// The functions of the multiprocessor that kernels call.
 std::vector<std::pair<std::string, void *>> getEntryPoints();
 
@@ -92,6 +95,33 @@ unsigned beginProduct();
 /// What it reads of shared memory. Until it is waited for, nobody may write
 /// there.
 const char *readByProduct(uint32_t place, size_t bytes);
+
+//===----------------------------------------------------------------------===//
+// Barriers of shared memory
+//===----------------------------------------------------------------------===//
+
+/// When a copy by TMA is done: the barrier that counts it, by its number, and
+/// the phase.
+struct Arrival {
+  uint32_t barrier = 0, phase = 0;
+};
+
+/// Whether a thread waited for it.
+bool hasArrived(Arrival arrival, unsigned thread);
+/// Of the block before.
+void forgetBarriers();
+/// Whether the phase of a parity is over.
+bool isPhaseOver(const void *barrier, bool parity);
+/// What the phase that is not over expects.
+long long countMissingBytes(const void *barrier);
+
+/// The thread that runs, in its block.
+unsigned getThread();
+const char *getKernelName();
+/// Lets others run until the phase is over.
+void suspendUntilOver(const void *barrier, bool parity);
+/// A copy of the thread that runs, which nobody may touch until it arrived.
+void noteBox(const void *to, size_t bytes, Arrival arrival);
 
 /// Numbers by their bits.
 float fromBF16(uint32_t bits);

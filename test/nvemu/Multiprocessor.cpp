@@ -67,7 +67,7 @@ constexpr size_t kStackBytes = 64 << 10;
 constexpr size_t kSharedBytes = 256 << 10;
 constexpr unsigned kWarpLanes = 32;
 
-enum class State : uint8_t { ready, atBarrier, inWarp, done };
+enum class State : uint8_t { ready, atBarrier, atPhase, inWarp, done };
 
 /// A copy to shared memory that may happen any time before it is waited for.
 struct Copy {
@@ -89,6 +89,8 @@ struct Thread {
   uint64_t *arguments, *results;
   uint32_t mask;
   int site;
+  const void *barrier; ///< of the phase that it waits for
+  bool parity;
   std::vector<Copy> copies; ///< not yet in a group
   std::vector<std::vector<Copy>> groups;
   uint32_t proxyFences = 0; ///< behind which wgmma sees what it wrote
@@ -108,6 +110,7 @@ struct Shadow {
   uint32_t writer = 0, writeEpoch = 0, reader = 0, readEpoch = 0;
   uint32_t proxyFences = 0;       ///< of the writer, before it wrote
   uint32_t warp = 0, product = 0; ///< that read it last
+  Arrival arrival;                ///< of the copy by TMA that wrote last
 };
 
 class Multiprocessor {
@@ -120,6 +123,7 @@ public:
                   unsigned thread);
   void noteWritten(const char *address, size_t bytes, const Thread &thread);
   void noteProduct(const char *address, size_t bytes, unsigned warp);
+  void noteBox(const char *to, size_t bytes, Arrival arrival);
   size_t countWarps() const {
     return (numThreads + kWarpLanes - 1) / kWarpLanes;
   }
@@ -144,6 +148,7 @@ private:
   bool runReady();
   bool runWarp(unsigned first, unsigned end);
   bool runWarps();
+  bool runPhases();
   bool passBarrier();
   [[noreturn]] void stopDeadlock();
 
@@ -278,6 +283,18 @@ bool Multiprocessor::runWarps() {
   return progress;
 }
 
+/// Threads go on whose phase of a barrier in shared memory is over.
+bool Multiprocessor::runPhases() {
+  bool progress = false;
+  for (Thread &thread : threads)
+    if (thread.state == State::atPhase &&
+        isPhaseOver(thread.barrier, thread.parity)) {
+      thread.state = State::ready;
+      progress = true;
+    }
+  return progress;
+}
+
 /// Once all threads that are left stand at a barrier.
 bool Multiprocessor::passBarrier() {
   int site = 0;
@@ -297,6 +314,10 @@ bool Multiprocessor::passBarrier() {
 
 void Multiprocessor::stopDeadlock() {
   for (const Thread &thread : threads)
+    if (thread.state == State::atPhase)
+      stop("%s: thread %u waits for a barrier that %lld bytes do not reach",
+           kernel->name.c_str(), thread.id, countMissingBytes(thread.barrier));
+  for (const Thread &thread : threads)
     if (thread.state != State::done) {
       fprintf(stderr, "nvemu: thread %u waits %s\n", thread.id,
               thread.state == State::atBarrier ? "at a barrier"
@@ -311,6 +332,7 @@ void Multiprocessor::runBlock() {
   // Whatever reads what nobody wrote finds NaN.
   memset(shared, 0xff, kernel->sharedBytes);
   ++epoch;
+  forgetBarriers();
   start();
   auto isDone = [](const Thread &thread) {
     return thread.state == State::done;
@@ -318,6 +340,7 @@ void Multiprocessor::runBlock() {
   while (!std::all_of(threads.begin(), threads.end(), isDone)) {
     bool progress = runReady();
     progress |= runWarps();
+    progress |= runPhases();
     if (!progress && !passBarrier())
       stopDeadlock();
   }
@@ -371,6 +394,10 @@ void Multiprocessor::noteAccess(const char *address, size_t bytes, bool writes,
          kernel->name.c_str(), thread, address - shared, kernel->sharedBytes);
   for (size_t place = offset / 2; place < (offset + bytes + 1) / 2; ++place) {
     Shadow &shadow = shadows[place];
+    if (!hasArrived(shadow.arrival, thread))
+      stop("%s: thread %u touches byte %zu of shared memory before a copy by "
+           "TMA arrived there",
+           kernel->name.c_str(), thread, 2 * place);
     bool written = shadow.writeEpoch == epoch && shadow.writer != id;
     bool read = shadow.readEpoch == epoch && shadow.reader != id;
     if (written || (writes && read))
@@ -386,6 +413,7 @@ void Multiprocessor::noteAccess(const char *address, size_t bytes, bool writes,
       shadow.writer = id;
       shadow.writeEpoch = epoch;
       shadow.proxyFences = threads[thread].proxyFences;
+      shadow.arrival = {};
     } else {
       shadow.reader = read ? Shadow::several : id;
       shadow.readEpoch = epoch;
@@ -417,6 +445,32 @@ void Multiprocessor::noteProduct(const char *address, size_t bytes,
     shadow.warp = warp;
     shadow.product = products[warp].begun;
   }
+}
+
+/// The copy is one of its thread at first; then those who waited may read what
+/// it wrote, wgmma too.
+void Multiprocessor::noteBox(const char *to, size_t bytes, Arrival arrival) {
+  noteAccess(to, bytes, /*writes=*/true, current->id);
+  size_t offset = to - shared;
+  for (size_t place = offset / 2; place < (offset + bytes + 1) / 2; ++place) {
+    shadows[place].writer = shadows[place].writeEpoch = 0;
+    shadows[place].arrival = arrival;
+  }
+}
+
+void nvemu::noteBox(const void *to, size_t bytes, Arrival arrival) {
+  if (Faults::get().races)
+    get().noteBox(static_cast<const char *>(to), bytes, arrival);
+}
+
+unsigned nvemu::getThread() { return get().current->id; }
+
+const char *nvemu::getKernelName() { return get().kernel->name.c_str(); }
+
+void nvemu::suspendUntilOver(const void *barrier, bool parity) {
+  get().current->barrier = barrier;
+  get().current->parity = parity;
+  get().yield(State::atPhase);
 }
 
 unsigned nvemu::beginProduct() {

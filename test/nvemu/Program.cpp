@@ -48,6 +48,7 @@ private:
   void checkAccess(Instruction &instruction);
   void replaceCall(CallInst &call);
   bool replaceIntrinsic(CallInst &call, StringRef name);
+  void replaceByCall(CallInst &call, void *function);
   bool replaceCopy(CallInst &call, StringRef name);
   bool replaceOrder(CallInst &call, StringRef name);
   bool replaceProduct(CallInst &call, StringRef text);
@@ -328,6 +329,11 @@ bool Retargeting::replaceIntrinsic(CallInst &call, StringRef name) {
                  {b.getInt32(++sites)});
     return true;
   }
+  if (void *function = findBarrierFunction(name.str())) {
+    parallel.insert(call.getFunction());
+    replaceByCall(call, function);
+    return true;
+  }
   if (name.starts_with("cp.async."))
     return replaceCopy(call, name);
   if (const WarpOp *op = findWarpOp(name.str())) {
@@ -338,10 +344,16 @@ bool Retargeting::replaceIntrinsic(CallInst &call, StringRef name) {
     return true;
   void *function = findScalarFunction(name.str());
   if (function)
-    call.replaceAllUsesWith(b.CreateCall(call.getFunctionType(),
-                                         constant(function),
-                                         SmallVector<Value *>(call.args())));
+    replaceByCall(call, function);
   return function;
+}
+
+/// A function that takes what the intrinsic does.
+void Retargeting::replaceByCall(CallInst &call, void *function) {
+  IRBuilder<> b(&call);
+  call.replaceAllUsesWith(b.CreateCall(call.getFunctionType(),
+                                       constant(function),
+                                       SmallVector<Value *>(call.args())));
 }
 
 void Retargeting::replaceCall(CallInst &call) {

@@ -94,7 +94,7 @@ class Kernel:
 
 def compile_kernel(text):
     """The image of the kernels for the emulator."""
-    chip = "sm_90a" if "wgmma" in text else "sm_80"
+    chip = "sm_90a" if re.search("wgmma|mbarrier", text) else "sm_80"
     for command in [*TOOLS, ["mod-opt", f"--mod-compile-kernels=chips={chip}"]]:
         text = pipe(command, text)
     data = re.search(r'data = "((?:[^"\\]|\\.)*)", kind = "llvm"', text)[1].encode()
@@ -134,10 +134,29 @@ def load_kernel(driver, image, name):
     return function
 
 
+def encode_map(driver, matrix, address):
+    """The bytes of a tensor map, and what the driver says: a matrix has rows and columns of 16 bits, the box of both that is
+    copied, and the mode in which chunks of the box change places."""
+    words, encoded = ctypes.c_uint64 * 2, ctypes.create_string_buffer(128 + 64)
+    start = -(-ctypes.addressof(encoded) // 64) * 64
+    rows, columns, box_rows, box_columns, swizzle = (
+        matrix[name] for name in ("rows", "columns", "box_rows", "box_columns", "swizzle"))
+    bfloat16, of_128_bytes = 9, 2
+    result = driver.cuTensorMapEncodeTiled(
+        ctypes.c_void_p(start + matrix.get("shift", 0)), bfloat16, 2, ctypes.c_void_p(address), words(columns, rows),
+        words(matrix.get("row_bytes", 2 * columns)), (ctypes.c_uint32 * 2)(box_columns, box_rows),
+        (ctypes.c_uint32 * 2)(1, 1), 0, swizzle, of_128_bytes, 0)
+    return ctypes.string_at(start, 128), result
+
+
 def run_one(driver, image, name, grid, buffers, places):
     pointer = ctypes.c_void_p
     addresses = []
     for data, (shift, more) in zip(buffers, places):
+        if isinstance(data, dict):
+            # A tensor map of the buffer that it names.
+            data, result = encode_map(driver, data, addresses[data["buffer"]].value)
+            assert result == 0, f"a tensor map that the driver refuses: {result}"
         address = pointer()
         driver.cuMemAlloc_v2(ctypes.byref(address), ctypes.c_size_t(len(data) + shift + more))
         addresses.append(pointer(address.value + shift))
@@ -146,6 +165,9 @@ def run_one(driver, image, name, grid, buffers, places):
     driver.cuLaunchKernel(load_kernel(driver, image, name), *grid[:3], grid[3], 1, 1, 0, None, given, None)
     results = []
     for address, data in zip(addresses, buffers):
+        if isinstance(data, dict):
+            results.append(None)
+            continue
         result = ctypes.create_string_buffer(len(data))
         driver.cuMemcpyDtoHAsync_v2(result, address, ctypes.c_size_t(len(data)), None)
         results.append(result.raw)
