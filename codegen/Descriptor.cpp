@@ -242,6 +242,13 @@ static Value createImage(ConstantBuilder &constant, int64_t index,
        constant.bytes(name, content), constant.i64(data.size())});
 }
 
+static Value createTensorMap(ConstantBuilder &constant, DictionaryAttr map) {
+  auto field = [&](StringRef name) {
+    return constant.i64(map.getAs<IntegerAttr>(name).getInt());
+  };
+  return constant.structure({field("offset"), field("rows"), field("columns")});
+}
+
 /// A pointer to modrt_kernels, null where programs run on the CPU.
 static Value createKernels(ConstantBuilder &constant,
                            const ModuleFacts &facts) {
@@ -249,6 +256,8 @@ static Value createKernels(ConstantBuilder &constant,
   ArrayAttr images = facts.getTable("mod.images");
   if (!kernels || !images)
     return constant.null();
+  ArrayAttr maps = facts.getTable("mod.tensor_maps");
+  int64_t numMaps = maps ? maps.size() : 0;
   return constant.array("gpu_code", 1, [&](int64_t) {
     Value table = constant.array("kernels", kernels.size(), [&](int64_t i) {
       return createKernel(constant, i, cast<DictionaryAttr>(kernels[i]));
@@ -256,8 +265,12 @@ static Value createKernels(ConstantBuilder &constant,
     Value code = constant.array("images", images.size(), [&](int64_t i) {
       return createImage(constant, i, cast<DictionaryAttr>(images[i]));
     });
+    Value mapTable = constant.array("tensor_maps", numMaps, [&](int64_t i) {
+      return createTensorMap(constant, cast<DictionaryAttr>(maps[i]));
+    });
     return constant.structure({constant.i64(kernels.size()), table,
-                               constant.i64(images.size()), code});
+                               constant.i64(images.size()), code,
+                               constant.i64(numMaps), mapTable});
   });
 }
 

@@ -24,7 +24,7 @@ extern "C" {
  *===----------------------------------------------------------------------===*/
 
 #define MODRT_MAGIC 0x4d4f4452u /* "MODR" */
-#define MODRT_ABI_VERSION 5u
+#define MODRT_ABI_VERSION 6u
 
 /* Runs body(ctx, i) for each i in [0, n), on any threads, and returns when all
  * are done. Generated code calls it through the pool that the call carries. */
@@ -63,11 +63,28 @@ typedef struct modrt_image {
   int64_t bytes;
 } modrt_image;
 
+#define MODRT_TENSOR_MAP_BYTES 128
+#define MODRT_TENSOR_MAP_ALIGNMENT 64
+#define MODRT_BOX_ROWS 64
+#define MODRT_BOX_COLUMNS 32
+
+/* A matrix among the weights, of numbers of two bytes, that kernels copy box by
+ * box: by a tensor map of CUDA's driver, with chunks of 16 bytes of a box
+ * swizzled within 64. On the device maps lie behind the weights, one after the
+ * other from the next multiple of MODRT_TENSOR_MAP_ALIGNMENT on. */
+typedef struct modrt_tensor_map {
+  int64_t offset; /* in the weights */
+  int64_t rows;
+  int64_t columns;
+} modrt_tensor_map;
+
 typedef struct modrt_kernels {
   int64_t num_kernels;
   const modrt_kernel *kernels;
   int64_t num_images;
   const modrt_image *images;
+  int64_t num_tensor_maps;
+  const modrt_tensor_map *tensor_maps;
 } modrt_kernels;
 
 /* What a trace says of each token in each routed block. */
@@ -400,6 +417,9 @@ static_assert(sizeof(modrt_cache) == 24, "modrt_cache is part of the ABI");
 static_assert(sizeof(modrt_model) == 248, "modrt_model is part of the ABI");
 static_assert(sizeof(modrt_kernel) == 16, "modrt_kernel is part of the ABI");
 static_assert(sizeof(modrt_image) == 32, "modrt_image is part of the ABI");
+static_assert(sizeof(modrt_tensor_map) == 24,
+              "modrt_tensor_map is part of the ABI");
+static_assert(sizeof(modrt_kernels) == 48, "modrt_kernels is part of the ABI");
 static_assert(sizeof(modrt_trailer) == 24, "modrt_trailer is part of the ABI");
 static_assert(sizeof(modrt_status) == 512, "modrt_status is part of the API");
 static_assert(sizeof(modrt_sampling) == 56,

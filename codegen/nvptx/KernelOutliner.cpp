@@ -9,7 +9,7 @@
 #include "codegen/nvptx/KernelOutliner.h"
 #include "codegen/nvptx/DeviceMemory.h"
 #include "codegen/nvptx/KernelCosts.h"
-#include "codegen/nvptx/Kernels.h"
+#include "codegen/nvptx/LinearClauses.h"
 #include "codegen/nvptx/Passes.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/RegionUtils.h"
@@ -24,6 +24,8 @@ class KernelOutliner::Body {
 public:
   Body(OpBuilder &host, gpu::GPUModuleOp module, Location loc);
 
+  /// Something that the kernel is launched with.
+  Value addArgument(Value operand);
   LogicalResult mapOperands(Operation *op);
   FailureOr<Value> mapBuffer(Value buffer);
   FailureOr<Value> mapNumber(Value number);
@@ -45,7 +47,6 @@ public:
   bool isAligned = true; ///< whether all buffers are, to 16 bytes
 
 private:
-  Value addArgument(Value operand);
   LogicalResult mapSize(Value buffer, Value inside);
   FailureOr<Value> mapConstant(memref::GetGlobalOp constant);
   FailureOr<Value> mapElement(memref::LoadOp load, int64_t element);
@@ -327,7 +328,7 @@ static void emitScalars(ThreadBuilder &b, ArrayRef<Operation *> scalars) {
 /// Writes the code that clones of the ops stand for.
 FailureOr<Geometry> KernelOutliner::emit(Body &body, const KernelWork &work,
                                          ArrayRef<Operation *> clones,
-                                         Value counts) {
+                                         Value counts, Value map) {
   body.builder.setInsertionPoint(clones.front());
   body.enterGuards();
   ThreadBuilder b(body.loc, body.builder, body.func, body.rows);
@@ -335,10 +336,10 @@ FailureOr<Geometry> KernelOutliner::emit(Body &body, const KernelWork &work,
   SmallVector<linalg::LinalgOp> followers;
   for (Operation *op : ops.drop_front())
     followers.push_back(cast<linalg::LinalgOp>(op));
-  FailureOr<Geometry> geometry =
-      followers.empty()
-          ? emitGpuKernel(b, ops.front(), counts)
-          : emitGpuKernel(b, cast<LinearOp>(ops.front()), followers);
+  auto linear = dyn_cast<LinearOp>(ops.front());
+  FailureOr<Geometry> geometry = linear
+                                     ? emitGpuKernel(b, linear, followers, map)
+                                     : emitGpuKernel(b, ops.front(), counts);
   if (!work.scalars.empty())
     emitScalars(b, clones.drop_front(work.ops.size()));
   for (Operation *op : ops)
@@ -365,8 +366,14 @@ LogicalResult KernelOutliner::outline(OpBuilder &builder,
     clones.push_back(body.builder.clone(*next, body.mapping));
   if (body.isAligned && isa<LinearOp, PanelAttentionOp>(op))
     clones.front()->setAttr(kAlignedAttr, body.builder.getUnitAttr());
+  Value map;
+  if (auto linear = dyn_cast<LinearOp>(clones.front());
+      linear && canUseWarpgroups(linear))
+    if (Value known = tensorMaps.find(builder, op->getLoc(),
+                                      cast<LinearOp>(op).getWeight()))
+      map = body.addArgument(known);
   FailureOr<const Kernel *> kernel = finish(body, getKernelName(op), [&] {
-    return emit(body, work, clones, counts);
+    return emit(body, work, clones, counts, map);
   });
   if (failed(kernel))
     return failure();

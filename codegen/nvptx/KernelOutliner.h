@@ -7,6 +7,7 @@
 #ifndef MOD_CODEGEN_NVPTX_KERNELOUTLINER_H
 #define MOD_CODEGEN_NVPTX_KERNELOUTLINER_H
 
+#include "codegen/nvptx/TensorMaps.h"
 #include "codegen/nvptx/ThreadBuilder.h"
 #include "mlir/IR/SymbolTable.h"
 #include "llvm/ADT/StringMap.h"
@@ -42,6 +43,8 @@ public:
   /// Launches a kernel of one thread that does what these ops do.
   LogicalResult outlineScalars(OpBuilder &builder, ArrayRef<Operation *> ops,
                                ArrayRef<Guard> guards);
+  /// Those that kernels copy weights by.
+  const TensorMaps &getTensorMaps() const { return tensorMaps; }
 
 private:
   /// A kernel, and how many blocks it takes.
@@ -54,7 +57,8 @@ private:
   class Body;
 
   FailureOr<Geometry> emit(Body &body, const KernelWork &work,
-                           ArrayRef<Operation *> clones, Value counts);
+                           ArrayRef<Operation *> clones, Value counts,
+                           Value map);
   FailureOr<const Kernel *> finish(Body &body, StringRef name,
                                    function_ref<FailureOr<Geometry>()> emit);
   gpu::LaunchFuncOp launch(OpBuilder &builder, const Kernel &kernel,
@@ -62,6 +66,7 @@ private:
 
   gpu::GPUModuleOp module;
   SymbolTable symbols;
+  TensorMaps tensorMaps;
   llvm::StringMap<Kernel> kernels; ///< by their text before they were written
 };
 

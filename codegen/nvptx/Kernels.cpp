@@ -17,7 +17,7 @@ FailureOr<Geometry> mod::emitGpuKernel(ThreadBuilder &b, Operation *op,
   return TypeSwitch<Operation *, FailureOr<Geometry>>(op)
       .Case<EmbeddingOp, PositionsOp, GatherOp, ScatterOp, NoiseOp, QuantizeOp,
             RopeOp, AppendPanelsOp, RMSNormOp, InverseRMSOp, RouterOp,
-            SoftmaxOp, MembersOp, PoolOp, SampleOp, LinearOp, linalg::LinalgOp>(
+            SoftmaxOp, MembersOp, PoolOp, SampleOp, linalg::LinalgOp>(
           [&](auto op) { return emitGpuKernel(b, op); })
       .Case<SelectOp, PanelAttentionOp>(
           [&](auto op) { return emitGpuKernel(b, op, counts); })

@@ -27,7 +27,7 @@ inline constexpr llvm::StringLiteral kRoundInputAttr = "mod.round_input";
 
 /// Writes the kernel of an op; fails with an error where it has none. `counts`
 /// is where a selection writes how much it selected, or where blocks of an
-/// attention count those that are done.
+/// attention count those that are done. Products have clauses of their own.
 FailureOr<Geometry> emitGpuKernel(ThreadBuilder &b, Operation *op,
                                   Value counts);
 
@@ -60,7 +60,7 @@ Geometry emitGpuKernel(ThreadBuilder &b, PoolOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, SampleOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, SelectOp op, Value count);
 Geometry emitGpuKernel(ThreadBuilder &b, LinearOp op,
-                       ArrayRef<linalg::LinalgOp> followers = {});
+                       ArrayRef<linalg::LinalgOp> followers, Value map);
 Geometry emitGpuKernel(ThreadBuilder &b, PanelAttentionOp op, Value counters);
 Geometry emitGpuKernel(ThreadBuilder &b, linalg::LinalgOp op);
 

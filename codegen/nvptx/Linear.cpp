@@ -139,12 +139,11 @@ Geometry TiledLinear::emit() {
 }
 
 Geometry mod::emitGpuKernel(ThreadBuilder &b, LinearOp op,
-                            ArrayRef<linalg::LinalgOp> followers) {
-  Value counted = op.getRows() ? op.getRows() : op.getInput();
-  if (getBound(counted, 1) == 1)
+                            ArrayRef<linalg::LinalgOp> followers, Value map) {
+  if (!hasManyRows(op))
     return emitSingleRowLinear(b, op, followers);
   if (wantsTensorCores(op) && canUseTensorCores(op))
-    return emitTensorLinear(b, op, followers);
+    return emitTensorLinear(b, op, followers, map);
   if (wantsTensorCores(op))
     remarkSlow(op, "TensorLinear", "inputs", op.getNumInputs(),
                "tensor cores need rows of inputs of a multiple of 16 bytes, "

@@ -10,6 +10,10 @@
 using namespace mlir;
 using namespace mlir::mod;
 
+bool mod::hasManyRows(LinearOp op) {
+  return getBound(op.getRows() ? op.getRows() : op.getInput(), 1) != 1;
+}
+
 Value GpuLinearClauses::getTokens() {
   return b.dim(op.getRows() ? op.getRows() : op.getInput(), 1);
 }

@@ -12,12 +12,19 @@
 
 namespace mlir::mod {
 
+/// Whether a product may have more than one row.
+bool hasManyRows(LinearOp op);
+
 /// Whether a product's type is one of tensor cores, and whether its operands
 /// lie as they take them.
 bool wantsTensorCores(LinearOp op);
 bool canUseTensorCores(LinearOp op);
+/// Whether warpgroups are asked for a product with many rows and can make it,
+/// given a tensor map of its weight.
+bool canUseWarpgroups(LinearOp op);
+/// By warpgroups, where the weight has a tensor map.
 Geometry emitTensorLinear(ThreadBuilder &b, LinearOp op,
-                          ArrayRef<linalg::LinalgOp> followers);
+                          ArrayRef<linalg::LinalgOp> followers, Value map);
 
 /// A product whose input has one row.
 Geometry emitSingleRowLinear(ThreadBuilder &b, LinearOp op,

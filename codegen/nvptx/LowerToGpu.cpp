@@ -425,4 +425,7 @@ void LowerToGpuPass::runOnOperation() {
           std::max(bytes, cast<MemRefType>(arena.getType()).getNumElements());
   }
   module->setAttr("mod.arena_bytes", builder.getI64IntegerAttr(bytes));
+  const TensorMaps &maps = outliner.getTensorMaps();
+  if (!maps.empty())
+    module->setAttr(kTensorMapsAttr, maps.describe(builder));
 }

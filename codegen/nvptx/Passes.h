@@ -27,6 +27,8 @@ inline constexpr llvm::StringLiteral kKernelModule = "kernels";
 /// Attributes of a module whose kernels were compiled.
 inline constexpr llvm::StringLiteral kKernelsAttr = "mod.kernels";
 inline constexpr llvm::StringLiteral kImagesAttr = "mod.images";
+/// Weights that kernels copy by TMA, in the order of their tensor maps.
+inline constexpr llvm::StringLiteral kTensorMapsAttr = "mod.tensor_maps";
 /// Where they were assembled: the registers of each kernel on the first chip.
 inline constexpr llvm::StringLiteral kRegistersAttr = "mod.registers";
 

@@ -87,8 +87,10 @@ def LowerToGpuPass : Pass<"mod-lower-to-gpu", "::mlir::ModuleOp"> {
     buffers, and the sizes that the host knows. Scalar code between ops that
     reads or writes memory becomes kernels of one thread.
 
-    With `warpgroups`, products that tensor cores do with many rows are made by
-    `wgmma`, which only sm_90a has.
+    With `warpgroups`, products of weights that tensor cores do with many rows are
+    made by `wgmma`, which only sm_90a has, and the weight comes by TMA:
+    `mod.tensor_maps` of the module is a table of such weights, and their kernels
+    take one buffer more, the tensor map behind the weights.
 
     Example:
 

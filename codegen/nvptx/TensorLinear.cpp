@@ -3,11 +3,12 @@
 // Tiles of 128 x 128 outputs and 64 bytes of inputs. Copies to shared memory
 // run two tiles ahead. Of these, eight warps load fragments and multiply 16 x 8
 // numbers with 32 bytes of each at a time; or two warpgroups multiply 64 x 128
-// from where they lie.
+// from where they lie, and the weight comes by TMA.
 //
 //===----------------------------------------------------------------------===//
 
 #include "codegen/Passes.h"
+#include "codegen/nvptx/BoxCopies.h"
 #include "codegen/nvptx/LinearClauses.h"
 #include "codegen/nvptx/Warpgroups.h"
 
@@ -18,6 +19,8 @@ namespace {
 constexpr int64_t kTile = 128; // rows and columns of a block
 constexpr int64_t kChunks = 4; // of a row of a tile
 constexpr int64_t kStages = 3; // tiles in shared memory
+// Of inputs, for warpgroups: barriers need a place in 48 KiB, too.
+constexpr int64_t kGroupStages = 2;
 constexpr int64_t kThreads = 256;
 
 /// The part of a block's tile that a warp has sums of.
@@ -25,31 +28,37 @@ struct WarpTile {
   int64_t rows, columns;
 };
 constexpr WarpTile kOfWarp = {64, 32}, kOfGroupWarp = {kMmaRows, kTile};
-static_assert(kChunks * kChunkBytes == kGroupRowBytes);
+static_assert(kChunks * kChunkBytes == kGroupRowBytes &&
+              kGroupRowBytes == kBoxRowBytes && kTile == 2 * kBoxRows);
 
 /// A product whose operands are both of one type of float.
 class TensorLinear {
 public:
   TensorLinear(ThreadBuilder &b, LinearOp op,
-               ArrayRef<linalg::LinalgOp> followers)
+               ArrayRef<linalg::LinalgOp> followers, Value map)
       : b(b), op(op), clauses(b, op, followers), tokens(clauses.getTokens()),
-        element(getElementTypeOrSelf(op.getWeight())), chunk(getChunk(element)),
-        usesGroups(op->hasAttr(kWarpgroupsAttr) && hasExactProducts(element)),
-        part(usesGroups ? kOfGroupWarp : kOfWarp) {}
+        map(map), element(getElementTypeOrSelf(op.getWeight())),
+        chunk(getChunk(element)), part(map ? kOfGroupWarp : kOfWarp) {}
 
   Geometry emit();
 
 private:
-  void emitTile();
+  Values emitSums();
+  Values emitGroupSums();
   Value swizzle(Value row, Value place);
   Value getOutput(Value column);
+  void ifStep(Value step, function_ref<void(Value depth)> body);
+  void emitInputs(Value step, int64_t stages);
+  void emitWeights(Value step);
   void emitCopies(Value step);
   void emitCopy(Value into, Value stage, Value row, Value place, Value source,
                 ArrayRef<Value> sourceRow, Value depth, Value inside);
   Values loadRows(Value stage, int64_t tile, int64_t inner);
   Values loadColumns(Value stage, int64_t pair, int64_t inner);
   Values emitProducts(Value stage, ValueRange sums);
-  Values emitGroupProducts(Value stage, ValueRange sums);
+  Values emitGroupProducts(Value step, ValueRange sums);
+  Value makeTile(int64_t stages);
+  Values loopSteps(function_ref<Values(Value step, ValueRange sums)> body);
   void emitStores(ValueRange sums);
   void emitRow(ValueRange sums, int64_t tile, int64_t half);
   int64_t getOutputsPerTile() { return op.getGlu() ? kTile / 2 : kTile; }
@@ -66,9 +75,9 @@ private:
   LinearOp op;
   GpuLinearClauses clauses;
   Value tokens, x, w;
+  Value map; ///< of the weight, for warpgroups; else null
   Type element;
   int64_t chunk; ///< elements of a chunk
-  bool usesGroups;
   WarpTile part;
 };
 } // namespace
@@ -109,14 +118,24 @@ void TensorLinear::emitCopy(Value into, Value stage, Value row, Value place,
                 inside);
 }
 
-/// Begins the copies of both tiles for a step, if there is such a step.
-void TensorLinear::emitCopies(Value step) {
-  Value depth = b.mul(step, getDepth()), stage = b.rem(step, kStages);
-  Value place = b.rem(b.thread(), kChunks);
+/// What is done where there are inputs for a step.
+void TensorLinear::ifStep(Value step, function_ref<void(Value depth)> body) {
+  Value depth = b.mul(step, getDepth());
+  b.ifThen(b.lt(depth, b.index(op.getNumInputs())), [&] { body(depth); });
+}
+
+/// The rows of a tile of which a thread copies a chunk.
+static void forRows(ThreadBuilder &b, function_ref<void(Value row)> body) {
   constexpr int64_t rowsAtOnce = kThreads / kChunks;
-  b.ifThen(b.lt(depth, b.index(op.getNumInputs())), [&] {
-    for (int64_t i = 0; i < kTile; i += rowsAtOnce) {
-      Value row = b.add(b.div(b.thread(), kChunks), b.index(i));
+  for (int64_t i = 0; i < kTile; i += rowsAtOnce)
+    body(b.add(b.div(b.thread(), kChunks), b.index(i)));
+}
+
+/// Begins the copies of a tile of inputs.
+void TensorLinear::emitInputs(Value step, int64_t stages) {
+  Value place = b.rem(b.thread(), kChunks), stage = b.rem(step, stages);
+  ifStep(step, [&](Value depth) {
+    forRows(b, [&](Value row) {
       Value token = b.add(b.mul(b.rowBlock(), kTile), row);
       Value inside = b.lt(token, tokens);
       Value input = op.getRows()
@@ -125,11 +144,25 @@ void TensorLinear::emitCopies(Value step) {
                         : token;
       emitCopy(x, stage, row, place, op.getInput(), {b.index(0), input}, depth,
                inside);
+    });
+  });
+}
+
+void TensorLinear::emitWeights(Value step) {
+  Value place = b.rem(b.thread(), kChunks), stage = b.rem(step, kStages);
+  ifStep(step, [&](Value depth) {
+    forRows(b, [&](Value row) {
       Value output = getOutput(row);
       emitCopy(w, stage, row, place, op.getWeight(), {output}, depth,
                b.lt(output, b.index(op.getNumSums())));
-    }
+    });
   });
+}
+
+/// A group of the copies of both tiles; empty, where there is no such step.
+void TensorLinear::emitCopies(Value step) {
+  emitInputs(step, kStages);
+  emitWeights(step);
   emitCommit(b);
 }
 
@@ -177,34 +210,70 @@ Values TensorLinear::emitProducts(Value stage, ValueRange sums) {
   return next;
 }
 
-Values TensorLinear::emitGroupProducts(Value stage, ValueRange sums) {
+Values TensorLinear::emitGroupProducts(Value step, ValueRange sums) {
   Value row = b.mul(b.div(b.warp(), kGroupWarps), kGroupRows);
-  return multiplyGroups(b, getDescriptor(b, x, stage, row),
-                        getDescriptor(b, w, stage, b.index(0)),
+  return multiplyGroups(b, getDescriptor(b, x, b.rem(step, kGroupStages), row),
+                        getDescriptor(b, w, b.rem(step, kStages), b.index(0)),
                         kChunks / kMmaChunks, sums, element);
 }
 
-void TensorLinear::emitTile() {
-  for (Value *tile : {&x, &w})
-    *tile = b.shared({kStages, kTile, getDepth()}, element, kGroupPatternBytes);
-  for (int64_t step = 0; step + 1 < kStages; ++step)
-    emitCopies(b.index(step));
+Value TensorLinear::makeTile(int64_t stages) {
+  return b.shared({stages, kTile, getDepth()}, element, kGroupPatternBytes);
+}
+
+Values TensorLinear::loopSteps(
+    function_ref<Values(Value step, ValueRange sums)> body) {
   int64_t steps = llvm::divideCeil(op.getNumInputs(), getDepth());
   Values zeros(rowTiles() * columnTiles() * kMmaSums, b.f32(0.0));
-  Values sums = b.loop(b.index(0), b.index(steps), 1, zeros,
-                       [&](Value step, ValueRange sums) {
-                         // All but the latest group: the tiles of this step are
-                         // there.
-                         emitWait(b, kStages - 2);
-                         if (usesGroups)
-                           emitOperandFence(b);
-                         b.barrier();
-                         emitCopies(b.add(step, b.index(kStages - 1)));
-                         Value stage = b.rem(step, kStages);
-                         return usesGroups ? emitGroupProducts(stage, sums)
-                                           : emitProducts(stage, sums);
-                       });
-  emitStores(sums);
+  return b.loop(b.index(0), b.index(steps), 1, zeros, body);
+}
+
+Values TensorLinear::emitSums() {
+  x = makeTile(kStages);
+  w = makeTile(kStages);
+  for (int64_t step = 0; step + 1 < kStages; ++step)
+    emitCopies(b.index(step));
+  return loopSteps([&](Value step, ValueRange sums) {
+    // All but the latest group: the tiles of this step are there.
+    emitWait(b, kStages - 2);
+    b.barrier();
+    emitCopies(b.add(step, b.index(kStages - 1)));
+    return emitProducts(b.rem(step, kStages), sums);
+  });
+}
+
+Values TensorLinear::emitGroupSums() {
+  x = makeTile(kGroupStages);
+  w = makeTile(kStages);
+  BoxCopies boxes(b, map, w);
+  auto copyBoxes = [&](Value step) {
+    ifStep(step, [&](Value depth) {
+      boxes.copy(step, {getOutput(b.index(0)), getOutput(b.index(kBoxRows))},
+                 depth);
+    });
+  };
+  auto copyInputs = [&](Value step) {
+    emitInputs(step, kGroupStages);
+    emitCommit(b);
+  };
+  Value isFirst = b.eq(b.thread(), b.index(0));
+  b.ifThen(isFirst, [&] {
+    boxes.begin();
+    for (int64_t step = 0; step + 1 < kStages; ++step)
+      copyBoxes(b.index(step));
+  });
+  for (int64_t step = 0; step + 1 < kGroupStages; ++step)
+    copyInputs(b.index(step));
+  return loopSteps([&](Value step, ValueRange sums) {
+    emitWait(b, kGroupStages - 2);
+    emitOperandFence(b);
+    // Behind it nobody reads the tiles of the step before.
+    b.barrier();
+    b.ifThen(isFirst, [&] { copyBoxes(b.add(step, b.index(kStages - 1))); });
+    copyInputs(b.add(step, b.index(kGroupStages - 1)));
+    boxes.wait(step);
+    return emitGroupProducts(step, sums);
+  });
 }
 
 /// Of one row of a tile a lane has two neighbours in each 8 columns.
@@ -237,7 +306,8 @@ void TensorLinear::emitStores(ValueRange sums) {
 }
 
 Geometry TensorLinear::emit() {
-  b.ifThen(b.lt(b.mul(b.rowBlock(), kTile), tokens), [&] { emitTile(); });
+  b.ifThen(b.lt(b.mul(b.rowBlock(), kTile), tokens),
+           [&] { emitStores(map ? emitGroupSums() : emitSums()); });
   return {kThreads, tokens, kTile,
           int64_t(llvm::divideCeil(op.getNumOutputs(), getOutputsPerTile()))};
 }
@@ -256,7 +326,14 @@ bool mod::canUseTensorCores(LinearOp op) {
          hasChunks(op.getWeight(), element);
 }
 
+bool mod::canUseWarpgroups(LinearOp op) {
+  return op->hasAttr(kWarpgroupsAttr) && hasManyRows(op) &&
+         hasExactProducts(getElementTypeOrSelf(op.getWeight())) &&
+         canUseTensorCores(op);
+}
+
 Geometry mod::emitTensorLinear(ThreadBuilder &b, LinearOp op,
-                               ArrayRef<linalg::LinalgOp> followers) {
-  return TensorLinear(b, op, followers).emit();
+                               ArrayRef<linalg::LinalgOp> followers,
+                               Value map) {
+  return TensorLinear(b, op, followers, map).emit();
 }

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/cuda/Device.h"
+#include "runtime/cuda/TensorMaps.h"
 
 #include <cstdlib>
 #include <cstring>
@@ -162,8 +163,10 @@ modrt_status Device::findKernels() {
 modrt_status Device::upload(const void *weights, int64_t bytes) {
   if (bytes <= 0)
     return ok();
-  MODRT_TRY(functions.check(functions.memAlloc(&weightsAddress, bytes),
+  TensorMaps maps(*model->kernels, bytes);
+  MODRT_TRY(functions.check(functions.memAlloc(&weightsAddress, maps.end()),
                             "memory for the weights"));
+  MODRT_TRY(maps.upload(functions, weightsAddress));
   MODRT_TRY(functions.check(
       functions.copyToDevice(weightsAddress, weights, bytes, nullptr),
       "copying the weights"));

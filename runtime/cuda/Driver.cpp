@@ -40,8 +40,12 @@ struct Finder {
   const char *missing = nullptr;
 
   template <typename Function>
-  void find(Function &function, const char *name) {
+  void findIfAny(Function &function, const char *name) {
     function = reinterpret_cast<Function>(dlsym(library, name));
+  }
+  template <typename Function>
+  void find(Function &function, const char *name) {
+    findIfAny(function, name);
     if (!function && !missing)
       missing = name;
   }
@@ -82,6 +86,7 @@ modrt_status Driver::open(bool emulator) {
   finder.find(eventRecord, "cuEventRecord");
   finder.find(eventElapsedTime, "cuEventElapsedTime");
   finder.find(getErrorName, "cuGetErrorName");
+  finder.findIfAny(tensorMapEncodeTiled, "cuTensorMapEncodeTiled");
   if (finder.missing)
     return error(MODRT_UNSUPPORTED, "the NVIDIA driver has no %s",
                  finder.missing);

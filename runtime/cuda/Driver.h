@@ -56,6 +56,12 @@ struct Driver {
   int (*eventRecord)(Handle event, Handle stream);
   int (*eventElapsedTime)(float *milliseconds, Handle start, Handle end);
   int (*getErrorName)(int result, const char **name);
+  /// Null in drivers that are older than TMA.
+  int (*tensorMapEncodeTiled)(void *map, int type, uint32_t rank,
+                              Address address, const uint64_t *sizes,
+                              const uint64_t *strides, const uint32_t *box,
+                              const uint32_t *elementStrides, int interleave,
+                              int swizzle, int promotion, int fill);
 
   /// CUDA's own library or, for tests, one with the same functions.
   modrt_status open(bool emulator);

@@ -17,7 +17,7 @@ import sys
 
 import numpy as np
 
-BYTES = {"bf16": 2, "f16": 2, "f32": 4, "f64": 8, "i32": 4, "i64": 8}
+BYTES = {"i8": 1, "bf16": 2, "f16": 2, "f32": 4, "f64": 8, "i32": 4, "i64": 8}
 # Every order of threads, with copies done at once or as late as may be.
 ENVIRONMENTS = [dict(NVEMU_ORDER=order, NVEMU_COPIES=copies, NVEMU_RACES="1", NVEMU_BOUNDS="1")
                 for order, copies in itertools.product(("forward", "reverse", "random"), ("lazy", "eager"))]
@@ -68,15 +68,22 @@ def make_choice(vocab, draw, top_k, top_p, min_p, temperature, penalty, recent):
 
 
 def write_program(types, op):
-    """The program, in which A stands for the type of %a."""
+    """The program, in which A stands for the type of %a. The weight of warpgroups, %b, is one of the model's."""
     views, place = "", 0
     for name, kind in zip("abcdefgh", types):
         op = re.sub(rf"\b{name.upper()}\b", f"memref<{kind}>", op)
+        root = "weights" if name == "b" and "mod.warpgroups" in op else "arena"
         views += (f"%o{name} = arith.constant {place} : index\n"
-                  f"%{name} = memref.view %arena[%o{name}][] : memref<SIZExi8> to memref<{kind}>\n")
+                  f"%{name} = memref.view %{root}[%o{name}][] : memref<SIZExi8> to memref<{kind}>\n")
         place += -(-count_bytes(kind) // 256) * 256
-    program = f'func.func @forward(%arena: memref<SIZExi8> {{mod.role = "arena"}}) {{\n{views}{op}\nreturn\n}}'
-    return program.replace("SIZE", str(place))
+    roots = ", ".join(f'%{root}: memref<SIZExi8> {{mod.role = "{root}"}}' for root in ("weights", "arena"))
+    return f"func.func @forward({roots}) {{\n{views}{op}\nreturn\n}}".replace("SIZE", str(place))
+
+
+def describe_map(weight):
+    """The tensor map of a weight, the second buffer of a kernel."""
+    rows, columns = map(int, weight.split("x")[:2])
+    return dict(buffer=1, rows=rows, columns=columns, box_rows=64, box_columns=32, swizzle=2)
 
 
 class Kernel:

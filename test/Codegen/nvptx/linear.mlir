@@ -14,17 +14,54 @@
 // CHECK: nvvm.mma.sync {{.*}}shape = #nvvm.shape<m = 16, n = 8, k = 16>{{.*}}vector<2xf16>
 // CHECK-NOT: wgmma
 //
-// What was copied is known to warpgroups before the barrier.
+// By warpgroups, the map of a weight lies behind the weights, of 65600 bytes. One
+// thread makes a barrier of each stage and asks for two boxes of 64 rows at a
+// time. What was copied of inputs is known to warpgroups before the barrier.
+// GROUPS: module attributes {{{.*}}mod.tensor_maps = [{columns = 64 : i64, offset = 64 : i64, rows = 256 : i64}]}
 // GROUPS-LABEL: func.func @f16(
-// GROUPS: nvvm.cp.async.wait.group 1
+// GROUPS-SAME: %[[WEIGHTS:[a-z0-9_]+]]: memref<65728xi8>
+// GROUPS: %[[MAP:.*]] = memref.view %[[WEIGHTS]][%c65600][] : memref<65728xi8> to memref<128xi8>
+// GROUPS: gpu.launch_func @kernels::@linear_64x256 {{.*}} %[[MAP]] : memref<128xi8>)
+// GROUPS: gpu.func @linear_64x256(
+// GROUPS-SAME: workgroup({{.*}} : memref<2x128x32xf16, #gpu.address_space<workgroup>> {llvm.align = 512 : i64}, {{.*}} : memref<3x128x32xf16, #gpu.address_space<workgroup>> {llvm.align = 512 : i64}, {{.*}} : memref<3xi64, #gpu.address_space<workgroup>>
+// GROUPS: scf.if
+// GROUPS-COUNT-3: nvvm.mbarrier.init
+// GROUPS: nvvm.fence.mbarrier.init
+// GROUPS: nvvm.fence.proxy.acquire <sys>
+// GROUPS: nvvm.mbarrier.arrive.expect_tx
+// GROUPS-COUNT-2: nvvm.cp.async.bulk.tensor.shared.cluster.global
+// GROUPS: nvvm.mbarrier.arrive.expect_tx
+// GROUPS-COUNT-2: nvvm.cp.async.bulk.tensor.shared.cluster.global
+// GROUPS: nvvm.cp.async.wait.group 0
 // GROUPS-NEXT: nvvm.fence.proxy {kind = #nvvm.proxy_kind<async.shared>, space = #nvvm.shared_space<cta>}
 // GROUPS-NEXT: gpu.barrier
 // GROUPS-NOT: ldmatrix
+// GROUPS: nvvm.mbarrier.arrive.expect_tx
+// GROUPS-COUNT-2: nvvm.cp.async.bulk.tensor.shared.cluster.global
+// GROUPS: scf.while
+// GROUPS: nvvm.mbarrier.try_wait
 // GROUPS: nvvm.wgmma.fence.aligned
 // GROUPS-COUNT-2: nvvm.wgmma.mma_async {{.*}} <m = 64, n = 128, k = 16>, D[<f32>, <one>], A[<f16>, <one>, <row>], B[<f16>, <one>, <col>]
 // GROUPS: nvvm.wgmma.commit.group.sync.aligned
 // GROUPS: nvvm.wgmma.wait.group.sync.aligned 0
-func.func @f16(%arena: memref<262144xi8> {mod.role = "arena"}) {
+func.func @f16(%weights: memref<65590xi8> {mod.role = "weights"}, %arena: memref<262144xi8> {mod.role = "arena"}) {
+  %c0 = arith.constant 0 : index
+  %c64 = arith.constant 64 : index
+  %c65536 = arith.constant 65536 : index
+  %x = memref.view %arena[%c0][] : memref<262144xi8> to memref<1x100x64xf16>
+  %w = memref.view %weights[%c64][] : memref<65590xi8> to memref<256x64xf16>
+  %y = memref.view %arena[%c65536][] : memref<262144xi8> to memref<1x100x256xf32>
+  mod.linear %x, %w into(%y) : (memref<1x100x64xf16>, memref<256x64xf16>, memref<1x100x256xf32>) -> ()
+  return
+}
+
+// -----
+
+// A matrix that is none of the weights has no map.
+// GROUPS-NOT: mod.tensor_maps
+// GROUPS-LABEL: func.func @not_a_weight(
+// GROUPS-NOT: wgmma.mma_async
+func.func @not_a_weight(%arena: memref<262144xi8> {mod.role = "arena"}) {
   %c0 = arith.constant 0 : index
   %c16384 = arith.constant 16384 : index
   %c65536 = arith.constant 65536 : index

@@ -13,7 +13,7 @@ import numpy as np
 TEST = pathlib.Path(__file__).parents[2]
 sys.path[:0] = [str(TEST / "nvemu"), str(TEST / "reference")]
 from narrow import round_tf32  # noqa: E402
-from kernel_runner import Kernel, check_in_every_order, compile_kernel, from_bits, to_bits  # noqa: E402
+from kernel_runner import Kernel, check_in_every_order, compile_kernel, describe_map, from_bits, to_bits  # noqa: E402
 
 # Tokens, inputs, outputs, type, and a clause.
 CASES = [
@@ -22,6 +22,8 @@ CASES = [
     (130, 52, 136, "tf32", ""), (3, 4, 70, "tf32", "glu"), (17, 100, 9, "tf32", "rows"),
     # By warpgroups: blocks of both, sums of both halves of a weight.
     (130, 72, 136, "bf16", "wgmma"), (70, 40, 150, "f16", "wgmma rows"), (3, 104, 70, "bf16", "wgmma glu"),
+    # Each stage is filled more than twice, or only one.
+    (9, 296, 40, "f16", "wgmma"), (200, 264, 70, "bf16", "wgmma glu"), (130, 8, 8, "bf16", "wgmma"),
     # Rows that are no multiple of 16 bytes have no tensor cores.
     (66, 37, 65, "f32", ""), (7, 36, 5, "f16", "glu"), (9, 6, 4, "tf32", "rows"),
 ]
@@ -73,8 +75,11 @@ def make_case(random, case):
     result = np.full((tokens, outputs), np.nan, np.float32)
     buffers = {"a": x, "b": w, "c": result, "d": rows}
     order = "abdc" if clause == "rows" else "abc"
-    work = (compile_kernel(kernel.text), kernel.name, kernel.grid, [buffers[name].tobytes() for name in order],
-            [(0, 0)] * len(order))
+    given = [buffers[name].tobytes() for name in order]
+    if split_clause(words)[0]:
+        assert kernel.arguments[-1] == "128xi8", kernel.arguments
+        given.append(describe_map(f"{sums}x{inputs}"))
+    work = (compile_kernel(kernel.text), kernel.name, kernel.grid, given, [(0, 0)] * len(given))
     return work, len(order) - 1, expected
 
 

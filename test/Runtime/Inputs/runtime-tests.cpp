@@ -8,6 +8,7 @@
 #include "runtime/Sampler.h"
 #include "runtime/ThreadPool.h"
 #include "runtime/cuda/StepGraph.h"
+#include "runtime/cuda/TensorMaps.h"
 
 #include <algorithm>
 #include <cmath>
@@ -530,6 +531,69 @@ static void testStepGraph() {
 }
 
 //===----------------------------------------------------------------------===//
+// Tensor maps of GPUs
+//===----------------------------------------------------------------------===//
+
+/// A driver that refuses maps of 13 rows.
+static modrt::Driver makeMapDriver() {
+  modrt::Driver driver = {};
+  driver.tensorMapEncodeTiled =
+      [](void *map, int type, uint32_t rank, uintptr_t address,
+         const uint64_t *sizes, const uint64_t *strides, const uint32_t *box,
+         const uint32_t *elementStrides, int interleave, int swizzle,
+         int promotion, int fill) {
+        CHECK(reinterpret_cast<uintptr_t>(map) % 64 == 0);
+        CHECK(elementStrides[0] == 1 && elementStrides[1] == 1);
+        char text[128];
+        snprintf(text, sizeof(text),
+                 "%d of %u at %zu: %zux%zu by %zu, box %ux%u, %d %d %d %d; ",
+                 type, rank, size_t(address), size_t(sizes[1]),
+                 size_t(sizes[0]), size_t(strides[0]), box[1], box[0],
+                 interleave, swizzle, promotion, fill);
+        driverLog += text;
+        return sizes[1] == 13 ? 1 : 0;
+      };
+  driver.copyToDevice = [](uintptr_t to, const void *, size_t bytes,
+                           modrt::Driver::Handle) {
+    driverLog += std::to_string(bytes) + " bytes to " + std::to_string(to);
+    return 0;
+  };
+  driver.streamSynchronize = [](modrt::Driver::Handle) { return 0; };
+  driver.getErrorName = [](int, const char **name) {
+    *name = "CUDA_ERROR_INVALID_VALUE";
+    return 0;
+  };
+  return driver;
+}
+
+/// Behind weights of 1000 bytes, from the next multiple of 64 on: words of two
+/// bytes in boxes of 64 rows, swizzled in 64 bytes, zeros outside.
+static void testTensorMaps() {
+  modrt::Driver driver = makeMapDriver();
+  modrt_tensor_map table[] = {{64, 12, 40}, {512, 3, 8}};
+  modrt_kernels kernels = {};
+  modrt::TensorMaps none(kernels, 1000);
+  driverLog.clear();
+  require(none.upload(driver, 4096));
+  CHECK(none.end() == 1000 && driverLog.empty());
+  kernels.num_tensor_maps = 2;
+  kernels.tensor_maps = table;
+  modrt::TensorMaps maps(kernels, 1000);
+  CHECK(maps.end() == 1024 + 2 * 128);
+  require(maps.upload(driver, 4096));
+  CHECK(driverLog == "1 of 2 at 4160: 12x40 by 80, box 64x32, 0 2 2 0; "
+                     "1 of 2 at 4608: 3x8 by 16, box 64x32, 0 2 2 0; "
+                     "256 bytes to 5120");
+  table[1].rows = 13;
+  expect(maps.upload(driver, 4096), MODRT_SYSTEM,
+         "cuTensorMapEncodeTiled: CUDA_ERROR_INVALID_VALUE");
+  driver.tensorMapEncodeTiled = nullptr;
+  expect(maps.upload(driver, 4096), MODRT_UNSUPPORTED,
+         "the NVIDIA driver has no cuTensorMapEncodeTiled, which the kernels "
+         "of this model need");
+}
+
+//===----------------------------------------------------------------------===//
 
 struct Test {
   const char *name;
@@ -553,6 +617,7 @@ static const Test tests[] = {
     {"sampler-seed", testSamplerSeed},
     {"sampler-errors", testSamplerErrors},
     {"step-graph", testStepGraph},
+    {"tensor-maps", testTensorMaps},
 };
 
 int main(int argc, char **argv) {

@@ -28,7 +28,7 @@ def call(name, *arguments):
 
 
 instance = ctypes.c_void_p()
-call("open", ctypes.c_void_p(library.mod_model(5)), None, ctypes.byref(instance))
+call("open", ctypes.c_void_p(library.mod_model(6)), None, ctypes.byref(instance))
 
 
 def generate(prompt, answer):
