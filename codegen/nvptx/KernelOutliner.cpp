@@ -347,6 +347,18 @@ FailureOr<Geometry> KernelOutliner::emit(Body &body, const KernelWork &work,
   return geometry;
 }
 
+/// The tensor map of what warpgroups multiply by, as an argument; null for all
+/// other work.
+Value KernelOutliner::addTensorMap(Body &body, Operation *op,
+                                   Operation *clone) {
+  auto linear = dyn_cast<LinearOp>(clone);
+  if (!linear || !canUseWarpgroups(linear))
+    return {};
+  Value map =
+      tensorMaps.find(body.host, body.loc, cast<LinearOp>(op).getWeight());
+  return map ? body.addArgument(map) : Value();
+}
+
 LogicalResult KernelOutliner::outline(OpBuilder &builder,
                                       const KernelWork &work) {
   Operation *op = work.ops.front();
@@ -366,12 +378,7 @@ LogicalResult KernelOutliner::outline(OpBuilder &builder,
     clones.push_back(body.builder.clone(*next, body.mapping));
   if (body.isAligned && isa<LinearOp, PanelAttentionOp>(op))
     clones.front()->setAttr(kAlignedAttr, body.builder.getUnitAttr());
-  Value map;
-  if (auto linear = dyn_cast<LinearOp>(clones.front());
-      linear && canUseWarpgroups(linear))
-    if (Value known = tensorMaps.find(builder, op->getLoc(),
-                                      cast<LinearOp>(op).getWeight()))
-      map = body.addArgument(known);
+  Value map = addTensorMap(body, op, clones.front());
   FailureOr<const Kernel *> kernel = finish(body, getKernelName(op), [&] {
     return emit(body, work, clones, counts, map);
   });

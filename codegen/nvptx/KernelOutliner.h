@@ -56,6 +56,7 @@ private:
   };
   class Body;
 
+  Value addTensorMap(Body &body, Operation *op, Operation *clone);
   FailureOr<Geometry> emit(Body &body, const KernelWork &work,
                            ArrayRef<Operation *> clones, Value counts,
                            Value map);
