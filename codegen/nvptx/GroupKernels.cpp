@@ -1,7 +1,7 @@
 //===- GroupKernels.cpp - What one kernel does ------------------*- C++ -*-===//
 //
 // Of a decode step a launch takes longer than small ops do: products do what
-// is before and behind them.
+// is before and behind them, rotations and caches the norms of heads.
 //
 //===----------------------------------------------------------------------===//
 
@@ -43,19 +43,23 @@ static bool hasOneRow(Value buffer) {
   return getBound(buffer, 0) == 1 && getBound(buffer, 1) == 1;
 }
 
-/// Whether a product may read `x` where `op` does: it comes later, and nothing
-/// in between works on `x`.
-static bool canReadInstead(LinearOp product, Operation *op, Value x) {
-  if (product.getRows() || product->getBlock() != op->getBlock() ||
-      !op->isBeforeInBlock(product))
+/// Whether `later` may read `x` where `op` does: it comes later, and nothing in
+/// between works on `x`.
+static bool canReadLater(Operation *later, Operation *op, Value x) {
+  if (later->getBlock() != op->getBlock() || !op->isBeforeInBlock(later))
     return false;
   Value root = getRoot(x);
-  for (Operation *other = op->getNextNode(); other != product;
+  for (Operation *other = op->getNextNode(); other != later;
        other = other->getNextNode())
     if (!isIdle(other) && !isa<InverseRMSOp, QuantizeOp>(other) &&
         (other->getNumRegions() || usesRoot(other, root)))
       return false;
-  return getRoot(product.getInto()) != root;
+  return true;
+}
+
+static bool canReadInstead(LinearOp product, Operation *op, Value x) {
+  return !product.getRows() && canReadLater(product, op, x) &&
+         getRoot(product.getInto()) != getRoot(x);
 }
 
 /// The products that read what `op` writes, if nothing else does.
@@ -164,16 +168,49 @@ static linalg::LinalgOp findFollower(LinearOp product) {
   return nullptr;
 }
 
+//===----------------------------------------------------------------------===//
+// Norms of heads
+//===----------------------------------------------------------------------===//
+
+/// How many heads of `x` an op rotates or writes to a cache; 0 for others.
+static int64_t countHeads(Operation *op, Value x) {
+  if (auto rope = dyn_cast<RopeOp>(op))
+    return rope.getX() == x ? rope.getHeads() : 0;
+  auto append = dyn_cast<AppendPanelsOp>(op);
+  return append && append.getKey() == x ? getBound(append.getKeys(), 0) : 0;
+}
+
+/// The rotation, or the write to a cache, that alone reads the heads that a
+/// norm makes, and may make them itself.
+static Operation *findReader(RMSNormOp norm) {
+  Value heads = norm.getInto();
+  if (!norm.getHeads() || !heads.getDefiningOp<memref::AllocOp>() ||
+      !llvm::hasNItems(heads.getUsers(), 2))
+    return nullptr;
+  Operation *reader = *llvm::find_if(
+      heads.getUsers(), [&](Operation *user) { return user != norm; });
+  if (countHeads(reader, heads) != norm.getNumHeads() ||
+      !canReadLater(reader, norm, norm.getX()))
+    return nullptr;
+  auto rope = dyn_cast<RopeOp>(reader);
+  bool isInPlace = rope && getRoot(rope.getInto()) == getRoot(norm.getX());
+  return isInPlace ? nullptr : reader;
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
 /// In a region of their own, both are at one time as far as buffers are
 /// concerned.
-static void group(LinearOp product, linalg::LinalgOp follower) {
-  OpBuilder builder(follower);
-  auto region = scf::ExecuteRegionOp::create(builder, product.getLoc(),
-                                             TypeRange(), /*no_inline=*/true);
+static void group(Operation *op, Operation *next) {
+  OpBuilder builder(next);
+  auto region = scf::ExecuteRegionOp::create(builder, op->getLoc(), TypeRange(),
+                                             /*no_inline=*/true);
   Block *block = builder.createBlock(&region.getRegion());
-  Operation *end = scf::YieldOp::create(builder, product.getLoc());
-  product->moveBefore(block, end->getIterator());
-  follower->moveBefore(block, end->getIterator());
+  Operation *end = scf::YieldOp::create(builder, op->getLoc());
+  op->moveBefore(block, end->getIterator());
+  next->moveBefore(block, end->getIterator());
 }
 
 void GroupKernelsPass::runOnOperation() {
@@ -186,5 +223,10 @@ void GroupKernelsPass::runOnOperation() {
     for (LinearOp product : products)
       if (linalg::LinalgOp follower = findFollower(product))
         group(product, follower);
+    SmallVector<RMSNormOp> norms;
+    program.walk([&](RMSNormOp op) { norms.push_back(op); });
+    for (RMSNormOp norm : norms)
+      if (Operation *reader = findReader(norm))
+        group(norm, reader);
   }
 }

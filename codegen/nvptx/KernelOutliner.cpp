@@ -253,8 +253,9 @@ int64_t KernelOutliner::Body::getRowsBound(Value number) {
   llvm_unreachable("rows are those of a buffer");
 }
 
-/// A name that PTX allows.
-static std::string getKernelName(Operation *op) {
+/// A name that PTX allows. What heads are normalised for names the kernel.
+static std::string getKernelName(ArrayRef<Operation *> ops) {
+  Operation *op = isa<RMSNormOp>(ops.front()) ? ops.back() : ops.front();
   std::string name = op->getName().stripDialect().str();
   if (auto linear = dyn_cast<LinearOp>(op))
     name += "_" + std::to_string(linear.getNumInputs()) + "x" +
@@ -333,13 +334,7 @@ FailureOr<Geometry> KernelOutliner::emit(Body &body, const KernelWork &work,
   body.enterGuards();
   ThreadBuilder b(body.loc, body.builder, body.func, body.rows);
   ArrayRef<Operation *> ops = clones.take_front(work.ops.size());
-  SmallVector<linalg::LinalgOp> followers;
-  for (Operation *op : ops.drop_front())
-    followers.push_back(cast<linalg::LinalgOp>(op));
-  auto linear = dyn_cast<LinearOp>(ops.front());
-  FailureOr<Geometry> geometry = linear
-                                     ? emitGpuKernel(b, linear, followers, map)
-                                     : emitGpuKernel(b, ops.front(), counts);
+  FailureOr<Geometry> geometry = emitGpuKernel(b, ops, counts, map);
   if (!work.scalars.empty())
     emitScalars(b, clones.drop_front(work.ops.size()));
   for (Operation *op : ops)
@@ -379,7 +374,7 @@ LogicalResult KernelOutliner::outline(OpBuilder &builder,
   if (body.isAligned && isa<LinearOp, PanelAttentionOp>(op))
     clones.front()->setAttr(kAlignedAttr, body.builder.getUnitAttr());
   Value map = addTensorMap(body, op, clones.front());
-  FailureOr<const Kernel *> kernel = finish(body, getKernelName(op), [&] {
+  FailureOr<const Kernel *> kernel = finish(body, getKernelName(work.ops), [&] {
     return emit(body, work, clones, counts, map);
   });
   if (failed(kernel))

@@ -22,7 +22,7 @@ struct Guard {
 
 /// What one kernel does.
 struct KernelWork {
-  /// A product and elementwise ops on what it writes, or any one op.
+  /// One op, or what `mod-group-kernels` put into a region.
   SmallVector<Operation *> ops;
   ArrayRef<Guard> guards;
   /// Where a selection writes how much it selected, or blocks of an attention

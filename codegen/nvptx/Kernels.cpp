@@ -12,8 +12,8 @@
 using namespace mlir;
 using namespace mlir::mod;
 
-FailureOr<Geometry> mod::emitGpuKernel(ThreadBuilder &b, Operation *op,
-                                       Value counts) {
+static FailureOr<Geometry> emitOne(ThreadBuilder &b, Operation *op,
+                                   Value counts) {
   return TypeSwitch<Operation *, FailureOr<Geometry>>(op)
       .Case<EmbeddingOp, PositionsOp, GatherOp, ScatterOp, NoiseOp, QuantizeOp,
             RopeOp, AppendPanelsOp, RMSNormOp, InverseRMSOp, RouterOp,
@@ -24,6 +24,23 @@ FailureOr<Geometry> mod::emitGpuKernel(ThreadBuilder &b, Operation *op,
       .Default([](Operation *op) {
         return op->emitOpError("has no kernel for nvptx");
       });
+}
+
+FailureOr<Geometry> mod::emitGpuKernel(ThreadBuilder &b,
+                                       ArrayRef<Operation *> ops, Value counts,
+                                       Value map) {
+  if (auto linear = dyn_cast<LinearOp>(ops.front())) {
+    SmallVector<linalg::LinalgOp> followers;
+    for (Operation *op : ops.drop_front())
+      followers.push_back(cast<linalg::LinalgOp>(op));
+    return emitGpuKernel(b, linear, followers, map);
+  }
+  if (ops.size() == 1)
+    return emitOne(b, ops.front(), counts);
+  auto norm = cast<RMSNormOp>(ops.front());
+  return TypeSwitch<Operation *, FailureOr<Geometry>>(ops.back())
+      .Case<RopeOp, AppendPanelsOp>(
+          [&](auto op) { return emitGpuKernel(b, op, norm); });
 }
 
 void mod::remarkSlow(Operation *op, StringRef name, StringRef metric,
@@ -93,22 +110,9 @@ static LogicalResult verifyChoice(SampleOp op) {
          << " numbers";
 }
 
-/// What an op says beyond what its kernel does; empty where nothing is.
-static StringRef getUnknownClause(Operation *op) {
-  return TypeSwitch<Operation *, StringRef>(op)
-      .Case(
-          [](RMSNormOp op) { return StringRef(op.getHeads() ? "heads" : ""); })
-      .Case<RopeOp, AppendPanelsOp>(
-          [](auto op) { return StringRef(op.getScaling() ? "scaling" : ""); })
-      .Default(StringRef());
-}
-
 LogicalResult mod::verifyGpuKernel(Operation *op) {
   if (failed(verifyElements(op)))
     return failure();
-  if (StringRef clause = getUnknownClause(op); !clause.empty())
-    return op->emitOpError("has '")
-           << clause << "', which nvptx has no kernel for";
   if (auto linear = dyn_cast<LinearOp>(op))
     return verifyLinear(linear);
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))

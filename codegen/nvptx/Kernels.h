@@ -25,11 +25,12 @@ inline constexpr llvm::StringLiteral kInverseRMSAttr = "mod.inverse_rms";
 /// weight is of.
 inline constexpr llvm::StringLiteral kRoundInputAttr = "mod.round_input";
 
-/// Writes the kernel of an op; fails with an error where it has none. `counts`
-/// is where a selection writes how much it selected, or where blocks of an
-/// attention count those that are done. Products have clauses of their own.
-FailureOr<Geometry> emitGpuKernel(ThreadBuilder &b, Operation *op,
-                                  Value counts);
+/// Writes the kernel of an op, or of ops that `mod-group-kernels` put together;
+/// fails with an error where there is none. `counts` is where a selection
+/// writes how much it selected, or where blocks of an attention count those
+/// that are done; `map` is the tensor map of a product's weight, or null.
+FailureOr<Geometry> emitGpuKernel(ThreadBuilder &b, ArrayRef<Operation *> ops,
+                                  Value counts, Value map);
 
 /// Tells of a kernel that is slower than it would be for another model, and of
 /// the size that makes it so; `name` is the faster one.
@@ -42,6 +43,9 @@ Geometry emitElements(ThreadBuilder &b, Value rows, int64_t width,
 /// One row for each warp.
 Geometry emitRows(ThreadBuilder &b, Value rows,
                   function_ref<void(Value row)> body);
+/// One of the `heads` of a row for each warp.
+Geometry emitHeads(ThreadBuilder &b, Value rows, int64_t heads,
+                   function_ref<void(Value row, Value head)> body);
 
 Geometry emitGpuKernel(ThreadBuilder &b, EmbeddingOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, PositionsOp op);
@@ -49,8 +53,10 @@ Geometry emitGpuKernel(ThreadBuilder &b, GatherOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, ScatterOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, NoiseOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, QuantizeOp op);
-Geometry emitGpuKernel(ThreadBuilder &b, RopeOp op);
-Geometry emitGpuKernel(ThreadBuilder &b, AppendPanelsOp op);
+/// `norm` makes the heads that are rotated, or written.
+Geometry emitGpuKernel(ThreadBuilder &b, RopeOp op, RMSNormOp norm = {});
+Geometry emitGpuKernel(ThreadBuilder &b, AppendPanelsOp op,
+                       RMSNormOp norm = {});
 Geometry emitGpuKernel(ThreadBuilder &b, RMSNormOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, InverseRMSOp op);
 Geometry emitGpuKernel(ThreadBuilder &b, RouterOp op);
@@ -76,13 +82,12 @@ Value emitGate(ThreadBuilder &b, GateAttr gate, Value score);
 /// The cosine and the sine of an angle.
 std::pair<Value, Value> emitCosSin(ThreadBuilder &b, Value angle);
 
-/// 1 / sqrt(mean(x^2) + eps) of one row, by the lanes of a warp.
-Value emitInverseRMS(ThreadBuilder &b, Value x, ValueRange row,
-                     const APFloat &eps);
-
-/// The same from the sum of the squares of `width` elements.
+/// 1 / sqrt(mean(x^2) + eps), from the sum of the squares of `width` elements.
 Value emitInverseRMS(ThreadBuilder &b, Value squares, int64_t width,
                      const APFloat &eps);
+
+/// The same of the head of a row that is normalised, by the lanes of a warp.
+Value emitHeadInverseRMS(ThreadBuilder &b, RMSNormOp op, Value row, Value head);
 
 /// Dot product of two rows by the lanes of a warp, in each lane.
 Value emitDot(ThreadBuilder &b, Value x, ValueRange xRow, Value y,

@@ -11,14 +11,15 @@
 include "mlir/Pass/PassBase.td"
 
 def GroupKernelsPass : Pass<"mod-group-kernels", "::mlir::ModuleOp"> {
-  let summary = "find what products do before and after their sums";
+  let summary = "find small ops that kernels of others do";
   let description = [{
     A launch takes longer than the small ops of a decode step. So a product with
     one row rounds its input itself, which is then `mod.round_input`, and
     computes the `mod.inverse_rms` that scales it. An elementwise op on the
     result of a product goes into a region with it, and becomes a part of its
     kernel: buffers are placed afterwards, and know that both are at work at one
-    time.
+    time. So does a `mod.rms_norm` of heads that are then rotated or written to a
+    cache, and read by nothing else.
 
     Example:
 

@@ -1,11 +1,12 @@
 //===- Rotation.cpp - Kernels of rotary position embeddings ---------------===//
 //
-// Rotated queries, and keys that are rotated on their way into a cache.
+// Rotated queries, and keys that are rotated on their way into a cache. Both
+// may be of heads that are normalised first: these have a warp each.
 //
 //===----------------------------------------------------------------------===//
 
 #include "codegen/nvptx/Kernels.h"
-#include "mlir/Dialect/Math/IR/Math.h"
+#include "dialect/Rotary.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <cmath>
 
@@ -63,44 +64,62 @@ std::pair<Value, Value> mod::emitCosSin(ThreadBuilder &b, Value x) {
           emitSign(b, sineOf, quadrant)};
 }
 
+//===----------------------------------------------------------------------===//
+// Angles
+//===----------------------------------------------------------------------===//
+
 namespace {
 /// The frequencies of a rotation, as a constant of the kernels' module.
 class Frequencies {
 public:
-  Frequencies(ThreadBuilder &b, double theta, int64_t headDim);
+  Frequencies(ThreadBuilder &b, const RotaryFrequencies &rotary);
 
   /// The cosine and sine for pair `i` of a head at a position.
-  std::pair<Value, Value> emitAngle(Value position, Value i) {
-    Value scalar = arith::SIToFPOp::create(b, b.getF32Type(), position);
-    return emitCosSin(b, b.mulf(scalar, b.load(table, {i})));
-  }
+  std::pair<Value, Value> emitAngle(Value position, Value i);
 
 private:
   ThreadBuilder &b;
+  double magnitude;
   Value table;
 };
 } // namespace
 
-Frequencies::Frequencies(ThreadBuilder &b, double theta, int64_t headDim)
-    : b(b) {
-  SmallVector<float> values;
-  for (int64_t i : llvm::seq(headDim / 2))
-    values.push_back(std::pow(theta, -2.0 * double(i) / double(headDim)));
-  auto type = MemRefType::get({headDim / 2}, b.getF32Type());
-  auto content = DenseElementsAttr::get(
-      RankedTensorType::get(type.getShape(), type.getElementType()),
-      ArrayRef(values));
+/// The constant of these numbers; a new one where the module has none.
+static memref::GlobalOp getTable(ThreadBuilder &b, DenseElementsAttr numbers) {
   auto module =
       b.getInsertionBlock()->getParentOp()->getParentOfType<gpu::GPUModuleOp>();
-  std::string name = llvm::formatv("frequencies_{0}_{1:x}", headDim,
-                                   llvm::bit_cast<uint64_t>(theta));
-  if (!module.lookupSymbol(name)) {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(module.getBody());
-    memref::GlobalOp::create(b, name, b.getStringAttr("private"), type, content,
-                             /*constant=*/true, /*alignment=*/IntegerAttr());
+  int64_t count = 0;
+  for (auto global : module.getOps<memref::GlobalOp>()) {
+    if (global.getInitialValueAttr() == numbers)
+      return global;
+    ++count;
   }
-  table = memref::GetGlobalOp::create(b, type, name);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(module.getBody());
+  auto type = MemRefType::get(numbers.getType().getShape(), b.getF32Type());
+  return memref::GlobalOp::create(
+      b, llvm::formatv("frequencies_{0}", count).str(),
+      b.getStringAttr("private"), type, numbers,
+      /*constant=*/true, /*alignment=*/IntegerAttr());
+}
+
+Frequencies::Frequencies(ThreadBuilder &b, const RotaryFrequencies &rotary)
+    : b(b), magnitude(rotary.magnitude) {
+  SmallVector<float> rounded(rotary.frequencies.begin(),
+                             rotary.frequencies.end());
+  auto type = RankedTensorType::get({int64_t(rounded.size())}, b.getF32Type());
+  memref::GlobalOp global =
+      getTable(b, DenseElementsAttr::get(type, ArrayRef(rounded)));
+  table = memref::GetGlobalOp::create(b, global.getType(), global.getSymName());
+}
+
+std::pair<Value, Value> Frequencies::emitAngle(Value position, Value i) {
+  Value scalar = arith::SIToFPOp::create(b, b.getF32Type(), position);
+  auto [cosine, sine] = emitCosSin(b, b.mulf(scalar, b.load(table, {i})));
+  if (magnitude == 1)
+    return {cosine, sine};
+  Value factor = b.f32(magnitude);
+  return {b.mulf(cosine, factor), b.mulf(sine, factor)};
 }
 
 /// Rotates the pair that the elements `i` and `i + half` of a head are.
@@ -112,59 +131,100 @@ static std::pair<Value, Value> emitRotated(ThreadBuilder &b, Value x, Value y,
           b.fma(y, cosine, b.mulf(x, sine))};
 }
 
-Geometry mod::emitGpuKernel(ThreadBuilder &b, RopeOp op) {
-  int64_t headDim = getBound(op.getX(), 2) / int64_t(op.getHeads());
-  int64_t half = headDim / 2;
-  Frequencies frequencies(b, op.getTheta().convertToDouble(), headDim);
-  return emitElements(
-      b, b.dim(op.getX(), 1), half * int64_t(op.getHeads()),
-      [&](Value row, Value pair) {
-        Value zero = b.index(0), i = b.rem(pair, half);
-        Value low = b.add(b.mul(b.div(pair, half), headDim), i);
-        Value high = b.add(low, b.index(half));
-        Value position = b.load(op.getPositions(), {zero, row});
-        Value lowAt[] = {zero, row, low}, highAt[] = {zero, row, high};
-        auto [x, y] =
-            emitRotated(b, b.load(op.getX(), lowAt), b.load(op.getX(), highAt),
-                        frequencies.emitAngle(position, i));
-        b.store(x, op.getInto(), lowAt);
-        b.store(y, op.getInto(), highAt);
+//===----------------------------------------------------------------------===//
+// Heads
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// A head of a row as it is rotated, normalised where there is a `norm`.
+struct Head {
+  ThreadBuilder &b;
+  Value buffer, row, head;
+  int64_t width;
+  RMSNormOp norm = {};
+  Value inverse = {};
+
+  Values at(Value column) {
+    return {b.index(0), row, b.add(b.mul(head, width), column)};
+  }
+  Value load(Value column) {
+    Value x = b.load(buffer, at(column));
+    if (!norm)
+      return x;
+    return b.mulf(b.mulf(x, inverse), b.load(norm.getScale(), {column}));
+  }
+};
+} // namespace
+
+/// Runs `body` for each of the `items` of all heads in a buffer of rows. A warp
+/// has a head where its norm is needed, else a thread an item.
+static Geometry emitHeadItems(ThreadBuilder &b, Value buffer, int64_t heads,
+                              int64_t items, RMSNormOp norm,
+                              function_ref<void(Head &, Value)> body) {
+  int64_t width = getBound(buffer, 2) / heads;
+  Value rows = b.dim(buffer, 1);
+  if (!norm)
+    return emitElements(b, rows, heads * items, [&](Value row, Value item) {
+      Head head{b, buffer, row, b.div(item, items), width};
+      body(head, b.rem(item, items));
+    });
+  return emitHeads(b, rows, heads, [&](Value row, Value which) {
+    Head head{b, norm.getX(), row, which, width, norm};
+    head.inverse = emitHeadInverseRMS(b, norm, row, which);
+    b.loop(b.lane(), b.index(items), kWarpThreads,
+           [&](Value item) { body(head, item); });
+  });
+}
+
+Geometry mod::emitGpuKernel(ThreadBuilder &b, RopeOp op, RMSNormOp norm) {
+  int64_t heads = op.getHeads(), headDim = getBound(op.getX(), 2) / heads;
+  Frequencies frequencies(b,
+                          getRotaryFrequencies(op.getTheta().convertToDouble(),
+                                               headDim, op.getScalingAttr()));
+  return emitHeadItems(
+      b, op.getX(), heads, headDim / 2, norm, [&](Head &head, Value i) {
+        Value high = b.add(i, b.index(headDim / 2));
+        Value position = b.load(op.getPositions(), {b.index(0), head.row});
+        auto [x, y] = emitRotated(b, head.load(i), head.load(high),
+                                  frequencies.emitAngle(position, i));
+        b.store(x, op.getInto(), head.at(i));
+        b.store(y, op.getInto(), head.at(high));
       });
 }
+
+//===----------------------------------------------------------------------===//
+// Caches
+//===----------------------------------------------------------------------===//
 
 namespace {
 /// Writes elements of keys and values to a cache.
 struct CacheWriter {
   ThreadBuilder &b;
   AppendPanelsOp op;
-  Value row, head;
+  Head &key;
 
-  Value token() { return b.add(op.getFirst(), row); }
-  Values from(Value column) {
-    Value first = b.mul(head, getBound(op.getKeys(), 2));
-    return {b.index(0), row, b.add(first, column)};
-  }
+  Value token() { return b.add(op.getFirst(), key.row); }
   void storeKey(Value x, Value column) {
     int64_t panel = getBound(op.getKeys(), 3);
     b.store(x, op.getKeys(),
-            {head, b.div(token(), panel), column, b.rem(token(), panel)});
+            {key.head, b.div(token(), panel), column, b.rem(token(), panel)});
   }
   void copyValue(Value column) {
     int64_t panel = getBound(op.getValues(), 3);
-    b.store(b.load(op.getValue(), from(column)), op.getValues(),
-            {head, b.div(column, panel), token(), b.rem(column, panel)});
+    b.store(b.load(op.getValue(), key.at(column)), op.getValues(),
+            {key.head, b.div(column, panel), token(), b.rem(column, panel)});
   }
   /// Once for each token.
   void keepPosition(Value item) {
-    b.ifThen(b.eq(item, b.index(0)), [&] {
-      Value position = b.load(op.getRowPositions(), {b.index(0), row});
+    Value isFirst = b.both(b.eq(key.head, b.index(0)), b.eq(item, b.index(0)));
+    b.ifThen(isFirst, [&] {
+      Value position = b.load(op.getRowPositions(), {b.index(0), key.row});
       b.store(position, op.getKept(), {token()});
     });
   }
   void rotateKey(Frequencies &frequencies, Value i, Value high) {
-    Value position = b.load(op.getPositions(), {b.index(0), row});
-    auto [x, y] = emitRotated(b, b.load(op.getKey(), from(i)),
-                              b.load(op.getKey(), from(high)),
+    Value position = b.load(op.getPositions(), {b.index(0), key.row});
+    auto [x, y] = emitRotated(b, key.load(i), key.load(high),
                               frequencies.emitAngle(position, i));
     storeKey(x, i);
     storeKey(y, high);
@@ -172,26 +232,27 @@ struct CacheWriter {
 };
 } // namespace
 
-/// A thread writes a pair of one head's elements, or one element where keys
-/// are not rotated.
-Geometry mod::emitGpuKernel(ThreadBuilder &b, AppendPanelsOp op) {
+/// An item is a pair of a head's elements, or one element where keys are not
+/// rotated.
+Geometry mod::emitGpuKernel(ThreadBuilder &b, AppendPanelsOp op,
+                            RMSNormOp norm) {
   int64_t kvHeads = getBound(op.getKeys(), 0);
   int64_t headDim = getBound(op.getKeys(), 2), half = headDim / 2;
-  int64_t items = op.getPositions() ? half : headDim;
   std::optional<Frequencies> frequencies;
   if (op.getPositions())
-    frequencies.emplace(b, op.getTheta()->convertToDouble(), headDim);
-  return emitElements(
-      b, b.dim(op.getKey(), 1), items * kvHeads, [&](Value row, Value item) {
-        CacheWriter writer{b, op, row, b.div(item, items)};
-        Value i = b.rem(item, items);
-        if (op.getKept())
-          writer.keepPosition(item);
-        writer.copyValue(i);
-        if (!frequencies)
-          return writer.storeKey(b.load(op.getKey(), writer.from(i)), i);
-        Value high = b.add(i, b.index(half));
-        writer.copyValue(high);
-        writer.rotateKey(*frequencies, i, high);
-      });
+    frequencies.emplace(b,
+                        getRotaryFrequencies(op.getTheta()->convertToDouble(),
+                                             headDim, op.getScalingAttr()));
+  return emitHeadItems(b, op.getKey(), kvHeads, frequencies ? half : headDim,
+                       norm, [&](Head &key, Value i) {
+                         CacheWriter writer{b, op, key};
+                         if (op.getKept())
+                           writer.keepPosition(i);
+                         writer.copyValue(i);
+                         if (!frequencies)
+                           return writer.storeKey(key.load(i), i);
+                         Value high = b.add(i, b.index(half));
+                         writer.copyValue(high);
+                         writer.rotateKey(*frequencies, i, high);
+                       });
 }

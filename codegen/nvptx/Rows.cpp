@@ -1,7 +1,7 @@
 //===- Rows.cpp - Kernels that reduce rows --------------------------------===//
 //
-// Norms and routers: one warp per row. A softmax over the tokens of a sequence
-// has one block.
+// Norms and routers: one warp per row, or per head. A softmax over the tokens
+// of a sequence has one block.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,6 +19,15 @@ Geometry mod::emitRows(ThreadBuilder &b, Value rows,
   Value row = b.add(b.mul(b.rowBlock(), kWarps), b.warp());
   b.ifThen(b.lt(row, rows), [&] { body(row); });
   return {kWarps * kWarpThreads, rows, kWarps};
+}
+
+Geometry mod::emitHeads(ThreadBuilder &b, Value rows, int64_t heads,
+                        function_ref<void(Value, Value)> body) {
+  Value head = b.add(b.mul(b.otherBlock(), kWarps), b.warp());
+  Value inside = b.both(b.lt(b.rowBlock(), rows), b.lt(head, b.index(heads)));
+  b.ifThen(inside, [&] { body(b.rowBlock(), head); });
+  return {kWarps * kWarpThreads, rows, 1,
+          int64_t(llvm::divideCeil(heads, kWarps))};
 }
 
 static Values append(ValueRange indices, Value last) {
@@ -46,35 +55,53 @@ Value mod::emitInverseRMS(ThreadBuilder &b, Value squares, int64_t width,
   return b.divf(b.f32(1.0), root);
 }
 
-Value mod::emitInverseRMS(ThreadBuilder &b, Value x, ValueRange row,
-                          const APFloat &eps) {
-  int64_t width = getBound(x, 2);
-  return emitInverseRMS(b, emitDot(b, x, row, x, row, width), width, eps);
-}
-
 Geometry mod::emitGpuKernel(ThreadBuilder &b, InverseRMSOp op) {
+  int64_t width = getBound(op.getX(), 2);
   return emitRows(b, b.dim(op.getInto(), 1), [&](Value row) {
     Value at[] = {b.index(0), row};
     Values from{at[0], row};
     if (Value rows = op.getRows())
       from[1] = b.toIndex(b.load(rows, at));
-    Value inverse = emitInverseRMS(b, op.getX(), from, op.getEps());
+    Value squares = emitDot(b, op.getX(), from, op.getX(), from, width);
+    Value inverse = emitInverseRMS(b, squares, width, op.getEps());
     b.ifThen(b.eq(b.lane(), b.index(0)),
              [&] { b.store(inverse, op.getInto(), at); });
   });
 }
 
-Geometry mod::emitGpuKernel(ThreadBuilder &b, RMSNormOp op) {
-  int64_t width = getBound(op.getX(), 2);
-  return emitRows(b, b.dim(op.getX(), 1), [&](Value row) {
-    Value zero = b.index(0);
-    Value inverse = emitInverseRMS(b, op.getX(), {zero, row}, op.getEps());
-    b.loop(b.lane(), b.index(width), kWarpThreads, [&](Value column) {
-      Value at[] = {zero, row, column};
-      Value x = b.mulf(b.load(op.getX(), at), inverse);
-      b.store(b.mulf(x, b.load(op.getScale(), {column})), op.getInto(), at);
-    });
+Value mod::emitHeadInverseRMS(ThreadBuilder &b, RMSNormOp op, Value row,
+                              Value head) {
+  int64_t width = getBound(op.getX(), 2) / op.getNumHeads();
+  Value first = b.mul(head, width);
+  Value squares = b.loop(b.lane(), b.index(width), kWarpThreads, {b.f32(0.0)},
+                         [&](Value column, ValueRange sums) {
+                           Value at[] = {b.index(0), row, b.add(first, column)};
+                           Value x = b.load(op.getX(), at);
+                           return Values{b.fma(x, x, sums[0])};
+                         })[0];
+  return emitInverseRMS(b, b.sumWarp(squares), width, op.getEps());
+}
+
+/// Normalises a head by the lanes of a warp.
+static void emitHead(ThreadBuilder &b, RMSNormOp op, Value row, Value head) {
+  int64_t width = getBound(op.getX(), 2) / op.getNumHeads();
+  Value first = b.mul(head, width);
+  Value inverse = emitHeadInverseRMS(b, op, row, head);
+  b.loop(b.lane(), b.index(width), kWarpThreads, [&](Value column) {
+    Value at[] = {b.index(0), row, b.add(first, column)};
+    Value x = b.mulf(b.load(op.getX(), at), inverse);
+    b.store(b.mulf(x, b.load(op.getScale(), {column})), op.getInto(), at);
   });
+}
+
+Geometry mod::emitGpuKernel(ThreadBuilder &b, RMSNormOp op) {
+  Value rows = b.dim(op.getX(), 1);
+  if (op.getHeads())
+    return emitHeads(b, rows, op.getNumHeads(), [&](Value row, Value head) {
+      emitHead(b, op, row, head);
+    });
+  return emitRows(b, rows,
+                  [&](Value row) { emitHead(b, op, row, b.index(0)); });
 }
 
 Geometry mod::emitGpuKernel(ThreadBuilder &b, RouterOp op) {

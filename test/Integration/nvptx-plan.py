@@ -18,6 +18,9 @@ import make  # noqa: E402
 
 BILLION = ["--vocab", "32000", "--dim", "2048", "--layers", "22", "--heads", "32", "--kv-heads", "4", "--ffn", "5632",
            "--context", "2048", "--untied"]
+# As Qwen3-0.6B, whose heads have norms, with every other layer routed.
+QWEN3 = ["--family", "qwen3", "--vocab", "151936", "--dim", "1024", "--layers", "28", "--heads", "16", "--kv-heads", "8",
+         "--head-dim", "128", "--ffn", "3072", "--context", "2048", "--tied"]
 
 
 def write_hole(path, tensors, dtype, seed):
@@ -85,10 +88,12 @@ def main(work):
     make_model(work / "m110", ["--preset", "m110"])
     make_model(work / "billion", [*BILLION, "--routed", "none"])
     make_model(work / "billion-routed", BILLION)
+    make_model(work / "qwen3", [*QWEN3, "--routed", "odd"])
     for dtype in "f32", "bf16":
         check("m110", work / "m110", dtype, "f32", 12, 6)
         check("billion", work / "billion", dtype, dtype, 22, 0)
         check("billion-routed", work / "billion-routed", dtype, dtype, 22, 11)
+        check("qwen3", work / "qwen3", dtype, dtype, 28, 14)
 
 
 main(pathlib.Path(sys.argv[1]))

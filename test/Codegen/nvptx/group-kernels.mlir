@@ -91,3 +91,61 @@ func.func @decode(%x: memref<1x1x32xf32> {mod.role = "tokens"}, %w: memref<32x32
   }
   return
 }
+
+// -----
+
+// Heads that only a rotation or a cache reads are normalised there.
+// CHECK-LABEL: func.func @decode(
+// CHECK: scf.execute_region no_inline {
+// CHECK-NEXT: mod.rms_norm %{{.*}} heads(2) into(%[[Q:.*]]) :
+// CHECK-NEXT: mod.rope %[[Q]]
+// CHECK: arith.addi
+// CHECK: scf.execute_region no_inline {
+// CHECK-NEXT: mod.rms_norm %{{.*}} heads(1) into(%[[K:.*]]) :
+// CHECK-NEXT: mod.append_panels %[[K]]
+func.func @decode(%x: memref<1x1x32xf32> {mod.role = "tokens"}, %scale: memref<8xf32>, %p: memref<1x1xi32>,
+                  %start: index, %keys: memref<1x16x8x1xf32>, %values: memref<1x1x16x8xf32>) -> memref<1x1x16xf32> {
+  %c1 = arith.constant 1 : index
+  %q = memref.subview %x[0, 0, 0] [1, 1, 16] [1, 1, 1] : memref<1x1x32xf32> to memref<1x1x16xf32, strided<[32, 32, 1]>>
+  %k = memref.subview %x[0, 0, 16] [1, 1, 8] [1, 1, 1]
+      : memref<1x1x32xf32> to memref<1x1x8xf32, strided<[32, 32, 1], offset: 16>>
+  %v = memref.subview %x[0, 0, 24] [1, 1, 8] [1, 1, 1]
+      : memref<1x1x32xf32> to memref<1x1x8xf32, strided<[32, 32, 1], offset: 24>>
+  %qn = memref.alloc() : memref<1x1x16xf32>
+  mod.rms_norm %q, %scale eps(1.0e-5) heads(2) into(%qn)
+      : (memref<1x1x16xf32, strided<[32, 32, 1]>>, memref<8xf32>, memref<1x1x16xf32>) -> ()
+  %qr = memref.alloc() : memref<1x1x16xf32>
+  mod.rope %qn at(%p) heads(2) theta(1.0e4) into(%qr)
+      : (memref<1x1x16xf32>, memref<1x1xi32>, memref<1x1x16xf32>) -> ()
+  %kn = memref.alloc() : memref<1x1x8xf32>
+  mod.rms_norm %k, %scale eps(1.0e-5) heads(1) into(%kn)
+      : (memref<1x1x8xf32, strided<[32, 32, 1], offset: 16>>, memref<8xf32>, memref<1x1x8xf32>) -> ()
+  %next = arith.addi %start, %c1 : index
+  mod.append_panels %kn, %v at(%next) rotated(%p theta(1.0e4)) into(%keys, %values)
+      : memref<1x1x8xf32>, memref<1x1x8xf32, strided<[32, 32, 1], offset: 24>>, memref<1x16x8x1xf32>,
+        memref<1x1x16x8xf32>, memref<1x1xi32>
+  return %qr : memref<1x1x16xf32>
+}
+
+// -----
+
+// Not where they are read elsewhere, where the norm is of whole rows, or where
+// it is of something that changes before.
+// CHECK-LABEL: func.func @decode(
+// CHECK-NOT: scf.execute_region
+func.func @decode(%x: memref<1x1x16xf32> {mod.role = "tokens"}, %scale: memref<8xf32>, %all: memref<16xf32>,
+                  %p: memref<1x1xi32>, %e: memref<9x16xf32>, %y: memref<1x1x16xf32>) -> memref<1x1x16xf32> {
+  %twice = memref.alloc() : memref<1x1x16xf32>
+  mod.rms_norm %x, %scale eps(1.0e-5) heads(2) into(%twice)
+      : (memref<1x1x16xf32>, memref<8xf32>, memref<1x1x16xf32>) -> ()
+  mod.rope %twice at(%p) heads(2) theta(1.0e4) into(%y) : (memref<1x1x16xf32>, memref<1x1xi32>, memref<1x1x16xf32>) -> ()
+  %row = memref.alloc() : memref<1x1x16xf32>
+  mod.rms_norm %x, %all eps(1.0e-5) into(%row) : (memref<1x1x16xf32>, memref<16xf32>, memref<1x1x16xf32>) -> ()
+  mod.rope %row at(%p) heads(2) theta(1.0e4) into(%y) : (memref<1x1x16xf32>, memref<1x1xi32>, memref<1x1x16xf32>) -> ()
+  %early = memref.alloc() : memref<1x1x16xf32>
+  mod.rms_norm %x, %scale eps(1.0e-5) heads(2) into(%early)
+      : (memref<1x1x16xf32>, memref<8xf32>, memref<1x1x16xf32>) -> ()
+  mod.embedding %p, %e into(%x) : (memref<1x1xi32>, memref<9x16xf32>, memref<1x1x16xf32>) -> ()
+  mod.rope %early at(%p) heads(2) theta(1.0e4) into(%y) : (memref<1x1x16xf32>, memref<1x1xi32>, memref<1x1x16xf32>) -> ()
+  return %twice : memref<1x1x16xf32>
+}

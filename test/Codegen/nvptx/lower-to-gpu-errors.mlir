@@ -38,24 +38,6 @@ func.func @sum(%x: memref<4x8xf32>, %y: memref<4xf32> {mod.role = "arena"}) {
 
 // -----
 
-func.func @heads(%x: memref<1x4x8xf32>, %g: memref<4xf32>, %y: memref<1x4x8xf32> {mod.role = "arena"}) {
-  // expected-error @below {{has 'heads', which nvptx has no kernel for}}
-  mod.rms_norm %x, %g eps(1.0e-5) heads(2) into(%y)
-      : (memref<1x4x8xf32>, memref<4xf32>, memref<1x4x8xf32>) -> ()
-  return
-}
-
-// -----
-
-func.func @scaling(%x: memref<1x4x8xf32>, %p: memref<1x4xi32>, %y: memref<1x4x8xf32> {mod.role = "arena"}) {
-  // expected-error @below {{has 'scaling', which nvptx has no kernel for}}
-  mod.rope %x at(%p) heads(2) theta(1.0e4) into(%y) {scaling = #mod.rope_scaling<linear, factor = 2.0>}
-      : (memref<1x4x8xf32>, memref<1x4xi32>, memref<1x4x8xf32>) -> ()
-  return
-}
-
-// -----
-
 func.func @shares(%l: memref<1x4x3xf32>, %y: memref<3x1x4xf32> {mod.role = "arena"}) {
   // expected-error @below {{'mod.shares' op has no kernel for nvptx}}
   mod.shares %l top(2) gate(softmax) into(%y) : (memref<1x4x3xf32>, memref<3x1x4xf32>) -> ()
