@@ -242,10 +242,11 @@ void SingleQueryAttention::storeWarp() {
     combineLanes(which);
     Value at = b.index(which);
     b.ifThen(b.lt(b.lane(), b.index(lanes)), [&] {
-      for (auto [i, x] : llvm::enumerate(softmax.values[which])) {
+      for (int64_t i : llvm::seq(laneElements())) {
         Value column = b.add(getColumn(i / width), b.index(i % width));
-        b.ifThen(b.lt(column, b.index(headDim)),
-                 [&] { b.store(x, warps, {b.warp(), at, column}); });
+        b.ifThen(b.lt(column, b.index(headDim)), [&] {
+          b.store(softmax.values[which][i], warps, {b.warp(), at, column});
+        });
       }
     });
     b.ifThen(b.eq(b.lane(), b.index(0)), [&] {
