@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialect/Verifiers.h"
+#include "runtime/TokenWeights.h"
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -135,12 +136,10 @@ LogicalResult AttentionOp::verify() {
 }
 
 LogicalResult SampleOp::verify() {
-  // A sum of more weights than this may not fit 63 bits.
-  constexpr int64_t most = int64_t(1) << 22;
   int64_t logits = getDim(getLogits(), 1);
-  if (logits < 1 || logits > most)
+  if (logits < 1 || logits > modrt::maxWeighted)
     return emitOpError("chooses from 1 to ")
-           << most << " tokens, not " << getLogits().getType();
+           << modrt::maxWeighted << " tokens, not " << getLogits().getType();
   if (failed(verifyDim(*this, "logits", getLogits(), 0, 1)) ||
       failed(verifyDim(*this, "into", getInto(), 0, 1)))
     return failure();

@@ -28,13 +28,17 @@ static void readGate(ObjectReader &mod, RoutingConfig &routing) {
   routing.gateBias = mod.getFinite("gate_bias", 0.0);
 }
 
+/// Whether a gate is not of its token's own score alone.
+static bool gatesBySoftmax(const RoutingConfig &routing) {
+  return routing.gate == GateKind::softmax ||
+         routing.gate == GateKind::softmax_topk;
+}
+
 static void readSelected(ObjectReader &mod, RoutingConfig &routing) {
   routing.selected = readCase<Selected>(
       mod, "selected",
       {"x + g*f", "g*B", "x + g*B", "x + attn + g*mlp", "2*x + attn + g*mlp"});
-  if (routing.selected >= Selected::gatedMlp &&
-      (routing.gate == GateKind::softmax ||
-       routing.gate == GateKind::softmax_topk))
+  if (routing.selected >= Selected::gatedMlp && gatesBySoftmax(routing))
     mod.error("selected", "gates the MLP, which needs a gate of each token's "
                           "own score");
 }
@@ -146,9 +150,7 @@ static void readRecursions(ObjectReader &mod, RoutingConfig &routing) {
     mod.error("skipped", "must be 'x' where skipped tokens leave a recursion");
   if (routing.scope != Scope::block)
     mod.error("scope", "must be 'block' where layers are repeated");
-  bool isSoftmax = routing.gate == GateKind::softmax ||
-                   routing.gate == GateKind::softmax_topk;
-  if (routing.keys == KeyTokens::first && isSoftmax)
+  if (routing.keys == KeyTokens::first && gatesBySoftmax(routing))
     mod.error("gate", "must be of each token's own score where all tokens go "
                       "through the first of the recursions (kv 'shared')");
 }
@@ -199,9 +201,7 @@ static void readScope(ObjectReader &mod, RoutingConfig &routing) {
     mod.error("selected", "gates the MLP of a layer, and ranges have several");
   routing.skipped =
       readCase<Skipped>(mod, "skipped", {"x", "g*x", "x + adapter"});
-  bool isSoftmax = routing.gate == GateKind::softmax ||
-                   routing.gate == GateKind::softmax_topk;
-  if (routing.skipped == Skipped::gated && isSoftmax)
+  if (routing.skipped == Skipped::gated && gatesBySoftmax(routing))
     mod.error("skipped", "'g*x' needs a gate of each token's own score");
   if ((routing.skipped == Skipped::adapted) != mod.has("adapter"))
     return mod.error(mod.has("adapter") ? "adapter" : "skipped",
