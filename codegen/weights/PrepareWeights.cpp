@@ -303,12 +303,34 @@ llvm::Error mod::prepareWeights(ModuleOp module, MutableArrayRef<char> data,
   return runTasks(plan.getTasks(), *kernels, parameters, data, progress);
 }
 
+/// Each result has a name, and a place right behind the one before.
+static llvm::Error checkResults(func::FuncOp function) {
+  int64_t end = 0;
+  for (unsigned index : llvm::seq(function.getNumResults())) {
+    auto error = [&](const Twine &message) {
+      return llvm::createStringError("result " + Twine(index) + " of @" +
+                                     kPrepareWeights + message);
+    };
+    if (!function.getResultAttrOfType<StringAttr>(index, kWeightAttr))
+      return error(" has no '" + kWeightAttr + "', expected its name");
+    auto offset = function.getResultAttrOfType<IntegerAttr>(index, kOffsetAttr);
+    if (!offset || offset.getInt() != end)
+      return error(" is not at '" + kOffsetAttr + "' " + Twine(end) +
+                   ", behind the one before");
+    end +=
+        getNumBytes(cast<RankedTensorType>(function.getResultTypes()[index]));
+  }
+  return llvm::Error::success();
+}
+
 llvm::Error mod::writeWeights(ModuleOp module, StringRef path,
                               WeightsProgress progress) {
   func::FuncOp function = getPrepareWeights(module);
   if (!function)
     return llvm::createStringError("expected @" + kPrepareWeights +
                                    "; weights have not been hoisted");
+  if (llvm::Error error = checkResults(function))
+    return error;
   std::string header = getWeightsHeader(function);
   size_t bytes = header.size() + getWeightsDataBytes(function);
   auto file = llvm::FileOutputBuffer::create(path, bytes);
