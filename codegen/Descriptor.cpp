@@ -204,6 +204,17 @@ private:
 
 } // namespace
 
+static Value createWindows(ConstantBuilder &constant,
+                           ArrayRef<Budget::Window> windows, int64_t block) {
+  std::string name = ("block." + Twine(block) + ".windows").str();
+  return constant.array(name, windows.size(), [&](int64_t i) {
+    const Budget::Window &window = windows[i];
+    return constant.structure(
+        {constant.i64(window.size), constant.i64(window.ofSequence),
+         constant.i64(window.flopsPerPair), constant.i64(window.flopsPerKey)});
+  });
+}
+
 static Value createBlock(ConstantBuilder &constant, const ModuleFacts &facts,
                          const Budget::Block &block, int64_t index) {
   auto policy = [&](StringRef phase, unsigned number) {
@@ -219,7 +230,9 @@ static Value createBlock(ConstantBuilder &constant, const ModuleFacts &facts,
        constant.i64(block.flopsPerToken), constant.i64(block.flopsPerPair),
        constant.i64(block.flopsPerKey), constant.i64(block.weightBytes),
        constant.i64(block.cacheRowBytes), constant.i64(block.firstCache),
-       constant.i64(block.numCaches), prefill, decode});
+       constant.i64(block.numCaches), prefill, decode,
+       constant.i64(block.windows.size()),
+       createWindows(constant, block.windows, index)});
 }
 
 static Value createKernel(ConstantBuilder &constant, int64_t index,

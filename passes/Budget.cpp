@@ -49,6 +49,7 @@ private:
 
   void addOp(Operation *op, unsigned index, Values &weights);
   void addAttention(AttentionOp op, unsigned index);
+  void addWindow(Budget::Block &block, const Budget::Window &window);
   void addCache(KeysAndValues rows, Budget::Block &block);
   void addRouted(RoutedOp op);
   void addBypass(Block &bypass, unsigned index);
@@ -99,13 +100,31 @@ void Accountant::addCache(KeysAndValues rows, Budget::Block &block) {
     block.firstCache = number;
 }
 
+/// Windows of one size are one.
+void Accountant::addWindow(Budget::Block &block, const Budget::Window &window) {
+  if (window.size >= budget.context)
+    return;
+  auto *known = llvm::find_if(block.windows, [&](const Budget::Window &other) {
+    return other.size == window.size && other.ofSequence == window.ofSequence;
+  });
+  if (known == block.windows.end()) {
+    block.windows.push_back(window);
+    return;
+  }
+  known->flopsPerPair += window.flopsPerPair;
+  known->flopsPerKey += window.flopsPerKey;
+}
+
 /// Keys and values of all tokens are not those of a routed block, though it
 /// attends to them.
 void Accountant::addAttention(AttentionOp op, unsigned index) {
   Budget::Block &block = budget.blocks[index];
   bool isOwn = index == 0 || isOfBlock(op.getKey());
-  (isOwn ? block.flopsPerPair : block.flopsPerKey) +=
-      op.getFlops(/*tokens=*/1, /*past=*/0);
+  int64_t flops = op.getFlops(/*tokens=*/1, /*past=*/0);
+  (isOwn ? block.flopsPerPair : block.flopsPerKey) += flops;
+  if (op.getWindow())
+    addWindow(block, {int64_t(*op.getWindow()), bool(op.getOwnPositions()),
+                      isOwn ? flops : 0, isOwn ? 0 : flops});
   KeysAndValues rows(op.getKey(), op.getValue());
   if (counted.insert(rows).second)
     addCache(rows, isOwn ? block : budget.blocks.front());
@@ -208,13 +227,51 @@ FailureOr<Budget> Budget::compute(ModuleOp module, StringRef dtype) {
 // Runs
 //===----------------------------------------------------------------------===//
 
+/// The keys that some tokens see together, each those before it, of which a
+/// window leaves the last.
+static int64_t countPairs(int64_t tokens, int64_t window) {
+  int64_t growing = std::min(tokens, window);
+  return growing * (growing + 1) / 2 + (tokens - growing) * window;
+}
+
+/// How many of `tokens` of all tokens a window holds; spread evenly, these have
+/// their share in a window of the sequence.
+static int64_t getSize(const Budget::Window &window, int64_t tokens,
+                       int64_t all) {
+  if (!window.ofSequence)
+    return window.size;
+  return std::max<int64_t>(1, std::llround(double(window.size) * tokens / all));
+}
+
 /// The FLOPs of `tokens` of all tokens in a block, each of which sees those
 /// before; to be anywhere among all is to see half of them.
 static int64_t getFlops(const Budget::Block &block, int64_t tokens,
                         int64_t all) {
-  return block.flopsPerToken * tokens +
-         block.flopsPerPair * (tokens * (tokens + 1) / 2) +
-         block.flopsPerKey * (tokens * (all + 1) / 2);
+  int64_t flops = block.flopsPerToken * tokens +
+                  block.flopsPerPair * countPairs(tokens, tokens) +
+                  block.flopsPerKey * (tokens * (all + 1) / 2);
+  for (const Budget::Window &window : block.windows) {
+    int64_t hiddenPairs = countPairs(tokens, tokens) -
+                          countPairs(tokens, getSize(window, tokens, all));
+    int64_t hiddenKeys =
+        tokens * (countPairs(all, all) - countPairs(all, window.size)) / all;
+    flops -=
+        window.flopsPerPair * hiddenPairs + window.flopsPerKey * hiddenKeys;
+  }
+  return flops;
+}
+
+/// The FLOPs of the last of them.
+static int64_t getLastFlops(const Budget::Block &block, int64_t tokens,
+                            int64_t all) {
+  int64_t flops = block.flopsPerToken + block.flopsPerPair * tokens +
+                  block.flopsPerKey * all;
+  for (const Budget::Window &window : block.windows) {
+    int64_t size = std::min(tokens, getSize(window, tokens, all));
+    flops -= window.flopsPerPair * (tokens - size) +
+             window.flopsPerKey * (all - window.size);
+  }
+  return flops;
 }
 
 int64_t Budget::getForwardFlops(const Block &block) const {
@@ -243,11 +300,9 @@ Budget::Run Budget::getDecode() const {
   Run run;
   for (const Block &block : blocks) {
     double taken = double(block.capacity) / context;
-    int64_t toAll = block.flopsPerKey * context;
-    run.flops += std::llround(taken * (block.flopsPerToken + toAll +
-                                       block.flopsPerPair * block.capacity));
-    run.denseFlops +=
-        block.flopsPerToken + toAll + block.flopsPerPair * context;
+    run.flops +=
+        std::llround(taken * getLastFlops(block, block.capacity, context));
+    run.denseFlops += getLastFlops(block, context, context);
   }
   run.flops += logitsFlops;
   run.denseFlops += logitsFlops - routingFlops;

@@ -20,6 +20,15 @@ inline constexpr llvm::StringLiteral kBudgetAttr = "mod.budget";
 /// The cost of a model per token and per block, from which that of any run
 /// follows. FLOPs are those of products; a multiply-add counts as two.
 struct Budget {
+  /// Attention that sees no more than the last keys: what it has of
+  /// `flopsPerPair` and `flopsPerKey` of its block. As `modrt_window`.
+  struct Window {
+    int64_t size = 0;       // keys
+    int64_t ofSequence = 0; // whether of all tokens, not of those of the block
+    int64_t flopsPerPair = 0; // per query and key of the block
+    int64_t flopsPerKey = 0;  // per query and key, of all tokens
+  };
+
   /// Tokens that go through the same ops, and what they cost.
   /// `modrt_block` in `runtime/modrt.h` is the same for the runtime.
   struct Block {
@@ -32,6 +41,7 @@ struct Budget {
     int64_t cacheRowBytes = 0; // keys and values of one token
     int64_t firstCache = 0;    // number of its first attention
     int64_t numCaches = 0;     // attentions
+    SmallVector<Window> windows;
   };
 
   /// The FLOPs of a run, and of a model that routes every token everywhere.

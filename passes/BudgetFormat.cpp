@@ -18,6 +18,13 @@ struct Field {
 };
 } // namespace
 
+static const Field<Budget::Window> kWindowFields[] = {
+    {"size", &Budget::Window::size},
+    {"of_sequence", &Budget::Window::ofSequence},
+    {"flops_per_pair", &Budget::Window::flopsPerPair},
+    {"flops_per_key", &Budget::Window::flopsPerKey},
+};
+
 static const Field<Budget::Block> kBlockFields[] = {
     {"layer", &Budget::Block::layer},
     {"capacity", &Budget::Block::capacity},
@@ -66,14 +73,41 @@ static LogicalResult fromAttributes(DictionaryAttr attribute, Owner &owner,
   return success();
 }
 
+static DictionaryAttr toAttribute(Builder &builder,
+                                  const Budget::Block &block) {
+  SmallVector<NamedAttribute> entries =
+      toAttributes(builder, block, kBlockFields);
+  SmallVector<Attribute> windows;
+  for (const Budget::Window &window : block.windows)
+    windows.push_back(builder.getDictionaryAttr(
+        toAttributes(builder, window, kWindowFields)));
+  if (!windows.empty())
+    entries.push_back(
+        builder.getNamedAttr("windows", builder.getArrayAttr(windows)));
+  return builder.getDictionaryAttr(entries);
+}
+
+static LogicalResult fromAttribute(DictionaryAttr attribute,
+                                   Budget::Block &block) {
+  if (failed(fromAttributes(attribute, block, kBlockFields)))
+    return failure();
+  auto windows = attribute.getAs<ArrayAttr>("windows");
+  if (!windows)
+    return success();
+  for (auto window : windows.getAsRange<DictionaryAttr>())
+    if (failed(fromAttributes(window, block.windows.emplace_back(),
+                              kWindowFields)))
+      return failure();
+  return success();
+}
+
 DictionaryAttr Budget::toAttribute(MLIRContext *context) const {
   Builder builder(context);
   SmallVector<NamedAttribute> entries =
       toAttributes(builder, *this, kBudgetFields);
   SmallVector<Attribute> blockEntries;
   for (const Block &block : blocks)
-    blockEntries.push_back(
-        builder.getDictionaryAttr(toAttributes(builder, block, kBlockFields)));
+    blockEntries.push_back(::toAttribute(builder, block));
   entries.push_back(
       builder.getNamedAttr("blocks", builder.getArrayAttr(blockEntries)));
   return builder.getDictionaryAttr(entries);
@@ -86,8 +120,8 @@ FailureOr<Budget> Budget::fromAttribute(DictionaryAttr attribute) {
     return failure();
   for (Attribute entry : blocks) {
     auto fields = dyn_cast<DictionaryAttr>(entry);
-    if (!fields || failed(fromAttributes(fields, budget.blocks.emplace_back(),
-                                         kBlockFields)))
+    if (!fields ||
+        failed(::fromAttribute(fields, budget.blocks.emplace_back())))
       return failure();
   }
   return budget;
@@ -106,6 +140,16 @@ static llvm::json::Object toObject(const Owner &owner,
   return object;
 }
 
+static llvm::json::Object toObject(const Budget::Block &block) {
+  llvm::json::Object object = toObject(block, kBlockFields);
+  llvm::json::Array windows;
+  for (const Budget::Window &window : block.windows)
+    windows.push_back(toObject(window, kWindowFields));
+  if (!windows.empty())
+    object["windows"] = std::move(windows);
+  return object;
+}
+
 static llvm::json::Object toObject(const Budget::Run &run) {
   return llvm::json::Object{{"flops", run.flops},
                             {"dense_flops", run.denseFlops},
@@ -116,7 +160,7 @@ llvm::json::Value Budget::toJSON() const {
   llvm::json::Object object = toObject(*this, kBudgetFields);
   llvm::json::Array blockObjects;
   for (const Block &block : blocks)
-    blockObjects.push_back(toObject(block, kBlockFields));
+    blockObjects.push_back(toObject(block));
   object["blocks"] = std::move(blockObjects);
   object["forward"] = toObject(getForward());
   object["prefill"] = toObject(getPrefill());

@@ -141,6 +141,15 @@ typedef struct modrt_call {
 
 typedef void (*modrt_program)(const modrt_call *call);
 
+/* Attention that sees no more than the last keys: what it has of
+ * flops_per_pair and flops_per_key of its block. */
+typedef struct modrt_window {
+  int64_t size;        /* keys */
+  int64_t of_sequence; /* whether of all tokens, not of those of the block */
+  int64_t flops_per_pair;
+  int64_t flops_per_key;
+} modrt_window;
+
 /* Tokens that go through the same blocks, and what one of them costs.
  * blocks[0] stands for everything outside routed blocks, the others for one
  * routed block each. */
@@ -159,6 +168,8 @@ typedef struct modrt_block {
    */
   const char *prefill;
   const char *decode;
+  int64_t num_windows;
+  const modrt_window *windows;
 } modrt_block;
 
 /* One KV cache: keys and values of at most `length` tokens. Where that is less
@@ -412,7 +423,8 @@ int modrt_main(const modrt_model *model, int argc, char **argv);
 
 static_assert(sizeof(modrt_choice) == 560, "modrt_choice is part of the ABI");
 static_assert(sizeof(modrt_call) == 128, "modrt_call is part of the ABI");
-static_assert(sizeof(modrt_block) == 88, "modrt_block is part of the ABI");
+static_assert(sizeof(modrt_window) == 32, "modrt_window is part of the ABI");
+static_assert(sizeof(modrt_block) == 104, "modrt_block is part of the ABI");
 static_assert(sizeof(modrt_cache) == 24, "modrt_cache is part of the ABI");
 static_assert(sizeof(modrt_model) == 248, "modrt_model is part of the ABI");
 static_assert(sizeof(modrt_kernel) == 16, "modrt_kernel is part of the ABI");

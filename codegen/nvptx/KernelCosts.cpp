@@ -42,11 +42,30 @@ static bool isNeeded(Value buffer) {
          argument == getArgument(program, role::kCaches);
 }
 
+static int64_t getTokens(Value buffer) {
+  FailureOr<MemRefType> type = getStaticType(buffer);
+  return failed(type) ? 0 : type->getDimSize(1);
+}
+
+static int64_t countKeys(PanelAttentionOp op) {
+  return cast<MemRefType>(op.getKeys().getType()).getDimSize(1);
+}
+
+/// The most of them that a query sees.
+static int64_t countSeen(PanelAttentionOp op) {
+  int64_t keys = countKeys(op);
+  return op.getWindow() ? std::min<int64_t>(keys, *op.getWindow()) : keys;
+}
+
 /// What an op touches of an operand.
 static int64_t getTouchedBytes(Operation *op, Value operand) {
   if (auto embedding = dyn_cast<EmbeddingOp>(op))
     if (operand == embedding.getTable())
       return getBytes(embedding.getInto());
+  // A single query reads what its window leaves.
+  if (auto attention = dyn_cast<PanelAttentionOp>(op))
+    if (isNeeded(operand) && getTokens(attention.getQuery()) == 1)
+      return getBytes(operand) / countKeys(attention) * countSeen(attention);
   // The rest of a cache stays as it is.
   if (auto append = dyn_cast<AppendPanelsOp>(op))
     if (isNeeded(operand)) {
@@ -67,11 +86,6 @@ static bool readsDestination(Operation *op, Value operand) {
   return linear && linear.getAccumulate() && operand == linear.getInto();
 }
 
-static int64_t getTokens(Value buffer) {
-  FailureOr<MemRefType> type = getStaticType(buffer);
-  return failed(type) ? 0 : type->getDimSize(1);
-}
-
 static int64_t getFlops(Operation *op) {
   return llvm::TypeSwitch<Operation *, int64_t>(op)
       .Case([](LinearOp op) {
@@ -85,8 +99,7 @@ static int64_t getFlops(Operation *op) {
       .Case([](PanelAttentionOp op) {
         int64_t width =
             cast<MemRefType>(op->getOperand(0).getType()).getShape().back();
-        auto keys = cast<MemRefType>(op->getOperand(1).getType());
-        return 4 * getTokens(op->getOperand(0)) * width * keys.getDimSize(1);
+        return 4 * getTokens(op->getOperand(0)) * width * countSeen(op);
       })
       .Default([](Operation *) -> int64_t { return 0; });
 }

@@ -163,6 +163,28 @@ double Benchmark::routedShare(const Sample &sample, int64_t tokens) const {
   return sample.routed / (double(running.instance->numRouted()) * tokens);
 }
 
+/// The keys that some tokens see together, each those before it, of which a
+/// window leaves the last.
+static double countPairs(double tokens, double window) {
+  double growing = std::min(tokens, window);
+  return growing * (growing + 1) / 2 + (tokens - growing) * window;
+}
+
+/// What the windows of a block hide of `rows` of all tokens.
+static double hiddenFlops(const modrt_block &block, double rows, double all) {
+  double flops = 0;
+  for (int64_t i = 0; rows > 0 && i < block.num_windows; ++i) {
+    const modrt_window &window = block.windows[i];
+    double share = window.of_sequence ? rows / all : 1;
+    flops += window.flops_per_pair *
+             (countPairs(rows, rows) -
+              countPairs(rows, std::max(1.0, window.size * share)));
+    flops += window.flops_per_key * rows / all *
+             (countPairs(all, all) - countPairs(all, window.size));
+  }
+  return flops;
+}
+
 /// Of a prefill into an empty session, with the logits of one token.
 double Benchmark::prefillFlops() const {
   const modrt_model &model = running.model();
@@ -170,11 +192,12 @@ double Benchmark::prefillFlops() const {
   double flops = model.logits_flops;
   for (int64_t i = 0; i < model.num_blocks; ++i) {
     const modrt_block &block = model.blocks[i];
-    double rows = allRows[i], pairs = rows * (rows + 1) / 2;
+    double rows = allRows[i], all = modrt_position(running.session());
     // Tokens anywhere among all see half of them.
-    double keys = rows * (modrt_position(running.session()) + 1) / 2;
-    flops += block.flops_per_token * rows + block.flops_per_pair * pairs +
-             block.flops_per_key * keys;
+    double keys = rows * (all + 1) / 2;
+    flops += block.flops_per_token * rows +
+             block.flops_per_pair * countPairs(rows, rows) +
+             block.flops_per_key * keys - hiddenFlops(block, rows, all);
   }
   return flops;
 }

@@ -26,3 +26,22 @@
 // BYPASS: mod.budget = {blocks = [
 // BYPASS-SAME: flops_per_token = 8 : i64, layer = -1 : i64, num_caches = 0 : i64, weight_bytes = 16 : i64}
 // BYPASS-SAME: capacity = 2 : i64, {{.*}} flops_per_token = 24 : i64, {{.*}} weight_bytes = 64 : i64}
+
+// Each query and key costs 8. With windows of 3, 6 tokens see 1 + 2 + 4 * 3 = 15
+// keys; without, 21. Of 2 tokens among each other a window of half the sequence
+// holds one, and 2 tokens anywhere see 2 * 15 / 6 of all.
+// forward: 8 * (15 + 21 + 2 + 5), as a dense model 8 * (15 + 21 + 15 + 15); its
+// last token: 8 * (3 + 6 + (1 + 3) / 3), 8 * (3 + 6 + 3 + 3).
+
+// RUN: mod-opt %S/Inputs/windows.mlir --mod-specialize | FileCheck %s --check-prefix=WINDOWS
+// WINDOWS: flops_per_pair = 16 : i64, {{.*}} windows = [{flops_per_key = 0 : i64, flops_per_pair = 8 : i64, of_sequence = 0 : i64, size = 3 : i64}]}
+// WINDOWS-SAME: flops_per_pair = 8 : i64, {{.*}} windows = [{flops_per_key = 0 : i64, flops_per_pair = 8 : i64, of_sequence = 1 : i64, size = 3 : i64}]}
+// WINDOWS-SAME: flops_per_key = 8 : i64, {{.*}} windows = [{flops_per_key = 8 : i64, flops_per_pair = 0 : i64, of_sequence = 0 : i64, size = 3 : i64}]}
+
+// RUN: modc %S/Inputs/windows.mlir --report=json -o %t | FileCheck %s --check-prefix=RUNS
+// RUNS: "decode": {
+// RUNS: "dense_flops": 120,
+// RUNS-NEXT: "flops": 83,
+// RUNS: "forward": {
+// RUNS: "dense_flops": 528,
+// RUNS-NEXT: "flops": 344,

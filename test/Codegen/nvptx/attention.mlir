@@ -117,3 +117,24 @@ func.func @parts(%arena: memref<524288xi8> {mod.role = "arena"}) {
 // CHECK: llvm.atomicrmw add {{.*}} syncscope("device") monotonic
 // CHECK: llvm.fence syncscope("device") acq_rel
 // CHECK: gpu.barrier
+
+// -----
+
+// What a window hides is neither read nor counted: of 128 keys of two heads with
+// 32 elements in bf16 the last 24, which four queries see, beside a row to read
+// and one to write.
+// CHECK-LABEL: func.func @window(
+// CHECK: gpu.launch_func @kernels::@panel_attention {{.*}} {mod.cost = array<i64: 7168, 6144, 12288>}
+func.func @window(%arena: memref<1024xi8> {mod.role = "arena"}, %caches: memref<32768xi8> {mod.role = "caches"}) {
+  %c0 = arith.constant 0 : index
+  %c100 = arith.constant 100 : index
+  %c512 = arith.constant 512 : index
+  %c16384 = arith.constant 16384 : index
+  %q = memref.view %arena[%c0][] : memref<1024xi8> to memref<1x1x128xf32>
+  %k = memref.view %caches[%c0][] : memref<32768xi8> to memref<2x128x32x1xbf16>
+  %v = memref.view %caches[%c16384][] : memref<32768xi8> to memref<2x1x128x32xbf16>
+  %y = memref.view %arena[%c512][] : memref<1024xi8> to memref<1x1x128xf32>
+  mod.panel_attention %q, %k, %v of(%c100) heads(4) window(24) into(%y)
+      : memref<1x1x128xf32>, memref<2x128x32x1xbf16>, memref<2x1x128x32xbf16>, memref<1x1x128xf32>
+  return
+}

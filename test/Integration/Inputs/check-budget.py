@@ -4,7 +4,8 @@
     check-budget.py MODEL_DIRECTORY REPORT.json
 
 FLOPs are those of products, two per multiply-add. A routed layer runs as many
-tokens as its capacity says; its router and predictor run all of them.
+tokens as its capacity says; its router and predictor run all of them. Of a
+window a layer's tokens have their share.
 """
 
 import json
@@ -16,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "test/reference"))
 
 from checkpoint import read_model
+from families import find_window
 from model import Model
 
 
@@ -34,6 +36,7 @@ class Count:
             layer.routing.count(self.context) if layer.routing else self.context
             for layer in model.layers
         ]
+        self.windows = [min(find_window(config, i), self.context) for i in range(len(model.layers))]
         self.routings = list(model.routed.values())
         self.parameters = sum(tensor.size for tensor in tensors.values())
         self.head = 2 * self.dim * config["vocab_size"]
@@ -49,6 +52,14 @@ class Count:
     def per_pair(self):
         return 4 * self.queries
 
+    def share(self, window, taken):
+        """How many of a layer's tokens a window of the sequence holds."""
+        return max(1, round(window * taken / self.context))
+
+    def pairs(self, taken):
+        """Queries and keys of all layers."""
+        return sum(min(i + 1, self.share(window, n)) for n, window in zip(taken, self.windows) for i in range(n))
+
     def routing(self):
         """FLOPs of all routers and predictors for one token."""
         flops = 0
@@ -60,15 +71,15 @@ class Count:
 
     def sequence(self, taken, routing, rows):
         """A whole context with logits of `rows` tokens."""
-        pairs = sum(n * (n + 1) // 2 for n in taken)
-        flops = sum(taken) * self.per_token + pairs * self.per_pair
+        flops = sum(taken) * self.per_token + self.pairs(taken) * self.per_pair
         return flops + self.context * routing + rows * self.head
 
     def last_token(self, taken, routing):
         """One token behind a full context, routed as often as capacity says."""
         flops = self.head + routing
-        for n in taken:
-            flops += n / self.context * (self.per_token + n * self.per_pair)
+        for n, window in zip(taken, self.windows):
+            keys = min(n, self.share(window, n))
+            flops += n / self.context * (self.per_token + keys * self.per_pair)
         return flops
 
     def expected(self):

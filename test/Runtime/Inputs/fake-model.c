@@ -130,9 +130,10 @@ static const char *setting(const char *name, const char *otherwise) {
 
 static const int32_t eos[] = {0};
 static modrt_cache caches[] = {{0, 64, ROW}, {1, 64, ROW}};
+static const modrt_window windows[] = {{10, 0, 4, 0}, {32, 1, 6, 0}};
 static const modrt_block blocks[] = {
-    {-1, 64, 1000, 10, 0, 512, ROW, 0, 1, NULL, NULL},
-    {1, 16, 500, 10, 0, 256, ROW, 1, 1, "router", "router"}};
+    {-1, 64, 1000, 10, 0, 512, ROW, 0, 1, NULL, NULL, 1, &windows[0]},
+    {1, 16, 500, 10, 0, 256, ROW, 1, 1, "router", "router", 1, &windows[1]}};
 
 static void decode_batch(const modrt_call *call);
 
