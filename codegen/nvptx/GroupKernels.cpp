@@ -184,7 +184,8 @@ static int64_t countHeads(Operation *op, Value x) {
 /// norm makes, and may make them itself.
 static Operation *findReader(RMSNormOp norm) {
   Value heads = norm.getInto();
-  if (!norm.getHeads() || !heads.getDefiningOp<memref::AllocOp>() ||
+  if (!norm.getHeads() || norm.getX() == heads ||
+      !heads.getDefiningOp<memref::AllocOp>() ||
       !llvm::hasNItems(heads.getUsers(), 2))
     return nullptr;
   Operation *reader = *llvm::find_if(

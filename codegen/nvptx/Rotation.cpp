@@ -243,16 +243,17 @@ Geometry mod::emitGpuKernel(ThreadBuilder &b, AppendPanelsOp op,
     frequencies.emplace(b,
                         getRotaryFrequencies(op.getTheta()->convertToDouble(),
                                              headDim, op.getScalingAttr()));
+  auto write = [&](Head &key, Value i) {
+    CacheWriter writer{b, op, key};
+    if (op.getKept())
+      writer.keepPosition(i);
+    writer.copyValue(i);
+    if (!frequencies)
+      return writer.storeKey(key.load(i), i);
+    Value high = b.add(i, b.index(half));
+    writer.copyValue(high);
+    writer.rotateKey(*frequencies, i, high);
+  };
   return emitHeadItems(b, op.getKey(), kvHeads, frequencies ? half : headDim,
-                       norm, [&](Head &key, Value i) {
-                         CacheWriter writer{b, op, key};
-                         if (op.getKept())
-                           writer.keepPosition(i);
-                         writer.copyValue(i);
-                         if (!frequencies)
-                           return writer.storeKey(key.load(i), i);
-                         Value high = b.add(i, b.index(half));
-                         writer.copyValue(high);
-                         writer.rotateKey(*frequencies, i, high);
-                       });
+                       norm, write);
 }
