@@ -26,7 +26,8 @@ nvemu_switch:
   mov %rsp, (%rdi)
   mov %rsi, %rsp
   pop %r15; pop %r14; pop %r13; pop %r12; pop %rbx; pop %rbp
-  ret
+  pop %rcx
+  jmp *%rcx
 )");
 
 using namespace nvemu;
@@ -63,7 +64,8 @@ const Faults &Faults::get() {
 
 namespace {
 
-constexpr size_t kStackBytes = 64 << 10;
+/// No power of two, or the same caches lines would be used by all.
+constexpr size_t kStackBytes = (64 << 10) + 9 * 64;
 constexpr size_t kSharedBytes = 256 << 10;
 constexpr unsigned kWarpLanes = 32;
 
