@@ -78,8 +78,8 @@ NVEMU_EXPORT cuModuleUnload(void *module) {
 }
 NVEMU_EXPORT cuModuleGetFunction(void **function, void *module,
                                  const char *name) {
-  const Kernel *kernel = static_cast<Program *>(module)->find(name);
-  *function = const_cast<Kernel *>(kernel);
+  Kernel *kernel = static_cast<Program *>(module)->find(name);
+  *function = kernel;
   return kernel ? success : notFound;
 }
 
@@ -168,7 +168,7 @@ NVEMU_EXPORT cuStreamSynchronize(void *stream) {
 }
 
 /// A captured launch has the arguments of then, of 8 bytes each.
-static void launchLater(Stream &stream, const Kernel &kernel, Size grid,
+static void launchLater(Stream &stream, Kernel &kernel, Size grid,
                         Size block, void **arguments) {
   std::vector<uint64_t> values;
   for (size_t i = 0; i < kernel.numArguments; ++i)
@@ -185,7 +185,7 @@ NVEMU_EXPORT cuLaunchKernel(void *function, unsigned gridX, unsigned gridY,
                             unsigned gridZ, unsigned blockX, unsigned blockY,
                             unsigned blockZ, unsigned, void *stream,
                             void **arguments, void **) {
-  const Kernel &kernel = *static_cast<Kernel *>(function);
+  Kernel &kernel = *static_cast<Kernel *>(function);
   Size grid{gridX, gridY, gridZ}, block{blockX, blockY, blockZ};
   auto *own = static_cast<Stream *>(stream);
   if (own && own->capturing)

@@ -32,20 +32,27 @@ struct Faults {
   static const Faults &get();
 };
 
+class Program;
+
 struct Kernel {
   std::string name;
+  Program *program = nullptr;
+  size_t numArguments = 0;
+
+  // Known once it is compiled.
   void (*entry)(void **arguments) = nullptr;
-  size_t sharedBytes = 0, numArguments = 0;
+  size_t sharedBytes = 0;
   bool isParallel = false; ///< whether threads wait for each other
 };
 
-/// The kernels of one image, compiled for the host.
+/// The kernels of one image, each compiled for the host when it is needed.
 class Program {
 public:
   /// From LLVM IR for NVPTX, in bitcode that says how long it is.
   explicit Program(const void *image);
   ~Program();
-  const Kernel *find(const std::string &name) const;
+  Kernel *find(const std::string &name);
+  void compile(Kernel &kernel);
 
 private:
   struct Code;
@@ -58,7 +65,7 @@ struct Size {
 };
 
 /// Runs all blocks of a kernel.
-void launch(const Kernel &kernel, Size grid, Size block, void **arguments);
+void launch(Kernel &kernel, Size grid, Size block, void **arguments);
 
 //===----------------------------------------------------------------------===//
 // What kernels call

@@ -503,8 +503,9 @@ void nvemu::noteAccess(const void *address, size_t bytes, bool writes,
                    warp + lane);
 }
 
-void nvemu::launch(const Kernel &kernel, Size grid, Size block,
-                   void **arguments) {
+void nvemu::launch(Kernel &kernel, Size grid, Size block, void **arguments) {
+  if (!kernel.entry)
+    kernel.program->compile(kernel);
   get().run(kernel, grid, block, arguments);
 }
 

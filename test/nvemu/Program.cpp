@@ -31,6 +31,10 @@ namespace {
 constexpr unsigned kSharedSpace = 3;
 constexpr uint64_t kVectorAlignment = 16;
 
+bool isKernel(const Function &function) {
+  return function.getCallingConv() == CallingConv::PTX_Kernel;
+}
+
 /// Rewrites a module of NVPTX for the host.
 class Retargeting {
 public:
@@ -87,7 +91,7 @@ Retargeting::Retargeting(Module &module)
       i32(Type::getInt32Ty(context)), i64(Type::getInt64Ty(context)),
       nothing(Type::getVoidTy(context)), pointer(PointerType::get(context, 0)) {
   for (Function &function : module)
-    if (function.getCallingConv() == CallingConv::PTX_Kernel)
+    if (isKernel(function))
       kernels.push_back(&function);
 }
 
@@ -426,7 +430,11 @@ void Retargeting::run() {
 //===----------------------------------------------------------------------===//
 
 struct Program::Code {
+  std::string image;
   std::unique_ptr<orc::LLJIT> jit;
+
+  std::unique_ptr<Module> parse(LLVMContext &context) const;
+  std::unique_ptr<Module> extract(LLVMContext &context, StringRef name) const;
 };
 
 template <typename T>
@@ -436,14 +444,33 @@ static T take(Expected<T> value, const char *what) {
   return std::move(*value);
 }
 
-static std::unique_ptr<Module> parse(const void *image, LLVMContext &context) {
+static std::string copyImage(const void *image) {
   uint32_t header[5];
   memcpy(header, image, sizeof(header));
   if (header[0] != 0x0B17C0DE)
     stop("the image is not LLVM IR");
-  StringRef bytes(static_cast<const char *>(image), header[2] + header[3]);
-  return take(parseBitcodeFile(MemoryBufferRef(bytes, "kernels"), context),
+  return {static_cast<const char *>(image), header[2] + header[3]};
+}
+
+/// Without the bodies of functions.
+std::unique_ptr<Module> Program::Code::parse(LLVMContext &context) const {
+  return take(getLazyBitcodeModule(MemoryBufferRef(image, "kernels"), context),
               "the image");
+}
+
+/// The module with one kernel alone.
+std::unique_ptr<Module> Program::Code::extract(LLVMContext &context,
+                                               StringRef name) const {
+  std::unique_ptr<Module> module = parse(context);
+  for (Function &function : make_early_inc_range(*module))
+    if (isKernel(function) && function.getName() != name)
+      function.eraseFromParent();
+  if (Error error = module->materializeAll())
+    stop("the image: %s", toString(std::move(error)).c_str());
+  for (GlobalValue &value : module->global_values())
+    if (!value.isDeclaration())
+      value.setLinkage(GlobalValue::InternalLinkage);
+  return module;
 }
 
 /// What the host's library for narrow floats may lack.
@@ -485,33 +512,40 @@ static void define(orc::LLJIT &jit) {
 Program::Program(const void *image) : code(std::make_unique<Code>()) {
   InitializeNativeTarget();
   InitializeNativeTargetAsmPrinter();
-  auto context = std::make_unique<LLVMContext>();
-  std::unique_ptr<Module> module = parse(image, *context);
+  code->image = copyImage(image);
   code->jit = take(orc::LLJITBuilder().create(), "the compiler");
+  define(*code->jit);
+  LLVMContext context;
+  std::unique_ptr<Module> module = code->parse(context);
+  for (const Function &function : *module)
+    if (isKernel(function)) {
+      std::string name = function.getName().str();
+      kernels[name] = {name, this, function.arg_size()};
+    }
+}
+
+void Program::compile(Kernel &kernel) {
   orc::LLJIT &jit = *code->jit;
+  auto context = std::make_unique<LLVMContext>();
+  std::unique_ptr<Module> module = code->extract(*context, kernel.name);
   module->setTargetTriple(jit.getTargetTriple());
   module->setDataLayout(jit.getDataLayout());
   Retargeting retargeting(*module);
   retargeting.run();
-  for (Function *kernel : retargeting.kernels) {
-    Kernel &entry = kernels[kernel->getName().str()];
-    entry.name = kernel->getName().str();
-    entry.numArguments = kernel->arg_size();
-    entry.sharedBytes = retargeting.getSharedBytes(*kernel);
-    entry.isParallel = retargeting.isParallel(*kernel);
-  }
-  define(jit);
+  Function &function = *retargeting.kernels.front();
+  kernel.sharedBytes = retargeting.getSharedBytes(function);
+  kernel.isParallel = retargeting.isParallel(function);
   if (Error error = jit.addIRModule(
           orc::ThreadSafeModule(std::move(module), std::move(context))))
     stop("%s", toString(std::move(error)).c_str());
-  for (auto &[name, kernel] : kernels)
-    kernel.entry = take(jit.lookup("nvemu_entry_" + name), name.c_str())
-                       .toPtr<void (*)(void **)>();
+  kernel.entry =
+      take(jit.lookup("nvemu_entry_" + kernel.name), kernel.name.c_str())
+          .toPtr<void (*)(void **)>();
 }
 
 Program::~Program() = default;
 
-const Kernel *Program::find(const std::string &name) const {
+Kernel *Program::find(const std::string &name) {
   auto found = kernels.find(name);
   return found == kernels.end() ? nullptr : &found->second;
 }
