@@ -64,8 +64,8 @@ const Faults &Faults::get() {
 
 namespace {
 
-/// No power of two, or the same caches lines would be used by all.
-constexpr size_t kStackBytes = (64 << 10) + 9 * 64;
+/// No power of two, or the same lines of caches would be used by all.
+constexpr size_t kStackBytes = (128 << 10) + 9 * 64;
 constexpr size_t kSharedBytes = 256 << 10;
 constexpr unsigned kWarpLanes = 32;
 

@@ -491,6 +491,13 @@ static double truncateToBF16(float number) {
   return result;
 }
 
+/// Compiles fast rather than well: kernels run once or a few times.
+static orc::JITTargetMachineBuilder getHost() {
+  auto host = take(orc::JITTargetMachineBuilder::detectHost(), "the host");
+  host.setCodeGenOptLevel(CodeGenOptLevel::None);
+  return host;
+}
+
 static void define(orc::LLJIT &jit) {
   auto entryPoints = getEntryPoints();
   entryPoints.emplace_back("__truncsfbf2",
@@ -513,7 +520,10 @@ Program::Program(const void *image) : code(std::make_unique<Code>()) {
   InitializeNativeTarget();
   InitializeNativeTargetAsmPrinter();
   code->image = copyImage(image);
-  code->jit = take(orc::LLJITBuilder().create(), "the compiler");
+  code->jit = take(orc::LLJITBuilder()
+                       .setJITTargetMachineBuilder(getHost())
+                       .create(),
+                   "the compiler");
   define(*code->jit);
   LLVMContext context;
   std::unique_ptr<Module> module = code->parse(context);
