@@ -30,13 +30,23 @@ std::map<uintptr_t, uintptr_t> &getAllocations() {
   static std::map<uintptr_t, uintptr_t> allocations;
   return allocations;
 }
+
+/// The allocation that was asked for last: the next is often the same.
+std::pair<uintptr_t, uintptr_t> lastBounds;
 } // namespace
 
 bool nvemu::isAllocated(const void *address, size_t bytes) {
   auto begin = reinterpret_cast<uintptr_t>(address);
+  auto isInside = [&] {
+    return lastBounds.first <= begin && begin + bytes <= lastBounds.second;
+  };
+  if (isInside())
+    return true;
   auto found = getAllocations().upper_bound(begin);
-  return found != getAllocations().end() && found->second <= begin &&
-         begin + bytes <= found->first;
+  if (found == getAllocations().end())
+    return false;
+  lastBounds = {found->second, found->first};
+  return isInside();
 }
 
 #define NVEMU_EXPORT extern "C" __attribute__((visibility("default"))) int
@@ -97,6 +107,7 @@ NVEMU_EXPORT cuMemAlloc_v2(uintptr_t *address, size_t bytes) {
   return success;
 }
 NVEMU_EXPORT cuMemFree_v2(uintptr_t address) {
+  lastBounds = {};
   for (auto [end, begin] : getAllocations())
     if (begin == address) {
       getAllocations().erase(end);

@@ -531,11 +531,11 @@ static unsigned getComponent(const Size &size, int component) {
 static unsigned readRegister(int number) {
   const Multiprocessor &self = get();
   unsigned id = self.current->id;
-  Size thread = {id % self.block.x, id / self.block.x % self.block.y,
-                 id / self.block.x / self.block.y};
   switch (number / 3) {
   case 0:
-    return getComponent(thread, number % 3);
+    return getComponent({id % self.block.x, id / self.block.x % self.block.y,
+                         id / self.block.x / self.block.y},
+                        number % 3);
   case 1:
     return getComponent(self.block, number % 3);
   case 2:
@@ -626,7 +626,8 @@ static void checkAccess(const char *address, int bytes, int writes,
                         int isShared, int alignment) {
   const char *name = get().kernel->name.c_str();
   unsigned thread = get().current->id;
-  if (reinterpret_cast<uintptr_t>(address) % alignment)
+  // A power of two, by which nobody need divide.
+  if (reinterpret_cast<uintptr_t>(address) & (alignment - 1))
     stop("%s: thread %u accesses %d bytes that are not aligned", name, thread,
          bytes);
   if (isShared && Faults::get().races)
