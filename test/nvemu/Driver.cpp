@@ -179,8 +179,8 @@ NVEMU_EXPORT cuStreamSynchronize(void *stream) {
 }
 
 /// A captured launch has the arguments of then, of 8 bytes each.
-static void launchLater(Stream &stream, Kernel &kernel, Size grid,
-                        Size block, void **arguments) {
+static void launchLater(Stream &stream, Kernel &kernel, Size grid, Size block,
+                        void **arguments) {
   std::vector<uint64_t> values;
   for (size_t i = 0; i < kernel.numArguments; ++i)
     values.push_back(*static_cast<uint64_t *>(arguments[i]));

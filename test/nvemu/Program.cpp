@@ -520,10 +520,9 @@ Program::Program(const void *image) : code(std::make_unique<Code>()) {
   InitializeNativeTarget();
   InitializeNativeTargetAsmPrinter();
   code->image = copyImage(image);
-  code->jit = take(orc::LLJITBuilder()
-                       .setJITTargetMachineBuilder(getHost())
-                       .create(),
-                   "the compiler");
+  code->jit =
+      take(orc::LLJITBuilder().setJITTargetMachineBuilder(getHost()).create(),
+           "the compiler");
   define(*code->jit);
   LLVMContext context;
   std::unique_ptr<Module> module = code->parse(context);
