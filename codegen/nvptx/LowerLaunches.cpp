@@ -6,6 +6,10 @@
 
 #include "codegen/nvptx/Passes.h"
 #include "dialect/Programs.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 namespace mlir::mod {
 #define GEN_PASS_DEF_LOWERLAUNCHESPASS

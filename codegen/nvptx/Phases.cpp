@@ -7,6 +7,7 @@
 #include "codegen/nvptx/Phases.h"
 #include "codegen/nvptx/Passes.h"
 #include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Transforms/Passes.h"
 

@@ -8,6 +8,11 @@
 #include "codegen/nvptx/Passes.h"
 #include "dialect/ModOps.h"
 #include "dialect/Programs.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "runtime/modrt.h"
 #include "llvm/Support/MathExtras.h"
 
