@@ -55,8 +55,9 @@ static void markLargest(ArrayRef<double> scores, const SelectionRule &rule,
                         std::vector<bool> &isSelected) {
   std::vector<int64_t> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
-  llvm::stable_sort(
-      order, [&](int64_t a, int64_t b) { return scores[a] > scores[b]; });
+  llvm::sort(order, [&](int64_t a, int64_t b) {
+    return std::pair(-scores[a], a) < std::pair(-scores[b], b);
+  });
   int64_t forced = 0, others = order.size();
   if (rule.forced) {
     forced = llvm::count(scores, INFINITY);
