@@ -13,6 +13,9 @@ BENCH := kernels,models,batch,cost,memory
 SOURCES = $(shell find dialect passes codegen runtime tools test -name '*.cpp' -o -name '*.h' -o -name '*.c')
 # Folders of tests that also run with a compiler and a runtime under sanitizers.
 SANITIZED := Tools Runtime
+# What these need.
+SANITIZED_TARGETS := modc mod-opt mod-reduce mod-lsp-server fake-model-code \
+  fake-model-library runtime-tests
 FUZZ_SECONDS := 600
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 MODEL := examples/kjv
@@ -57,8 +60,8 @@ demo: build/kjv ## Compile examples/kjv, let it write, and measure it
 build-sanitize/build.ninja: | setup
 	cmake --preset sanitize $(CMAKE_FLAGS)
 
-sanitized: build-sanitize/build.ninja ## Build the same with sanitizers, into build-sanitize/
-	cmake --build build-sanitize
+sanitized: build-sanitize/build.ninja ## Build what some tests need with sanitizers, into build-sanitize/
+	cmake --build build-sanitize --target $(SANITIZED_TARGETS)
 
 test: build sanitized ## Run all tests; the last line says how many passed
 	test/run.py build/test $(SANITIZED:%=build-sanitize/test/%)
