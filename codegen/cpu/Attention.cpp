@@ -18,6 +18,8 @@ namespace {
 struct QueryTiling {
   QueryTiling(CpuTarget target, PanelAttentionOp op);
 
+  /// Whether tiles are those of AMX.
+  bool byTiles;
   /// Rows of a tile of scores, and of one of values, a multiple of it.
   int64_t scoreRows, valueRows;
   /// The most rows of a block: their state stays in the cache and on the stack.
@@ -60,11 +62,11 @@ private:
 };
 } // namespace
 
-QueryTiling::QueryTiling(CpuTarget target, PanelAttentionOp op) {
+QueryTiling::QueryTiling(CpuTarget target, PanelAttentionOp op)
+    : byTiles(AttentionTiles::canDo(target, op)) {
   // State of a task: a part of the second level cache, and of a stack.
   constexpr int64_t blockBytes = 256 * 1024, mostRowsOfAny = 96;
   int64_t lanes = target.getLanes();
-  bool byTiles = AttentionTiles::canDo(target, op);
   auto getRows = [&](Value panels) {
     if (byTiles)
       return AttentionTiles::rows;
@@ -90,9 +92,8 @@ QueryBlock::QueryBlock(KernelBuilder &builder, PanelAttentionOp op,
     : b(builder), op(op), tiling(tiling), queries(b.dim(op.getQuery(), 1)),
       firstQuery(firstQuery), rows(rows), column(b.mul(head, op.getHeadDim())),
       allRows(b.mul(b.ceilDiv(rows, tiling.valueRows), tiling.valueRows)),
-      softmax(b, op, getKeyHead(b, op, head), tiling.mostRows,
-              AttentionTiles::canDo(b.target, op)) {
-  if (AttentionTiles::canDo(b.target, op))
+      softmax(b, op, getKeyHead(b, op, head), tiling.mostRows, tiling.byTiles) {
+  if (tiling.byTiles)
     tiles.emplace(b, softmax);
   if (op.getCount())
     seen = b.add(b.sub(op.getCount(), queries), firstQuery);

@@ -9,8 +9,6 @@
 using namespace mlir;
 using namespace mlir::mod;
 
-static constexpr int64_t rowNumbers = OnlineSoftmax::tileNumbers;
-
 bool AttentionTiles::canDo(CpuTarget target, PanelAttentionOp op) {
   return target.hasTiles && getNumTogether(op.getKeys()) == 2 &&
          getStaticDim(op.getQuery(), 1) != 1;
@@ -22,7 +20,7 @@ AttentionTiles::AttentionTiles(KernelBuilder &builder, OnlineSoftmax &softmax)
     int64_t columns = cast<MemRefType>(panels.getType()).getShape().back();
     return b.scratch({TileRegisters::rows, columns}, b.getBF16Type());
   };
-  if (softmax.headDim % rowNumbers)
+  if (softmax.headDim % TileRegisters::halves)
     keyRest = makeRest(softmax.keys);
   valueRest = makeRest(softmax.values);
 }
@@ -31,11 +29,11 @@ AttentionTiles::AttentionTiles(KernelBuilder &builder, OnlineSoftmax &softmax)
 /// last one: it meets zeros, while what lies behind a panel may be no numbers.
 void AttentionTiles::copyRest(Value panels, Value panel, Value first,
                               Value count, Value rest) {
-  auto type = VectorType::get(rowNumbers, b.getBF16Type());
+  auto type = VectorType::get(TileRegisters::halves, b.getBF16Type());
   Value last = b.sub(count, b.index(1));
   b.loop(b.index(0), b.index(TileRegisters::rows), 1, [&](Value i) {
     Value step = b.add(first, b.min(i, last));
-    for (int64_t j = 0; j < getStaticDim(rest, 1); j += rowNumbers) {
+    for (int64_t j = 0; j < getStaticDim(rest, 1); j += TileRegisters::halves) {
       Value x = vector::LoadOp::create(
           b, type, panels, Values{softmax.keyHead, panel, step, b.index(j)});
       vector::StoreOp::create(b, x, rest, Values{i, b.index(j)});
@@ -44,7 +42,7 @@ void AttentionTiles::copyRest(Value panels, Value panel, Value first,
 }
 
 void AttentionTiles::emitPanel(Value panel) {
-  int64_t rest = softmax.headDim % rowNumbers;
+  int64_t rest = softmax.headDim % TileRegisters::halves;
   if (rest)
     copyRest(softmax.keys, panel, b.index((softmax.headDim - rest) / 2),
              b.index(rest / 2), keyRest);
@@ -53,14 +51,14 @@ void AttentionTiles::emitPanel(Value panel) {
 void AttentionTiles::emitScores(Value row, Value panel, Value key) {
   TileSums sums{b, 2, softmax.keyVectors};
   sums.emitZero();
-  for (int64_t dim = 0; dim < softmax.headDim; dim += rowNumbers)
+  for (int64_t dim = 0; dim < softmax.headDim; dim += TileRegisters::halves)
     sums.emitStep(
         [&](int64_t i) {
           return getRows(softmax.queries, row, i, b.index(dim));
         },
         [&](int64_t j) -> TileAddress {
-          Value column = b.index(j * rowNumbers);
-          if (dim + rowNumbers > softmax.headDim)
+          Value column = b.index(j * TileRegisters::halves);
+          if (dim + TileRegisters::halves > softmax.headDim)
             return {keyRest, {b.index(0), column}, 0};
           return {softmax.keys,
                   {softmax.keyHead, panel, b.index(dim / 2), column},
@@ -132,20 +130,22 @@ void AttentionTiles::emitValues(Value row, Value panel, Value first,
         values);
   };
   sums.emitLoad(getSums);
-  Value rest = b.rem(count, b.index(rowNumbers)), whole = b.sub(count, rest);
-  b.loop(b.index(0), whole, rowNumbers, [&](Value key) {
+  Value rest = b.rem(count, b.index(TileRegisters::halves)),
+        whole = b.sub(count, rest);
+  b.loop(b.index(0), whole, TileRegisters::halves, [&](Value key) {
     emitStep(key, [&](int64_t j) -> TileAddress {
       Value step = b.div(b.add(first, key), 2);
-      return {softmax.values,
-              {softmax.keyHead, panel, step, b.index(j * rowNumbers)},
-              2};
+      return {
+          softmax.values,
+          {softmax.keyHead, panel, step, b.index(j * TileRegisters::halves)},
+          2};
     });
   });
   b.ifThen(b.less(b.index(0), rest), [&] {
     copyRest(softmax.values, panel, b.div(b.add(first, whole), 2),
              b.ceilDiv(rest, 2), valueRest);
     emitStep(whole, [&](int64_t j) -> TileAddress {
-      return {valueRest, {b.index(0), b.index(j * rowNumbers)}, 0};
+      return {valueRest, {b.index(0), b.index(j * TileRegisters::halves)}, 0};
     });
   });
   sums.emitStore(getSums);

@@ -48,8 +48,8 @@ private:
 
   KernelBuilder &b;
   OnlineSoftmax &softmax;
-  /// `[rows of a tile][panel]`: the last pairs of a head's dimensions and of
-  /// the values, then zeros. Null where heads have no such rest.
+  /// `[rows of a tile][panel]`: the last pairs of a head's dimensions, null
+  /// where these are whole tiles, and of values.
   Value keyRest, valueRest;
 };
 

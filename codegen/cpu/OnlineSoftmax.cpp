@@ -6,6 +6,7 @@
 
 #include "codegen/cpu/OnlineSoftmax.h"
 #include "codegen/cpu/Bfloat16.h"
+#include "codegen/cpu/TileRegisters.h"
 #include "codegen/cpu/VectorMath.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -73,8 +74,8 @@ OnlineSoftmax::OnlineSoftmax(KernelBuilder &builder, PanelAttentionOp op,
       blockMaxima(b.scratch({rows, lanes})), maxima(b.scratch({rows})),
       totals(b.scratch({rows})), factors(b.scratch({rows})) {
   Type f32 = b.getF32Type(), factor = getFactorType(b, op, byTiles);
-  int64_t width = byTiles ? llvm::alignTo(headDim, tileNumbers) : headDim;
-  queries = b.scratch({rows, width}, factor);
+  int64_t whole = byTiles ? TileRegisters::halves : 1;
+  queries = b.scratch({rows, int64_t(llvm::alignTo(headDim, whole))}, factor);
   scores = b.scratch({rows, getScoresStride(op, f32)});
   weights = factor == f32
                 ? scores
@@ -89,14 +90,20 @@ void OnlineSoftmax::emitReset(Value row) {
   });
 }
 
+/// Zeros from the last vector on that is not whole.
+void OnlineSoftmax::padQuery(Value row) {
+  Value zeros = narrowTo(b, queries, b.splat(0.0));
+  for (int64_t i = llvm::alignDown(headDim, lanes);
+       i < getStaticDim(queries, 1); i += lanes)
+    b.store(zeros, queries, {row}, Columns{b.index(i)});
+}
+
 void OnlineSoftmax::emitQuery(Value row, Value query, Value column) {
   emitReset(row);
   // log2(e) makes the softmax one of powers of two.
   Value scale = b.splat(M_LOG2E / std::sqrt(double(headDim)));
-  for (int64_t i = llvm::alignDown(headDim, lanes);
-       i < getStaticDim(queries, 1); i += lanes)
-    b.store(narrowTo(b, queries, b.splat(0.0)), queries, {row},
-            b.columnsAt(i, getStaticDim(queries, 1)));
+  if (getStaticDim(queries, 1) > headDim)
+    padQuery(row);
   b.forColumns(headDim, [&](Columns columns) {
     Columns from{b.add(column, columns.index), columns.mask};
     Value x = b.load(op.getQuery(), {b.index(0), query}, from);

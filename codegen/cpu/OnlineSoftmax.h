@@ -70,8 +70,6 @@ struct OnlineSoftmax {
 
   /// Less than any score, and finite: differences of it are no NaN.
   static constexpr double lowest = -1.0e30;
-  /// Numbers of bf16 in a row of a tile register.
-  static constexpr int64_t tileNumbers = 32;
 
   KernelBuilder &b;
   PanelAttentionOp op;
@@ -81,6 +79,7 @@ private:
   friend class AttentionTiles;
 
   void emitReset(Value row);
+  void padQuery(Value row);
   void emitRescale(Value row, Value maximum, Value newMaximum, Value total);
 
   int64_t lanes;

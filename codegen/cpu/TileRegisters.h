@@ -18,6 +18,8 @@ namespace mlir::mod {
 struct TileRegisters {
   static constexpr int64_t rows = 16, rowBytes = 64, wordBytes = 4;
   static constexpr int64_t words = rowBytes / wordBytes;
+  /// Numbers of bf16 in a row.
+  static constexpr int64_t halves = rowBytes / 2;
 
   /// Makes the memory that the shapes are configured by, on the stack.
   explicit TileRegisters(KernelBuilder &builder);
