@@ -1,7 +1,7 @@
 """Kernels of one op each, from the compiler to the emulator.
 
-A program with one op on buffers %a, %b, ... becomes kernels; what tests run is the last of these, in a process of its
-own, since the emulator reads its environment once.
+A program with one op on buffers %a, %b, ... becomes kernels; what tests run is the last of these, in a child of the
+process, since the emulator reads its environment once and ends the process where something is wrong.
 """
 
 import ctypes
@@ -13,7 +13,8 @@ import pickle
 import re
 import struct
 import subprocess
-import sys
+import tempfile
+import traceback
 
 import numpy as np
 
@@ -21,13 +22,11 @@ BYTES = {"i8": 1, "bf16": 2, "f16": 2, "f32": 4, "f64": 8, "i32": 4, "i64": 8}
 # Every order of threads, with copies done at once or as late as may be.
 ENVIRONMENTS = [dict(NVEMU_ORDER=order, NVEMU_COPIES=copies, NVEMU_RACES="1", NVEMU_BOUNDS="1")
                 for order, copies in itertools.product(("forward", "reverse", "random"), ("lazy", "eager"))]
-TOOLS = [
-    ["mlir-opt", "--pass-pipeline=builtin.module(gpu.module(expand-strided-metadata,lower-affine,convert-scf-to-cf,"
-     "convert-nvgpu-to-nvvm))"],
-    ["mod-opt", "--pass-pipeline=builtin.module(gpu.module(mod-expand-gpu-math))"],
-    ["mlir-opt", "--pass-pipeline=builtin.module(gpu.module(convert-gpu-to-nvvm{use-bare-ptr-memref-call-conv=1},"
-     "convert-nvvm-to-llvm,reconcile-unrealized-casts,canonicalize,cse))"],
-]
+TO_KERNELS = ["mod-opt", "--pass-pipeline=builtin.module(mod-lower-to-gpu,canonicalize,cse,"
+              "gpu.module(mod-expand-gpu-math))"]
+TO_LLVM = ["mlir-opt", "--pass-pipeline=builtin.module(gpu.module(expand-strided-metadata,lower-affine,convert-scf-to-cf,"
+           "convert-nvgpu-to-nvvm,convert-gpu-to-nvvm{use-bare-ptr-memref-call-conv=1},convert-nvvm-to-llvm,"
+           "reconcile-unrealized-casts,canonicalize,cse))"]
 
 
 def pipe(command, text):
@@ -90,7 +89,7 @@ class Kernel:
     """The module of the last kernel, its name, the types of its arguments, and its grid with its threads."""
 
     def __init__(self, types, op):
-        text = pipe(["mod-opt", "--mod-lower-to-gpu", "--canonicalize", "--cse"], write_program(types, op))
+        text = pipe(TO_KERNELS, write_program(types, op))
         launch = re.findall(r"@kernels::@(\w+) blocks in \((.*?)\) +threads in \((.*?)\) +args\((.*?)\)", text)[-1]
         number = lambda name: int(re.search(rf"{name} = arith.constant (\d+) : index", text)[1])
         self.name, self.grid = launch[0], [number(name) for name in launch[1].split(", ")]
@@ -102,7 +101,7 @@ class Kernel:
 def compile_kernel(text):
     """The image of the kernels for the emulator."""
     chip = "sm_90a" if re.search("wgmma|mbarrier", text) else "sm_80"
-    for command in [*TOOLS, ["mod-opt", f"--mod-compile-kernels=chips={chip}"]]:
+    for command in TO_LLVM, ["mod-opt", f"--mod-compile-kernels=chips={chip}"]:
         text = pipe(command, text)
     data = re.search(r'data = "((?:[^"\\]|\\.)*)", kind = "llvm"', text)[1].encode()
     return re.sub(rb"\\([0-9A-F]{2}|.)", lambda m: bytes([int(m[1], 16)]) if len(m[1]) == 2 else m[1], data)
@@ -111,9 +110,28 @@ def compile_kernel(text):
 def run(library, work, **environment):
     """What is in the buffers of each kernel that is given as (image, name, grid, buffers, places) behind it, and what
     the emulator said. Places are what is added to the address of a buffer, and to its size."""
-    done = subprocess.run([sys.executable, __file__, library], input=pickle.dumps(work), capture_output=True,
-                          env={**os.environ, **environment})
-    return (pickle.loads(done.stdout) if done.returncode == 0 else None), done.stderr.decode()
+    driver = load_driver(library)
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as said:
+        child = os.fork()
+        if child == 0:
+            run_child(driver, work, environment, output, said)
+        _, status = os.waitpid(child, 0)
+        output.seek(0)
+        said.seek(0)
+        return (pickle.load(output) if status == 0 else None), said.read().decode()
+
+
+def run_child(driver, work, environment, output, said):
+    try:
+        os.dup2(said.fileno(), 2)
+        os.environ.update(environment)
+        pickle.dump([run_one(driver, *one) for one in work], output)
+        output.flush()
+        os._exit(0)
+    except Exception:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
 
 
 def check_in_every_order(library, cases, make_case, check_result):
@@ -131,6 +149,11 @@ def check_in_every_order(library, cases, make_case, check_result):
         for case, mine, theirs in zip(cases, found, first):
             assert mine == theirs, f"{case}: {environment} gives other bits"
     print("\n".join(f"{case}: {error:.1e}" for case, error in zip(cases, errors)))
+
+
+@functools.cache
+def load_driver(library):
+    return ctypes.CDLL(library)
 
 
 @functools.cache
@@ -179,9 +202,3 @@ def run_one(driver, image, name, grid, buffers, places):
         driver.cuMemcpyDtoHAsync_v2(result, address, ctypes.c_size_t(len(data)), None)
         results.append(result.raw)
     return results
-
-
-if __name__ == "__main__":
-    library = ctypes.CDLL(sys.argv[1])
-    outputs = [run_one(library, *work) for work in pickle.load(sys.stdin.buffer)]
-    sys.stdout.buffer.write(pickle.dumps(outputs))
