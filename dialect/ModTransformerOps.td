@@ -454,6 +454,11 @@ def Mod_SampleOp : Mod_Op<"sample", [MemoryEffects<[MemWrite, MemRead]>]> {
     $logits `by` `(` $choice `)` `into` `(` $into `)` attr-dict
     `:` type($logits) `,` type($choice) `,` type($into)
   }];
+  let extraClassDeclaration = [{
+    /// A sum of more weights than of so many tokens may not fit 63 bits.
+    static constexpr int64_t kMostTokens = int64_t(1) << 22;
+  }];
+
   let hasVerifier = 1;
 }
 

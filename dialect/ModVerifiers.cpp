@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialect/Verifiers.h"
-#include "runtime/TokenWeights.h"
 
 using namespace mlir;
 using namespace mlir::mod;
@@ -137,9 +136,9 @@ LogicalResult AttentionOp::verify() {
 
 LogicalResult SampleOp::verify() {
   int64_t logits = getDim(getLogits(), 1);
-  if (logits < 1 || logits > modrt::maxWeighted)
+  if (logits < 1 || logits > kMostTokens)
     return emitOpError("chooses from 1 to ")
-           << modrt::maxWeighted << " tokens, not " << getLogits().getType();
+           << kMostTokens << " tokens, not " << getLogits().getType();
   if (failed(verifyDim(*this, "logits", getLogits(), 0, 1)) ||
       failed(verifyDim(*this, "into", getInto(), 0, 1)))
     return failure();

@@ -35,7 +35,8 @@ private:
   static constexpr int64_t kMostThreads = 1024;
   /// An order is a key, and behind it the bits of a token in reverse.
   static constexpr unsigned kTokenBits = 22, kOrderBits = 32 + kTokenBits;
-  static_assert(modrt::maxWeighted == 1 << kTokenBits);
+  static_assert(modrt::maxWeighted == SampleOp::kMostTokens &&
+                modrt::maxWeighted == 1 << kTokenBits);
   /// Of keys, so many tell well enough which tokens are few.
   static constexpr unsigned kCoarseBits = 16;
 
