@@ -2,6 +2,9 @@
 
 `lit test/Passes` works as well as `ninja -C build check-mod`: without the
 configured site file this one loads it from build/.
+
+Tests run longest first. How long they took is known from the last run, before
+the first one from test/.lit_test_times.txt: seconds of those above ten.
 """
 
 import importlib.util
