@@ -48,7 +48,6 @@ private:
   Task decode(Value task);
   void emitTask(Task task);
   int64_t getTilePanels(int64_t rows);
-  int64_t getResultRows();
   void emitFewRows(Task task, int64_t rows);
   void emitManyRows(Task task);
   void emitTiles(Task task, TilePanels panels);
@@ -56,8 +55,9 @@ private:
   void emitMatrixRows(MatrixTiles &tiles, Task task, Value size);
   Part getTile(Value count, Value tiles, Value tile);
   void prefetchOutputs(Value row, Value panel);
-  void emitTile(int64_t rows, Value firstRow, Value lastRow, TilePanels panels);
-  void emitResults(Part part, Value stride, TilePanels panels);
+  void emitTile(int64_t rows, Value firstRow, Value lastRow, TilePanels panels,
+                bool isOneOfMany);
+  void emitResults(Part part, TilePanels panels);
   void emitResult(Value row, Value panel, ArrayRef<Value> sums);
   void emitEpilogue(Value row, Value panel, ArrayRef<Value> sums,
                     int64_t valid);
@@ -69,9 +69,10 @@ private:
   int64_t n, panel, panels, vectors;
   /// Whether many rows are multiplied by tile registers.
   bool hasTiles;
-  int64_t tileRows, blockRows;
-  /// Rows that leave room for a second panel in a tile: as many as a batch has,
-  /// or a routed block of it.
+  /// Panels and rows of a tile where rows are many, and rows of a task.
+  int64_t tilePanels, tileRows, blockRows;
+  /// The most rows that are one tile, for which weights are read once: as many
+  /// as a batch has, or a routed block of it.
   int64_t fewRows;
   /// Whether there is one row, whatever happens.
   bool isRow;
@@ -80,19 +81,39 @@ private:
   Value isFew;
   /// Panels of one task, and how many such groups there are; blocks of rows.
   Value groupPanels, groups, blocks;
-  /// `[rows of a tile][panel]`: what a tile came to, on the stack of the task.
+  /// `[panels of a tile][rows][panel]`: what a tile came to, on the stack of
+  /// the task.
   Value results;
 };
 } // namespace
 
 /// Rows of one task: a block of the input that stays in the second level cache
 /// while panels pass by, in whole tiles. Vectors leave a quarter of it to these
-/// and to outputs, tiles, which read rows faster, five eighths.
+/// and to outputs, and read weights seldom enough with some 200 rows; tiles,
+/// which read rows faster, leave five eighths.
 static int64_t getBlockRows(CpuTarget target, bool hasTiles, int64_t rowBytes,
                             int64_t tileRows) {
   int64_t bytes = target.level2Bytes * (hasTiles ? 3 : 6) / 8;
   int64_t tiles = bytes / (rowBytes * tileRows);
-  return std::clamp<int64_t>(tiles, 4, 64) * tileRows;
+  int64_t mostRows = hasTiles ? 2048 : 192;
+  return std::clamp<int64_t>(tiles, 4, mostRows / tileRows) * tileRows;
+}
+
+/// Loads per multiply-add of a tile: inputs, weights, and as many requests for
+/// weights ahead.
+static double getLoads(CpuTarget target, LinearOp op, int64_t panels) {
+  int64_t vectors = panels * op.getPanel() / target.getLanes();
+  int64_t rows = getTileRows(target, op, panels);
+  return double(rows + 2 * vectors) / (rows * vectors);
+}
+
+/// Panels beside each other in a tile of many rows: two, where that takes fewer
+/// loads and leaves room in the second level cache for the next two, and for
+/// rows.
+static int64_t getManyRowsPanels(CpuTarget target, LinearOp op) {
+  bool hasRoom = 2 * getPanelBytes(op) <= target.level2Bytes / 4 &&
+                 getStaticDim(op.getWeight(), 0) > 1;
+  return hasRoom && getLoads(target, op, 2) < getLoads(target, op, 1) ? 2 : 1;
 }
 
 /// Bytes of one row of the input.
@@ -107,12 +128,16 @@ PackedLinear::PackedLinear(KernelBuilder &builder, LinearOp op)
       panels(getStaticDim(op.getWeight(), 0)),
       vectors(panel / b.target.getLanes()),
       hasTiles(MatrixTiles::canDo(b.target, op)),
-      tileRows(hasTiles ? MatrixTiles::rows : getTileRows(b.target, op)),
+      tilePanels(hasTiles ? 1 : getManyRowsPanels(b.target, op)),
+      tileRows(hasTiles ? MatrixTiles::rows
+                        : getTileRows(b.target, op, tilePanels)),
       blockRows(getBlockRows(b.target, hasTiles, getRowBytes(op), tileRows)),
       rows(clauses.getTokens()) {
   isRow = getConstantIntValue(rows) == 1;
-  for (fewRows = 1; getTilePanels(fewRows + 1) > 1;)
-    ++fewRows;
+  // An even number, since every other one has its code. Tiles of registers are
+  // faster than tiles that leave no room for a second panel.
+  fewRows = llvm::alignDown(getTileRows(b.target, op, hasTiles ? 2 : 1), 2);
+  fewRows = std::max<int64_t>(fewRows, 1);
   // Tiles of few rows take up to as many panels as there are streams.
   int64_t fewPanels =
       llvm::alignTo(std::max<int64_t>(1, rowGroupBytes / getPanelBytes(op)),
@@ -120,7 +145,9 @@ PackedLinear::PackedLinear(KernelBuilder &builder, LinearOp op)
   isFew = b.less(rows, b.index(fewRows + 1));
   blocks = b.ceilDiv(rows, blockRows);
   Value manyPanels = b.ceilDiv(b.mul(blocks, panels), wantedTasks);
-  manyPanels = b.min(manyPanels, b.index(mostPanels));
+  manyPanels =
+      b.mul(b.ceilDiv(b.min(manyPanels, b.index(mostPanels)), tilePanels),
+            tilePanels);
   groupPanels =
       b.createOrFold<arith::SelectOp>(isFew, b.index(fewPanels), manyPanels);
   groups = b.ceilDiv(b.index(panels), groupPanels);
@@ -143,17 +170,9 @@ PackedLinear::Task PackedLinear::decode(Value task) {
           block.first, b.add(block.first, block.size)};
 }
 
-/// The most rows of results that a tile has, those of each panel apart.
-int64_t PackedLinear::getResultRows() {
-  int64_t most = hasTiles ? 1 : tileRows;
-  for (int64_t count = 1; count <= fewRows; ++count)
-    most = std::max(most, count * getTilePanels(count));
-  return most;
-}
-
 void PackedLinear::emit() {
   b.forall(b.mul(blocks, groups), [&](Value task) {
-    results = b.scratch({getResultRows(), panel});
+    results = b.scratch({streams, getTileRows(b.target, op), panel});
     emitTask(decode(task));
   });
 }
@@ -212,8 +231,8 @@ void PackedLinear::emitFewRows(Task task, int64_t rows) {
   Part part{task.firstRow, isRow ? b.index(1) : this->rows};
   Value lastRow = b.sub(b.add(part.first, part.size), b.index(1));
   auto emit = [&](TilePanels panels) {
-    emitTile(rows, part.first, lastRow, panels);
-    emitResults(part, b.index(rows), panels);
+    emitTile(rows, part.first, lastRow, panels, /*isOneOfMany=*/false);
+    emitResults(part, panels);
   };
   b.loop(task.firstPanel, endTiles, 1,
          [&](Value panel) { emit({panel, tiles, tilePanels}); });
@@ -257,7 +276,16 @@ void PackedLinear::emitMatrixRows(MatrixTiles &tiles, Task task, Value size) {
 void PackedLinear::emitManyRows(Task task) {
   if (hasTiles)
     return emitMatrixTiles(task);
-  b.loop(task.firstPanel, task.endPanel, 1,
+  Value rest =
+      b.rem(b.sub(task.endPanel, task.firstPanel), b.index(tilePanels));
+  Value endTiles = b.sub(task.endPanel, rest);
+  b.loop(task.firstPanel, endTiles, tilePanels, [&](Value panel) {
+    emitTiles(task, {panel, b.index(1), tilePanels});
+  });
+  // Groups are of whole tiles, and so are all panels together.
+  if (panels % tilePanels == 0)
+    return;
+  b.loop(endTiles, task.endPanel, 1,
          [&](Value panel) { emitTiles(task, {panel, b.index(0), 1}); });
 }
 
@@ -294,14 +322,13 @@ void PackedLinear::emitTiles(Task task, TilePanels panels) {
     Part part = getTile(count, tiles, tile);
     Value firstRow = b.add(task.firstRow, part.first);
     Value lastRow = b.sub(task.endRow, b.index(1));
-    b.switchOn(
-        roundUp(part.size, tileRows), getTileSizes(leastRows, tileRows),
-        [&](int64_t rows) {
-          for (int64_t i = 0; i < rows; ++i)
-            prefetchOutputs(b.min(b.add(firstRow, i), lastRow), panels.first);
-          emitTile(rows, firstRow, lastRow, rows == tileRows ? ahead : panels);
-        });
-    emitResults({firstRow, part.size}, b.index(0), panels);
+    b.switchOn(roundUp(part.size, tileRows), getTileSizes(leastRows, tileRows),
+               [&](int64_t rows) {
+                 emitTile(rows, firstRow, lastRow,
+                          rows == tileRows ? ahead : panels,
+                          /*isOneOfMany=*/true);
+               });
+    emitResults({firstRow, part.size}, panels);
   });
 }
 
@@ -318,31 +345,38 @@ void PackedLinear::prefetchOutputs(Value row, Value panel) {
 /// Leaves the sums of a tile in `results`, the rows of each panel together.
 /// Rows behind the last repeat it.
 void PackedLinear::emitTile(int64_t rows, Value firstRow, Value lastRow,
-                            TilePanels panels) {
+                            TilePanels panels, bool isOneOfMany) {
   auto tile = RegisterTile::get(b.target, rows, panels.count * vectors,
                                 getOperandRegisters(b.target, op));
   Values inputRows;
   for (int64_t i = 0; i < rows; ++i)
     inputRows.push_back(
         clauses.getInputRow(b.min(b.add(firstRow, i), lastRow)));
-  Values sums =
-      LinearMultiplier::create(b, weight, panels, inputRows)->emitSums(tile);
+  auto multiplier = LinearMultiplier::create(b, weight, panels, inputRows);
+  if (isOneOfMany)
+    multiplier->outputs = {rows, [&](Value row) {
+                             for (int64_t i = 0; i < panels.count; ++i)
+                               prefetchOutputs(
+                                   b.min(b.add(firstRow, row), lastRow),
+                                   panels.get(b, i));
+                           }};
+  Values sums = multiplier->emitSums(tile);
   for (auto [number, sum] : llvm::enumerate(sums)) {
     int64_t row = number / tile.vectors, vector = number % tile.vectors;
     Columns columns{b.index(vector % vectors * b.target.getLanes())};
-    b.store(sum, results, {b.index(vector / vectors * rows + row)}, columns);
+    b.store(sum, results, {b.index(vector / vectors), b.index(row)}, columns);
   }
 }
 
 /// Finishes a tile row by row: sums that stayed in registers would need the
-/// same code for each of them. `stride` is from panel to panel of the results.
-void PackedLinear::emitResults(Part part, Value stride, TilePanels panels) {
+/// same code for each of them.
+void PackedLinear::emitResults(Part part, TilePanels panels) {
   b.loop(b.index(0), b.index(panels.count), 1, [&](Value number) {
     Value panel = b.add(panels.first, b.mul(panels.stride, number));
     b.loop(b.index(0), part.size, 1, [&](Value row) {
       Values sums;
       for (int64_t j = 0; j < vectors; ++j)
-        sums.push_back(b.load(results, {b.add(b.mul(number, stride), row)},
+        sums.push_back(b.load(results, {number, row},
                               Columns{b.index(j * b.target.getLanes())}));
       emitResult(b.add(part.first, row), panel, sums);
     });

@@ -51,48 +51,60 @@ Value LinearMultiplier::loadPanel(int64_t j, Value step, int64_t count) {
       ValueRange{panel, step, b.index(vector * numbers)});
 }
 
+/// Steps of one iteration of a tile among many, which asks for other things but
+/// once: the arithmetic for these takes turns with multiply-adds.
+static constexpr int64_t stepsTogether = 2;
+
 /// Lines of one step of a panel.
 static int64_t getStepLines(Value panels) {
   int64_t columns = cast<MemRefType>(panels.getType()).getShape().back();
   return llvm::divideCeil(columns, KernelBuilder::getLineSize(panels));
 }
 
-/// Steps of an iteration that asks for one line of the next panel.
-static int64_t getStepsOfLine(Value panels) {
-  constexpr int64_t most = TilePanels::Ahead::kLeastTiles;
-  return std::max<int64_t>(1, most / getStepLines(panels));
-}
-
-void LinearMultiplier::prefetchNextPanel(Value step) {
+/// Panels lie behind each other, so that steps beyond the last of one are those
+/// of the next.
+void LinearMultiplier::prefetchNextPanels(Value step) {
   int64_t lines = getStepLines(weight.panels);
   Value steps = b.add(panels.ahead.first, step);
-  Value line = b.div(b.mul(steps, b.mul(panels.ahead.rate, lines)),
-                     TilePanels::Ahead::kWhole);
-  Value column =
-      b.mul(b.rem(line, b.index(lines)), b.getLineSize(weight.panels));
-  b.prefetch(weight.panels,
-             {b.add(panels.first, 1), b.div(line, lines), column}, /*level=*/2);
+  Value line =
+      b.div(b.mul(steps, b.mul(panels.ahead.rate, panels.count * lines)),
+            TilePanels::Ahead::kWhole);
+  int64_t most = llvm::divideCeil(stepsTogether * panels.count * lines,
+                                  TilePanels::Ahead::kLeastTiles);
+  for (int64_t i : llvm::seq(most))
+    b.prefetch(weight.panels,
+               {b.add(panels.first, panels.count), b.index(0),
+                b.mul(b.add(line, i), b.getLineSize(weight.panels))},
+               /*level=*/2);
 }
 
 /// Panels come from the second level cache or from behind it.
-void LinearMultiplier::prefetchSteps(Value step, int64_t steps) {
+void LinearMultiplier::prefetchPanels(Value step) {
   constexpr int64_t linesAhead = 32;
   int64_t lines = getStepLines(weight.panels);
   for (int64_t panel : llvm::seq(panels.count))
-    for (int64_t i : llvm::seq(steps))
-      for (int64_t line : llvm::seq(lines))
-        b.prefetch(weight.panels,
-                   {panels.get(b, panel), b.add(step, i + linesAhead / lines),
-                    b.index(line * b.getLineSize(weight.panels))});
+    for (int64_t line : llvm::seq(lines))
+      b.prefetch(weight.panels,
+                 {panels.get(b, panel), b.add(step, linesAhead / lines),
+                  b.index(line * b.getLineSize(weight.panels))});
 }
 
 /// Where one row makes memory the limit, the CPU looks ahead far enough by
 /// itself.
-void LinearMultiplier::lookAhead(Value step, int64_t steps) {
-  if (panels.ahead.rate)
-    prefetchNextPanel(step);
+void LinearMultiplier::lookAhead(Value step, int64_t number) {
   if (rows.size() > 1)
-    prefetchSteps(step, steps);
+    prefetchPanels(step);
+  if (number > 0)
+    return;
+  if (panels.ahead.rate)
+    prefetchNextPanels(step);
+  prefetchOutputs(b.div(step, stepsTogether));
+}
+
+void LinearMultiplier::prefetchOutputs(Value row) {
+  if (outputs.rows)
+    b.ifThen(b.less(row, b.index(outputs.rows)),
+             [&] { outputs.prefetch(row); });
 }
 
 Values LinearMultiplier::getInits(RegisterTile tile) {
@@ -100,8 +112,8 @@ Values LinearMultiplier::getInits(RegisterTile tile) {
 }
 
 Values LinearMultiplier::emitSums(RegisterTile tile) {
-  if (panels.ahead.rate)
-    tile.unroll = llvm::alignTo(getStepsOfLine(weight.panels), tile.split);
+  if (outputs.rows)
+    tile.unroll = llvm::alignTo(stepsTogether, tile.split);
   Values sums = emitProducts(b, tile, b.index(0), b.index(weight.steps),
                              getInits(tile), *this);
   for (Value &sum : sums)
@@ -273,7 +285,7 @@ struct NibbleMultiplier : IntegerMultiplier {
 
 private:
   Values emitGroup(RegisterTile tile, Value group, ValueRange sums);
-  void lookAhead(Value step, int64_t steps) override;
+  void lookAhead(Value step, int64_t number) override;
 
   /// The group that steps belong to.
   Value group;
@@ -326,7 +338,7 @@ Values NibbleMultiplier::loadA(int64_t i, Value step) {
 /// Asks for weights that come in a while, where one row makes memory take the
 /// time. The CPU looks ahead by itself, but not past as many instructions as
 /// unpacking takes.
-void NibbleMultiplier::lookAhead(Value step, int64_t steps) {
+void NibbleMultiplier::lookAhead(Value step, int64_t) {
   constexpr int64_t bytesAhead = 2048;
   if (rows.size() > 1)
     return;
@@ -358,6 +370,7 @@ Values NibbleMultiplier::loadB(int64_t j, Value step) {
 Values NibbleMultiplier::emitGroup(RegisterTile tile, Value group,
                                    ValueRange sums) {
   this->group = group;
+  prefetchOutputs(group);
   tile.split = tile.unroll = 1;
   Values products =
       emitProducts(b, tile, b.index(0), b.index(4), getInits(tile), *this);

@@ -30,11 +30,11 @@ struct PackedWeight {
 struct TilePanels {
   Value first, stride;
   int64_t count;
-  /// What to ask memory for meanwhile of the panel after the first: the steps
-  /// before it are there, and with each step of the tile comes `rate / kWhole`
-  /// of one, at most a quarter. Null for nothing.
+  /// What to ask memory for meanwhile of as many panels behind these: the steps
+  /// before `first` are there, and with each step of the tile comes
+  /// `rate / kWhole` of one, at most a quarter. Null for nothing.
   struct Ahead {
-    static constexpr int64_t kWhole = 1 << 16, kLeastTiles = 4;
+    static constexpr int64_t kWhole = 1 << 16, kLeastTiles = 8;
     Value first, rate;
   } ahead = {};
 
@@ -65,6 +65,13 @@ public:
 
   /// The sums of a tile, in f32; scales of groups are in them.
   virtual Values emitSums(RegisterTile tile);
+
+  /// Asks memory for the places that outputs go to, row by row, while the first
+  /// steps are done. No rows for nothing.
+  struct {
+    int64_t rows = 0;
+    std::function<void(Value row)> prefetch;
+  } outputs;
   /// `sums`, integers by their bits, with the steps from `first` on, in f32.
   Values emitRest(RegisterTile tile, int64_t first, ValueRange sums);
 
@@ -74,7 +81,7 @@ protected:
   virtual Value toFloat(Value sum) { return sum; }
   /// A sum whose bits are given as f32.
   virtual Value fromBits(Value bits) { return bits; }
-  void lookAhead(Value step, int64_t steps) override;
+  void lookAhead(Value step, int64_t number) override;
 
   /// `count` numbers of row `i` from `first` on as one word in every lane.
   Value loadWord(int64_t i, Value first, int64_t count);
@@ -85,6 +92,8 @@ protected:
     return {panels.get(b, j / panelVectors), j % panelVectors};
   }
 
+  void prefetchOutputs(Value row);
+
   LinearOp op;
   PackedWeight weight;
   int64_t panelVectors;
@@ -92,8 +101,8 @@ protected:
   ArrayRef<Value> rows;
 
 private:
-  void prefetchNextPanel(Value step);
-  void prefetchSteps(Value step, int64_t steps);
+  void prefetchNextPanels(Value step);
+  void prefetchPanels(Value step);
 };
 
 /// Registers that hold one operand of one step.

@@ -136,7 +136,7 @@ struct PanelMultiplier : Multiplier {
   Value multiplyAdd(ValueRange x, ValueRange y, Value sum) override;
 
   /// Asks for the same steps of the panel `ahead`, `aheadSteps` later.
-  void lookAhead(Value step, int64_t steps) override;
+  void lookAhead(Value step, int64_t) override;
 
   /// The panel to ask memory for meanwhile, and how many steps further on.
   Values ahead;
@@ -195,16 +195,14 @@ Value PanelMultiplier::multiplyAdd(ValueRange x, ValueRange y, Value sum) {
   return sum;
 }
 
-void PanelMultiplier::lookAhead(Value step, int64_t steps) {
+void PanelMultiplier::lookAhead(Value step, int64_t) {
   int64_t columns = cast<MemRefType>(panels.getType()).getShape().back();
-  Value first = b.add(b.add(firstStep, step), aheadSteps);
-  for (int64_t i : llvm::seq(steps))
-    for (int64_t column = 0; column < columns;
-         column += b.getLineSize(panels)) {
-      Values indices(ahead);
-      indices.append({b.add(first, i), b.index(column)});
-      b.prefetch(panels, indices);
-    }
+  Value later = b.add(b.add(firstStep, step), aheadSteps);
+  for (int64_t column = 0; column < columns; column += b.getLineSize(panels)) {
+    Values indices(ahead);
+    indices.append({later, b.index(column)});
+    b.prefetch(panels, indices);
+  }
 }
 
 //===----------------------------------------------------------------------===//

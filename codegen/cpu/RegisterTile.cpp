@@ -59,11 +59,13 @@ static Values emitSplitSteps(KernelBuilder &b, RegisterTile tile, Value from,
   all.append((tile.split - 1) * tile.size(), multiplier.getZero());
   all = b.loop(from, to, tile.unroll, all, [&](Value step, ValueRange carried) {
     Values sums(carried);
-    multiplier.lookAhead(step, tile.unroll);
-    for (int64_t i = 0; i < tile.unroll; ++i)
-      emitStep(tile, b.add(step, i), multiplier,
+    for (int64_t i = 0; i < tile.unroll; ++i) {
+      Value current = b.add(step, i);
+      multiplier.lookAhead(current, i);
+      emitStep(tile, current, multiplier,
                MutableArrayRef(sums).slice(i % tile.split * tile.size(),
                                            tile.size()));
+    }
     return sums;
   });
   Values sums(ArrayRef(all).take_front(tile.size()));

@@ -42,8 +42,8 @@ public:
   /// What vector `j` of the tile multiplies at a step.
   virtual Values loadB(int64_t j, Value step) = 0;
 
-  /// Called before each iteration, which does `steps` of them from `step` on.
-  virtual void lookAhead(Value step, int64_t steps) {}
+  /// Called before each step, the `number`th of an iteration.
+  virtual void lookAhead(Value step, int64_t number) {}
 
   virtual Value getZero() { return b.splat(0.0); }
   virtual Value add(Value x, Value y) { return b.addf(x, y); }

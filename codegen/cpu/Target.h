@@ -54,7 +54,7 @@ struct CpuTarget {
   /// `operandRegisters` each, pass by. Plain x86-64 multiplies in place, which
   /// takes copies; of 32 registers LLVM fills some early.
   int64_t getSumRegisters(int64_t vectors, int64_t operandRegisters = 1) const {
-    int64_t spare = vectorBits == 256 ? 0 : 4;
+    int64_t spare = vectorBits == 256 ? 0 : vectorBits == 512 ? 3 : 4;
     return registers - operandRegisters * (vectors + 1) - spare;
   }
 

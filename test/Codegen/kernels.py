@@ -50,6 +50,7 @@ linear(3, 1, 7)
 linear(9, 24, 2 * panel, row=5 * panel)
 linear(5, 19, 13, packed=False, bias=True)
 linear(13, 1500, 3 * panel + 1)
+linear(25, 41, 3 * panel)
 
 
 def sigmoid(x):

@@ -7,7 +7,7 @@
 // RUN: mod-opt %s --mod-lower-kernels="vector-bits=256 level2-bytes=32768" \
 // RUN:   | FileCheck %s --check-prefix=SMALL
 // LARGE: func.func private @mod.linear
-// LARGE: %[[ROWS:.*]] = arith.constant 384 : index
+// LARGE: %[[ROWS:.*]] = arith.constant 192 : index
 // LARGE: arith.divui %{{.*}}, %[[ROWS]]
 // SMALL: func.func private @mod.linear
 // SMALL: %[[ROWS:.*]] = arith.constant 60 : index
