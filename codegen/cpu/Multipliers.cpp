@@ -52,8 +52,11 @@ Value LinearMultiplier::loadPanel(int64_t j, Value step, int64_t count) {
 }
 
 /// Steps of one iteration of a tile among many, which asks for other things but
-/// once: the arithmetic for these takes turns with multiply-adds.
-static constexpr int64_t stepsTogether = 2;
+/// once: the arithmetic for these takes turns with multiply-adds. The copies
+/// that plain x86-64 makes leave no room for two.
+static int64_t getStepsTogether(CpuTarget target) {
+  return target.vectorBits == 128 ? 1 : 2;
+}
 
 /// Lines of one step of a panel.
 static int64_t getStepLines(Value panels) {
@@ -69,8 +72,9 @@ void LinearMultiplier::prefetchNextPanels(Value step) {
   Value line =
       b.div(b.mul(steps, b.mul(panels.ahead.rate, panels.count * lines)),
             TilePanels::Ahead::kWhole);
-  int64_t most = llvm::divideCeil(stepsTogether * panels.count * lines,
-                                  TilePanels::Ahead::kLeastTiles);
+  int64_t most =
+      llvm::divideCeil(getStepsTogether(b.target) * panels.count * lines,
+                       TilePanels::Ahead::kLeastTiles);
   for (int64_t i : llvm::seq(most))
     b.prefetch(weight.panels,
                {b.add(panels.first, panels.count), b.index(0),
@@ -98,7 +102,7 @@ void LinearMultiplier::lookAhead(Value step, int64_t number) {
     return;
   if (panels.ahead.rate)
     prefetchNextPanels(step);
-  prefetchOutputs(b.div(step, stepsTogether));
+  prefetchOutputs(b.div(step, getStepsTogether(b.target)));
 }
 
 void LinearMultiplier::prefetchOutputs(Value row) {
@@ -113,7 +117,7 @@ Values LinearMultiplier::getInits(RegisterTile tile) {
 
 Values LinearMultiplier::emitSums(RegisterTile tile) {
   if (outputs.rows)
-    tile.unroll = llvm::alignTo(stepsTogether, tile.split);
+    tile.unroll = llvm::alignTo(getStepsTogether(b.target), tile.split);
   Values sums = emitProducts(b, tile, b.index(0), b.index(weight.steps),
                              getInits(tile), *this);
   for (Value &sum : sums)
@@ -435,12 +439,17 @@ int64_t mod::getOperandRegisters(CpuTarget target, LinearOp op) {
   return isPair && !hasDot ? 2 : 1;
 }
 
-int64_t mod::getTileRows(CpuTarget target, LinearOp op, int64_t panels) {
+int64_t mod::getTileRows(CpuTarget target, LinearOp op, int64_t panels,
+                         int64_t constants) {
   int64_t vectors = panels * op.getPanel() / target.getLanes();
   // Four bits have sums of a group beside those of all.
   if (op.isFourBit())
     return target.getTileRows(2 * vectors);
-  return target.getTileRows(vectors, getOperandRegisters(target, op));
+  // What narrow sums are scaled or converted by.
+  if (!getElement(op.getInput()).isF32())
+    constants = 1;
+  return target.getTileRows(vectors, getOperandRegisters(target, op),
+                            constants);
 }
 
 int64_t mod::getPanelBytes(LinearOp op) {

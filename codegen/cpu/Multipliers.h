@@ -108,8 +108,10 @@ private:
 /// Registers that hold one operand of one step.
 int64_t getOperandRegisters(CpuTarget target, LinearOp op);
 
-/// Rows of a tile of so many panels that stays in registers.
-int64_t getTileRows(CpuTarget target, LinearOp op, int64_t panels = 1);
+/// Rows of a tile of so many panels that stays in registers, beside so many
+/// constants of what surrounds it.
+int64_t getTileRows(CpuTarget target, LinearOp op, int64_t panels = 1,
+                    int64_t constants = 0);
 
 /// Bytes of one panel of a packed weight.
 int64_t getPanelBytes(LinearOp op);

@@ -47,7 +47,10 @@ static int64_t getOperandRegisters(CpuTarget target, PanelAttentionOp op) {
 
 int64_t OnlineSoftmax::getTileRows(CpuTarget target, PanelAttentionOp op,
                                    int64_t vectors) {
-  return target.getTileRows(vectors, getOperandRegisters(target, op));
+  // What hides a score.
+  constexpr int64_t constants = 1;
+  return target.getTileRows(vectors, getOperandRegisters(target, op),
+                            constants);
 }
 
 int64_t OnlineSoftmax::getRowBytes(PanelAttentionOp op) {

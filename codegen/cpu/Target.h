@@ -51,16 +51,22 @@ struct CpuTarget {
 
   /// Registers that are left for the sums of a register tile whose rows have
   /// `vectors` vectors: one row of B and one element of A, of
-  /// `operandRegisters` each, pass by. Plain x86-64 multiplies in place, which
-  /// takes copies; of 32 registers LLVM fills some early.
-  int64_t getSumRegisters(int64_t vectors, int64_t operandRegisters = 1) const {
-    int64_t spare = vectorBits == 256 ? 0 : vectorBits == 512 ? 3 : 4;
+  /// `operandRegisters` each, pass by; `constants` are used again and again.
+  /// Plain x86-64 multiplies in place, which takes copies; of 32 registers LLVM
+  /// fills some early.
+  int64_t getSumRegisters(int64_t vectors, int64_t operandRegisters = 1,
+                          int64_t constants = 0) const {
+    int64_t spare = vectorBits == 256   ? 0
+                    : vectorBits == 512 ? 3 + constants
+                                        : 4;
     return registers - operandRegisters * (vectors + 1) - spare;
   }
 
   /// Rows of such a tile: as many as there is room for.
-  int64_t getTileRows(int64_t vectors, int64_t operandRegisters = 1) const {
-    int64_t rows = getSumRegisters(vectors, operandRegisters) / vectors;
+  int64_t getTileRows(int64_t vectors, int64_t operandRegisters = 1,
+                      int64_t constants = 0) const {
+    int64_t rows =
+        getSumRegisters(vectors, operandRegisters, constants) / vectors;
     return rows > 1 ? rows : 1;
   }
 };
