@@ -21,16 +21,16 @@ Value mod::mergePairs(KernelBuilder &b, Value panels) {
 }
 
 namespace {
-constexpr int64_t blockRows = 16;
-
-/// Writes one row of keys and of values after the other.
+/// Writes blocks of rows of keys and of values, head by head: rows of a block
+/// meet in the same lines of panels, which stay in the first level cache.
 struct RowWriter {
   RowWriter(KernelBuilder &builder, AppendPanelsOp op);
 
   void emit();
 
 private:
-  void emitRow(Value row);
+  void emitBlock(Value endRow);
+  void emitRow(Value head, Value row);
   void emitKey(Value head, Value row, Value token);
   Value loadValue(Value head, Value row, int64_t first);
   void emitValue(Value head, Value row, Value token);
@@ -49,14 +49,16 @@ private:
   KernelBuilder &b;
   AppendPanelsOp op;
   int64_t kvHeads, headDim, keyPanel, valuePanel;
+  /// As many rows as a panel has keys: threads seldom meet in one.
+  int64_t blockRows;
   /// Numbers that lie together.
   int64_t together;
   /// The panels, pairs among their columns.
   Value keys, values;
   Value rows;
   std::optional<RotaryAngles> angles;
-  /// The key of one head.
-  Value key;
+  /// The first row of the block, and the key of one head.
+  Value firstRow, key;
 };
 } // namespace
 
@@ -64,7 +66,7 @@ RowWriter::RowWriter(KernelBuilder &builder, AppendPanelsOp op)
     : b(builder), op(op), kvHeads(getStaticDim(op.getKeys(), 0)),
       headDim(getStaticDim(op.getKey(), 2) / kvHeads),
       keyPanel(getStaticDim(op.getKeys(), 3)),
-      valuePanel(getStaticDim(op.getValues(), 3)),
+      valuePanel(getStaticDim(op.getValues(), 3)), blockRows(keyPanel),
       together(getNumTogether(op.getKeys())), keys(mergePairs(b, op.getKeys())),
       values(mergePairs(b, op.getValues())), rows(b.dim(op.getKey(), 1)) {
   if (op.getPositions())
@@ -77,32 +79,40 @@ void RowWriter::emit() {
   b.forall(b.ceilDiv(rows, blockRows), [&](Value task) {
     key = b.scratch({headDim}, getElementTypeOrSelf(op.getKeys()));
     if (angles)
-      angles->allocate();
-    Value first = b.mul(task, blockRows);
-    b.loop(first, b.min(b.add(first, blockRows), rows), 1,
-           [&](Value row) { emitRow(row); });
+      angles->allocate(blockRows);
+    firstRow = b.mul(task, blockRows);
+    emitBlock(b.min(b.add(firstRow, blockRows), rows));
   });
 }
 
-void RowWriter::emitRow(Value row) {
-  if (angles)
-    angles->emitAngles(b.load(op.getPositions(), {b.index(0), row}));
-  Value token = b.add(op.getFirst(), row);
-  if (op.getKept())
-    b.store(b.load(op.getRowPositions(), {b.index(0), row}), op.getKept(),
-            {token});
-  b.loop(b.index(0), b.index(kvHeads), 1, [&](Value head) {
-    emitKey(head, row, token);
-    if (together == 1)
-      return emitValue(head, row, token);
-    b.ifElse(
-        b.less(b.rem(token, b.index(2)), b.index(1)),
-        [&] { emitPair(head, row, token); },
-        [&] {
-          b.ifThen(b.less(row, b.index(1)),
-                   [&] { emitSecond(head, row, token); });
-        });
+void RowWriter::emitBlock(Value endRow) {
+  auto forRows = [&](function_ref<void(Value row)> body) {
+    b.loop(firstRow, endRow, 1, body);
+  };
+  forRows([&](Value row) {
+    Values at{b.index(0), row};
+    if (angles)
+      angles->emitAngles(b.sub(row, firstRow), b.load(op.getPositions(), at));
+    if (op.getKept())
+      b.store(b.load(op.getRowPositions(), at), op.getKept(),
+              {b.add(op.getFirst(), row)});
   });
+  b.loop(b.index(0), b.index(kvHeads), 1,
+         [&](Value head) { forRows([&](Value row) { emitRow(head, row); }); });
+}
+
+void RowWriter::emitRow(Value head, Value row) {
+  Value token = b.add(op.getFirst(), row);
+  emitKey(head, row, token);
+  if (together == 1)
+    return emitValue(head, row, token);
+  b.ifElse(
+      b.less(b.rem(token, b.index(2)), b.index(1)),
+      [&] { emitPair(head, row, token); },
+      [&] {
+        b.ifThen(b.less(row, b.index(1)),
+                 [&] { emitSecond(head, row, token); });
+      });
 }
 
 void RowWriter::emitKey(Value head, Value row, Value token) {
@@ -113,7 +123,7 @@ void RowWriter::emitKey(Value head, Value row, Value token) {
     b.store(narrowTo(b, key, x), key, {}, columns);
   };
   if (angles)
-    angles->emitHead(load, store);
+    angles->emitHead(b.sub(row, firstRow), load, store);
   else
     b.forColumns(headDim,
                  [&](Columns columns) { store(load(columns), columns); });

@@ -16,13 +16,15 @@ static constexpr int64_t blockRows = 16;
 static void emitRow(KernelBuilder &b, RopeOp op, RotaryAngles &angles,
                     Value row, int64_t headDim) {
   Values at{b.index(0), row};
-  angles.emitAngles(b.load(op.getPositions(), at));
+  Value token = b.index(0);
+  angles.emitAngles(token, b.load(op.getPositions(), at));
   int64_t width = getStaticDim(op.getX(), 2);
   b.loop(b.index(0), b.index(width), headDim, [&](Value first) {
     auto shift = [&](Columns columns) {
       return Columns{b.add(first, columns.index), columns.mask};
     };
     angles.emitHead(
+        token,
         [&](Columns columns) { return b.load(op.getX(), at, shift(columns)); },
         [&](Value x, Columns columns) {
           b.store(x, op.getInto(), at, shift(columns));
@@ -37,7 +39,7 @@ void mod::emitKernel(KernelBuilder &b, RopeOp op) {
                                            headDim, op.getScalingAttr()));
   Value rows = b.dim(op.getX(), 1);
   b.forall(b.ceilDiv(rows, blockRows), [&](Value task) {
-    angles.allocate();
+    angles.allocate(/*tokens=*/1);
     Value first = b.mul(task, blockRows);
     b.loop(first, b.min(b.add(first, blockRows), rows), 1,
            [&](Value row) { emitRow(b, op, angles, row, headDim); });

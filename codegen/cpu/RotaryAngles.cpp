@@ -32,12 +32,12 @@ RotaryAngles::RotaryAngles(KernelBuilder &builder, Operation *op,
   frequencies = memref::GetGlobalOp::create(b, type, name);
 }
 
-void RotaryAngles::allocate() {
-  cosines = b.scratch({half});
-  sines = b.scratch({half});
+void RotaryAngles::allocate(int64_t tokens) {
+  cosines = b.scratch({tokens, half});
+  sines = b.scratch({tokens, half});
 }
 
-void RotaryAngles::emitAngles(Value position) {
+void RotaryAngles::emitAngles(Value token, Value position) {
   Value scalar = arith::SIToFPOp::create(b, b.getF32Type(), position);
   Value angle = b.broadcast(scalar);
   b.forColumns(half, [&](Columns columns) {
@@ -47,17 +47,18 @@ void RotaryAngles::emitAngles(Value position) {
       cosine = b.mulf(cosine, b.splat(magnitude));
       sine = b.mulf(sine, b.splat(magnitude));
     }
-    b.store(cosine, cosines, {}, columns);
-    b.store(sine, sines, {}, columns);
+    b.store(cosine, cosines, {token}, columns);
+    b.store(sine, sines, {token}, columns);
   });
 }
 
-void RotaryAngles::emitHead(function_ref<Value(Columns)> load,
+void RotaryAngles::emitHead(Value token, function_ref<Value(Columns)> load,
                             function_ref<void(Value, Columns)> store) {
   b.forColumns(half, [&](Columns low) {
     Columns high{b.add(low.index, half), low.mask};
     Value x = load(low), y = load(high);
-    Value cosine = b.load(cosines, {}, low), sine = b.load(sines, {}, low);
+    Value cosine = b.load(cosines, {token}, low);
+    Value sine = b.load(sines, {token}, low);
     Value negated = b.subf(b.splat(0.0), sine);
     store(b.fma(x, cosine, b.mulf(y, negated)), low);
     store(b.fma(y, cosine, b.mulf(x, sine)), high);

@@ -19,12 +19,13 @@ public:
   RotaryAngles(KernelBuilder &builder, Operation *op,
                const RotaryFrequencies &rotary);
 
-  /// Makes the memory for the angles of one token, on the stack of the task.
-  void allocate();
-  /// Fills it for a token at `position`, an i32.
-  void emitAngles(Value position);
-  /// Rotates a head: `load` gives columns of it, `store` takes them.
-  void emitHead(function_ref<Value(Columns)> load,
+  /// Makes the memory for the angles of so many tokens, on the stack of the
+  /// task.
+  void allocate(int64_t tokens);
+  /// Fills it for one of them that is at `position`, an i32.
+  void emitAngles(Value token, Value position);
+  /// Rotates a head of a token: `load` gives columns of it, `store` takes them.
+  void emitHead(Value token, function_ref<Value(Columns)> load,
                 function_ref<void(Value, Columns)> store);
 
 private:
