@@ -127,16 +127,24 @@ void ThreadPool::publish(const Job &next, uint32_t items) {
   wake();
 }
 
-/// Does items of the job of that generation until none is left to claim.
+/// Does items of the job of that generation until none is left to claim. Runs
+/// of them become shorter towards the end: neighbours read memory that lies
+/// together, and all threads end together.
 void ThreadPool::drain(uint32_t generation) {
   uint32_t done = 0;
   uint64_t next = ticket.load(std::memory_order_acquire);
-  while (next >> 32 == generation && (next & 0xffff) < (next >> 16 & 0xffff)) {
-    if (!ticket.compare_exchange_weak(next, next + 1, std::memory_order_acq_rel,
+  while (next >> 32 == generation) {
+    int64_t first = next & 0xffff, left = (next >> 16 & 0xffff) - first;
+    if (left <= 0)
+      break;
+    int64_t run = std::max<int64_t>(1, left / (2 * threads()));
+    if (!ticket.compare_exchange_weak(next, next + run,
+                                      std::memory_order_acq_rel,
                                       std::memory_order_acquire))
       continue;
-    job.body(job.ctx, job.first + static_cast<int64_t>(next & 0xffff));
-    ++done;
+    for (int64_t i = 0; i < run; ++i)
+      job.body(job.ctx, job.first + first + i);
+    done += run;
     next = ticket.load(std::memory_order_acquire);
   }
   if (done)

@@ -34,7 +34,7 @@ struct TilePanels {
   /// before `first` are there, and with each step of the tile comes
   /// `rate / kWhole` of one, at most a quarter. Null for nothing.
   struct Ahead {
-    static constexpr int64_t kWhole = 1 << 16, kLeastTiles = 8;
+    static constexpr int64_t kWhole = 1 << 16, kLeastTiles = 4;
     Value first, rate;
   } ahead = {};
 
