@@ -41,6 +41,12 @@ private:
     Value first, size;
   };
   Part deal(Value count, Value parts, Value part);
+  /// What a tile of many rows does at once: some of the steps along the inputs.
+  struct Turn {
+    Value firstStep, endStep;
+    /// The row of `results` where the tile's begin.
+    Value firstResult;
+  };
 
   static SmallVector<int64_t> getTileSizes(int64_t least, int64_t most);
   Value roundUp(Value count, int64_t most);
@@ -51,13 +57,16 @@ private:
   void emitFewRows(Task task, int64_t rows);
   void emitManyRows(Task task);
   void emitTiles(Task task, TilePanels panels);
+  TilePanels::Ahead getAhead(TilePanels panels, Value tiles, Value tile,
+                             Value firstStep, Value endStep);
+  void emitTurn(Task task, TilePanels panels, Value firstStep, Value endStep);
   void emitMatrixTiles(Task task);
   void emitMatrixRows(MatrixTiles &tiles, Task task, Value size);
   Part getTile(Value count, Value tiles, Value tile);
   void prefetchOutputs(Value row, Value panel);
   void emitTile(int64_t rows, Value firstRow, Value lastRow, TilePanels panels,
-                bool isOneOfMany);
-  void emitResults(Part part, TilePanels panels);
+                std::optional<Turn> turn = {});
+  void emitResults(Part part, TilePanels panels, Value firstResult);
   void emitResult(Value row, Value panel, ArrayRef<Value> sums);
   void emitEpilogue(Value row, Value panel, ArrayRef<Value> sums,
                     int64_t valid);
@@ -69,8 +78,9 @@ private:
   int64_t n, panel, panels, vectors;
   /// Whether many rows are multiplied by tile registers.
   bool hasTiles;
-  /// Panels and rows of a tile where rows are many, and rows of a task.
-  int64_t tilePanels, tileRows, blockRows;
+  /// Panels and rows of a tile where rows are many, steps of one turn of all
+  /// tiles of a task, and rows of a task.
+  int64_t tilePanels, tileRows, turnSteps, blockRows;
   /// The most rows that are one tile, for which weights are read once: as many
   /// as a batch has, or a routed block of it.
   int64_t fewRows;
@@ -87,10 +97,17 @@ private:
 };
 } // namespace
 
-/// Rows of one task: a block of the input that stays in the second level cache
-/// while panels pass by, in whole tiles. Vectors leave a quarter of it to these
-/// and to outputs, and read weights seldom enough with some 200 rows; tiles,
-/// which read rows faster, leave five eighths.
+/// Bytes of one row of the input.
+static int64_t getRowBytes(LinearOp op) {
+  auto type = cast<ShapedType>(op.getInput().getType());
+  return op.getNumInputs() * type.getElementTypeBitWidth() / 8;
+}
+
+/// Rows of one task: a block of the input that stays in the second level cache,
+/// as far as a turn needs it, while panels pass by, in whole tiles. Vectors
+/// leave a quarter of it to these and to outputs, and read weights seldom
+/// enough with some 200 rows; tiles, which read rows faster, leave five
+/// eighths.
 static int64_t getBlockRows(CpuTarget target, bool hasTiles, int64_t rowBytes,
                             int64_t tileRows) {
   int64_t bytes = target.level2Bytes * (hasTiles ? 3 : 6) / 8;
@@ -108,19 +125,23 @@ static double getLoads(CpuTarget target, LinearOp op, int64_t panels) {
 }
 
 /// Panels beside each other in a tile of many rows: two, where that saves a
-/// tenth of the loads and leaves room in the second level cache for the next
-/// two, and for rows.
+/// tenth of the loads.
 static int64_t getManyRowsPanels(CpuTarget target, LinearOp op) {
-  bool hasRoom = 2 * getPanelBytes(op) <= target.level2Bytes / 4 &&
-                 getStaticDim(op.getWeight(), 0) > 1;
   double loads = getLoads(target, op, 1);
-  return hasRoom && getLoads(target, op, 2) < 0.9 * loads ? 2 : 1;
+  bool hasTwo = getStaticDim(op.getWeight(), 0) > 1;
+  return hasTwo && getLoads(target, op, 2) < 0.9 * loads ? 2 : 1;
 }
 
-/// Bytes of one row of the input.
-static int64_t getRowBytes(LinearOp op) {
-  auto type = cast<ShapedType>(op.getInput().getType());
-  return op.getNumInputs() * type.getElementTypeBitWidth() / 8;
+/// Steps after which a tile makes way for the next, so that what they have of
+/// its panels takes a quarter of the second level cache at most. Narrow panels
+/// are small.
+static int64_t getTurnSteps(CpuTarget target, PackedWeight weight,
+                            int64_t panels) {
+  if (!getElementTypeOrSelf(weight.op.getInput()).isF32())
+    return weight.steps;
+  int64_t bytes = panels * getPanelBytes(weight.op);
+  int64_t turns = llvm::divideCeil(bytes, target.level2Bytes / 4);
+  return llvm::alignTo(llvm::divideCeil(weight.steps, turns), 2);
 }
 
 PackedLinear::PackedLinear(KernelBuilder &builder, LinearOp op)
@@ -132,7 +153,11 @@ PackedLinear::PackedLinear(KernelBuilder &builder, LinearOp op)
       tilePanels(hasTiles ? 1 : getManyRowsPanels(b.target, op)),
       tileRows(hasTiles ? MatrixTiles::rows
                         : getTileRows(b.target, op, tilePanels)),
-      blockRows(getBlockRows(b.target, hasTiles, getRowBytes(op), tileRows)),
+      turnSteps(
+          std::min(getTurnSteps(b.target, weight, tilePanels), weight.steps)),
+      blockRows(getBlockRows(b.target, hasTiles,
+                             getRowBytes(op) * turnSteps / weight.steps,
+                             tileRows)),
       rows(clauses.getTokens()) {
   isRow = getConstantIntValue(rows) == 1;
   // An even number, since every other one has its code. Tiles of registers are
@@ -173,7 +198,10 @@ PackedLinear::Task PackedLinear::decode(Value task) {
 
 void PackedLinear::emit() {
   b.forall(b.mul(blocks, groups), [&](Value task) {
-    results = b.scratch({streams, getTileRows(b.target, op), panel});
+    int64_t resultRows = getTileRows(b.target, op);
+    if (turnSteps < weight.steps)
+      resultRows = std::max(resultRows, blockRows);
+    results = b.scratch({streams, resultRows, panel});
     emitTask(decode(task));
   });
 }
@@ -233,8 +261,8 @@ void PackedLinear::emitFewRows(Task task, int64_t rows) {
   Part part{task.firstRow, isRow ? b.index(1) : this->rows};
   Value lastRow = b.sub(b.add(part.first, part.size), b.index(1));
   auto emit = [&](TilePanels panels) {
-    emitTile(rows, part.first, lastRow, panels, /*isOneOfMany=*/false);
-    emitResults(part, panels);
+    emitTile(rows, part.first, lastRow, panels);
+    emitResults(part, panels, b.index(0));
   };
   b.loop(task.firstPanel, endTiles, 1,
          [&](Value panel) { emit({panel, tiles, tilePanels}); });
@@ -307,30 +335,68 @@ PackedLinear::Part PackedLinear::getTile(Value count, Value tiles, Value tile) {
       select(b.index(tileRows), last.size)};
 }
 
+/// Turns add up in `results`, tile by tile.
 void PackedLinear::emitTiles(Task task, TilePanels panels) {
-  Value count = b.sub(task.endRow, task.firstRow);
-  Value tiles = b.ceilDiv(count, tileRows);
-  // Two tiles that share more rows than one has have half as many each.
-  int64_t leastRows = std::min(fewRows + 1, (tileRows + 1) / 2);
-  // All tiles together ask for all of the next panel.
+  if (turnSteps == weight.steps)
+    return emitTurn(task, panels, b.index(0), b.index(weight.steps));
+  b.loop(b.index(0), b.index(panels.count), 1, [&](Value number) {
+    b.loop(b.index(0), b.index(blockRows), 1, [&](Value row) {
+      for (int64_t j = 0; j < vectors; ++j)
+        b.store(b.splat(0.0), results, {number, row},
+                Columns{b.index(j * b.target.getLanes())});
+    });
+  });
+  Value end = b.index(weight.steps);
+  b.loop(b.index(0), end, turnSteps, [&](Value step) {
+    emitTurn(task, panels, step, b.min(b.add(step, turnSteps), end));
+  });
+}
+
+/// What a tile asks memory for: its share of the panels of the next turn.
+TilePanels::Ahead PackedLinear::getAhead(TilePanels panels, Value tiles,
+                                         Value tile, Value firstStep,
+                                         Value endStep) {
+  Value isLast = b.less(b.index(weight.steps - 1), endStep);
+  auto select = [&](Value x, Value y) {
+    return b.createOrFold<arith::SelectOp>(isLast, x, y);
+  };
+  Value next = b.add(panels.first, panels.count);
+  Value done = b.sub(b.mul(tile, turnSteps), firstStep);
   Value sharers = b.createOrFold<arith::MaxSIOp>(
       tiles, b.index(TilePanels::Ahead::kLeastTiles));
-  Value rate = b.ceilDiv(b.index(TilePanels::Ahead::kWhole), sharers);
+  return {select(next, panels.first), select(b.index(0), endStep), done,
+          b.ceilDiv(b.index(TilePanels::Ahead::kWhole), sharers)};
+}
+
+void PackedLinear::emitTurn(Task task, TilePanels panels, Value firstStep,
+                            Value endStep) {
+  Value count = b.sub(task.endRow, task.firstRow);
+  Value tiles = b.ceilDiv(count, tileRows);
+  Value lastRow = b.sub(task.endRow, b.index(1));
+  // Two tiles that share more rows than one has have half as many each.
+  int64_t leastRows = std::min(fewRows + 1, (tileRows + 1) / 2);
+  bool isOnly = turnSteps == weight.steps;
   b.loop(b.index(0), tiles, 1, [&](Value tile) {
-    // Narrow ones gain nothing: their panels are small.
-    TilePanels ahead = panels;
-    if (getElementTypeOrSelf(op.getInput()).isF32())
-      ahead.ahead = {b.mul(tile, weight.steps), rate};
     Part part = getTile(count, tiles, tile);
     Value firstRow = b.add(task.firstRow, part.first);
-    Value lastRow = b.sub(task.endRow, b.index(1));
+    // A row that stands in for none has a place of its own.
+    Value firstResult = isOnly ? b.index(0) : b.mul(tile, tileRows);
+    TilePanels ahead = panels;
+    // Narrow ones gain nothing: their panels are small.
+    if (getElementTypeOrSelf(op.getInput()).isF32())
+      ahead.ahead = getAhead(panels, tiles, tile, firstStep, endStep);
     b.switchOn(roundUp(part.size, tileRows), getTileSizes(leastRows, tileRows),
                [&](int64_t rows) {
                  emitTile(rows, firstRow, lastRow,
                           rows == tileRows ? ahead : panels,
-                          /*isOneOfMany=*/true);
+                          Turn{firstStep, endStep, firstResult});
                });
-    emitResults({firstRow, part.size}, panels);
+    auto emit = [&] {
+      emitResults({firstRow, part.size}, panels, firstResult);
+    };
+    if (isOnly)
+      return emit();
+    b.ifThen(b.less(b.index(weight.steps - 1), endStep), emit);
   });
 }
 
@@ -347,7 +413,7 @@ void PackedLinear::prefetchOutputs(Value row, Value panel) {
 /// Leaves the sums of a tile in `results`, the rows of each panel together.
 /// Rows behind the last repeat it.
 void PackedLinear::emitTile(int64_t rows, Value firstRow, Value lastRow,
-                            TilePanels panels, bool isOneOfMany) {
+                            TilePanels panels, std::optional<Turn> turn) {
   auto tile = RegisterTile::get(b.target, rows, panels.count * vectors,
                                 getOperandRegisters(b.target, op));
   Values inputRows;
@@ -355,30 +421,43 @@ void PackedLinear::emitTile(int64_t rows, Value firstRow, Value lastRow,
     inputRows.push_back(
         clauses.getInputRow(b.min(b.add(firstRow, i), lastRow)));
   auto multiplier = LinearMultiplier::create(b, weight, panels, inputRows);
-  if (isOneOfMany)
+  if (turn)
     multiplier->outputs = {rows, [&](Value row) {
                              for (int64_t i = 0; i < panels.count; ++i)
                                prefetchOutputs(
                                    b.min(b.add(firstRow, row), lastRow),
                                    panels.get(b, i));
                            }};
-  Values sums = multiplier->emitSums(tile);
-  for (auto [number, sum] : llvm::enumerate(sums)) {
-    int64_t row = number / tile.vectors, vector = number % tile.vectors;
-    Columns columns{b.index(vector % vectors * b.target.getLanes())};
-    b.store(sum, results, {b.index(vector / vectors), b.index(row)}, columns);
+  auto locate = [&](int64_t number) -> Values {
+    Value row = b.index(number / tile.vectors);
+    return {b.index(number % tile.vectors / vectors),
+            turn ? b.add(turn->firstResult, row) : row};
+  };
+  auto getColumns = [&](int64_t number) {
+    return Columns{b.index(number % vectors * b.target.getLanes())};
+  };
+  Values sums;
+  if (turn && turnSteps < weight.steps) {
+    for (int64_t number : llvm::seq(tile.size()))
+      sums.push_back(b.load(results, locate(number), getColumns(number)));
+    sums = multiplier->emitSums(tile, turn->firstStep, turn->endStep, sums);
+  } else {
+    sums = multiplier->emitSums(tile);
   }
+  for (auto [number, sum] : llvm::enumerate(sums))
+    b.store(sum, results, locate(number), getColumns(number));
 }
 
 /// Finishes a tile row by row: sums that stayed in registers would need the
 /// same code for each of them.
-void PackedLinear::emitResults(Part part, TilePanels panels) {
+void PackedLinear::emitResults(Part part, TilePanels panels,
+                               Value firstResult) {
   b.loop(b.index(0), b.index(panels.count), 1, [&](Value number) {
     Value panel = b.add(panels.first, b.mul(panels.stride, number));
     b.loop(b.index(0), part.size, 1, [&](Value row) {
       Values sums;
       for (int64_t j = 0; j < vectors; ++j)
-        sums.push_back(b.load(results, {number, row},
+        sums.push_back(b.load(results, {number, b.add(firstResult, row)},
                               Columns{b.index(j * b.target.getLanes())}));
       emitResult(b.add(part.first, row), panel, sums);
     });

@@ -77,5 +77,6 @@ Values MatrixTiles::loadSums(Value i, Value row, Value panel) {
         b.load(sums, {i}, Columns{b.index(j * b.target.getLanes())}));
   auto multiplier = LinearMultiplier::createSigned(
       b, weight, {panel, b.index(0), 1}, ArrayRef(row));
-  return multiplier->emitRest({1, vectors}, tileSteps, loaded);
+  return multiplier->emitSums({1, vectors}, b.index(tileSteps),
+                              b.index(weight.steps), loaded);
 }

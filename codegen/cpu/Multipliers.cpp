@@ -64,22 +64,21 @@ static int64_t getStepLines(Value panels) {
   return llvm::divideCeil(columns, KernelBuilder::getLineSize(panels));
 }
 
-/// Panels lie behind each other, so that steps beyond the last of one are those
-/// of the next.
-void LinearMultiplier::prefetchNextPanels(Value step) {
+/// Steps lie behind each other, so that lines beyond those of one are those of
+/// the next.
+void LinearMultiplier::prefetchAhead(Value step) {
   int64_t lines = getStepLines(weight.panels);
-  Value steps = b.add(panels.ahead.first, step);
-  Value line =
-      b.div(b.mul(steps, b.mul(panels.ahead.rate, panels.count * lines)),
-            TilePanels::Ahead::kWhole);
-  int64_t most =
-      llvm::divideCeil(getStepsTogether(b.target) * panels.count * lines,
-                       TilePanels::Ahead::kLeastTiles);
-  for (int64_t i : llvm::seq(most))
-    b.prefetch(weight.panels,
-               {b.add(panels.first, panels.count), b.index(0),
-                b.mul(b.add(line, i), b.getLineSize(weight.panels))},
-               /*level=*/2);
+  Value steps = b.add(panels.ahead.done, step);
+  Value line = b.div(b.mul(steps, b.mul(panels.ahead.rate, lines)),
+                     TilePanels::Ahead::kWhole);
+  int64_t most = llvm::divideCeil(getStepsTogether(b.target) * lines,
+                                  TilePanels::Ahead::kLeastTiles);
+  for (int64_t panel : llvm::seq(panels.count))
+    for (int64_t i : llvm::seq(most))
+      b.prefetch(weight.panels,
+                 {b.add(panels.ahead.panel, panel), panels.ahead.step,
+                  b.mul(b.add(line, i), b.getLineSize(weight.panels))},
+                 /*level=*/2);
 }
 
 /// Panels come from the second level cache or from behind it.
@@ -101,7 +100,7 @@ void LinearMultiplier::lookAhead(Value step, int64_t number) {
   if (number > 0)
     return;
   if (panels.ahead.rate)
-    prefetchNextPanels(step);
+    prefetchAhead(step);
   prefetchOutputs(b.div(step, getStepsTogether(b.target)));
 }
 
@@ -116,25 +115,25 @@ Values LinearMultiplier::getInits(RegisterTile tile) {
 }
 
 Values LinearMultiplier::emitSums(RegisterTile tile) {
+  return emitSteps(tile, b.index(0), b.index(weight.steps), getInits(tile));
+}
+
+Values LinearMultiplier::emitSums(RegisterTile tile, Value first, Value end,
+                                  ValueRange sums) {
+  Values inits;
+  for (Value sum : sums)
+    inits.push_back(fromBits(sum));
+  return emitSteps(tile, first, end, inits);
+}
+
+Values LinearMultiplier::emitSteps(RegisterTile tile, Value first, Value end,
+                                   ValueRange inits) {
   if (outputs.rows)
     tile.unroll = llvm::alignTo(getStepsTogether(b.target), tile.split);
-  Values sums = emitProducts(b, tile, b.index(0), b.index(weight.steps),
-                             getInits(tile), *this);
+  Values sums = emitProducts(b, tile, first, end, inits, *this);
   for (Value &sum : sums)
     sum = toFloat(sum);
   return sums;
-}
-
-Values LinearMultiplier::emitRest(RegisterTile tile, int64_t first,
-                                  ValueRange sums) {
-  Values results;
-  for (Value sum : sums)
-    results.push_back(fromBits(sum));
-  results = emitProducts(b, tile, b.index(first), b.index(weight.steps),
-                         results, *this);
-  for (Value &sum : results)
-    sum = toFloat(sum);
-  return results;
 }
 
 //===----------------------------------------------------------------------===//

@@ -30,12 +30,13 @@ struct PackedWeight {
 struct TilePanels {
   Value first, stride;
   int64_t count;
-  /// What to ask memory for meanwhile of as many panels behind these: the steps
-  /// before `first` are there, and with each step of the tile comes
-  /// `rate / kWhole` of one, at most a quarter. Null for nothing.
+  /// What to ask memory for meanwhile: of as many panels beside each other,
+  /// from `panel` on, the steps from `step` on. The first `done` of them are
+  /// there, and with each step of the tile comes `rate / kWhole` of one, at
+  /// most a quarter. Null for nothing.
   struct Ahead {
     static constexpr int64_t kWhole = 1 << 16, kLeastTiles = 4;
-    Value first, rate;
+    Value panel, step, done, rate;
   } ahead = {};
 
   Value get(KernelBuilder &b, int64_t i) const {
@@ -65,6 +66,9 @@ public:
 
   /// The sums of a tile, in f32; scales of groups are in them.
   virtual Values emitSums(RegisterTile tile);
+  /// `sums`, integers by their bits, with the steps from `first` to `end`, in
+  /// f32.
+  Values emitSums(RegisterTile tile, Value first, Value end, ValueRange sums);
 
   /// Asks memory for the places that outputs go to, row by row, while the first
   /// steps are done. No rows for nothing.
@@ -72,8 +76,6 @@ public:
     int64_t rows = 0;
     std::function<void(Value row)> prefetch;
   } outputs;
-  /// `sums`, integers by their bits, with the steps from `first` on, in f32.
-  Values emitRest(RegisterTile tile, int64_t first, ValueRange sums);
 
 protected:
   /// What the sums begin with.
@@ -101,7 +103,8 @@ protected:
   ArrayRef<Value> rows;
 
 private:
-  void prefetchNextPanels(Value step);
+  void prefetchAhead(Value step);
+  Values emitSteps(RegisterTile tile, Value first, Value end, ValueRange inits);
   void prefetchPanels(Value step);
 };
 

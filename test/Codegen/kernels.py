@@ -4,6 +4,8 @@
 # RUN: %python %s 128
 # RUN: %python %s 256
 # RUN: %python %s 512
+# Products take turns where caches are too small for a panel:
+# RUN: %python %s 512 level2-bytes=16384
 
 import pathlib
 import sys
@@ -17,7 +19,7 @@ bits = int(sys.argv[1])
 lanes = bits // 32
 panel = 2 * lanes
 random = np.random.default_rng(7)
-cases = Cases(bits)
+cases = Cases(bits, sys.argv[2:])
 case = cases.add
 
 
@@ -51,6 +53,7 @@ linear(9, 24, 2 * panel, row=5 * panel)
 linear(5, 19, 13, packed=False, bias=True)
 linear(13, 1500, 3 * panel + 1)
 linear(25, 41, 3 * panel)
+linear(63, 301, 2 * panel + 1, bias=True)
 
 
 def sigmoid(x):
