@@ -7,6 +7,7 @@
 
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/LinearClauses.h"
+#include "codegen/cpu/LinearTiling.h"
 #include "codegen/cpu/MatrixTiles.h"
 
 using namespace mlir;
@@ -76,14 +77,7 @@ private:
   LinearClauses clauses;
   PackedWeight weight;
   int64_t n, panel, panels, vectors;
-  /// Whether many rows are multiplied by tile registers.
-  bool hasTiles;
-  /// Panels and rows of a tile where rows are many, steps of one turn of all
-  /// tiles of a task, and rows of a task.
-  int64_t tilePanels, tileRows, turnSteps, blockRows;
-  /// The most rows that are one tile, for which weights are read once: as many
-  /// as a batch has, or a routed block of it.
-  int64_t fewRows;
+  LinearTiling tiling;
   /// Whether there is one row, whatever happens.
   bool isRow;
   Value rows;
@@ -97,83 +91,23 @@ private:
 };
 } // namespace
 
-/// Bytes of one row of the input.
-static int64_t getRowBytes(LinearOp op) {
-  auto type = cast<ShapedType>(op.getInput().getType());
-  return op.getNumInputs() * type.getElementTypeBitWidth() / 8;
-}
-
-/// Rows of one task: a block of the input that stays in the second level cache,
-/// as far as a turn needs it, while panels pass by, in whole tiles. Vectors
-/// leave a quarter of it to these and to outputs, and read weights seldom
-/// enough with some 200 rows; tiles, which read rows faster, leave five
-/// eighths.
-static int64_t getBlockRows(CpuTarget target, bool hasTiles, int64_t rowBytes,
-                            int64_t tileRows) {
-  int64_t bytes = target.level2Bytes * (hasTiles ? 3 : 6) / 8;
-  int64_t tiles = bytes / (rowBytes * tileRows);
-  int64_t mostRows = hasTiles ? 2048 : 192;
-  return std::clamp<int64_t>(tiles, 4, mostRows / tileRows) * tileRows;
-}
-
-/// Loads per multiply-add of a tile: inputs, weights, and as many requests for
-/// weights ahead.
-static double getLoads(CpuTarget target, LinearOp op, int64_t panels) {
-  int64_t vectors = panels * op.getPanel() / target.getLanes();
-  int64_t rows = getTileRows(target, op, panels);
-  return double(rows + 2 * vectors) / (rows * vectors);
-}
-
-/// Panels beside each other in a tile of many rows: two, where that saves a
-/// tenth of the loads.
-static int64_t getManyRowsPanels(CpuTarget target, LinearOp op) {
-  double loads = getLoads(target, op, 1);
-  bool hasTwo = getStaticDim(op.getWeight(), 0) > 1;
-  return hasTwo && getLoads(target, op, 2) < 0.9 * loads ? 2 : 1;
-}
-
-/// Steps after which a tile makes way for the next, so that what they have of
-/// its panels takes a quarter of the second level cache at most. Narrow panels
-/// are small.
-static int64_t getTurnSteps(CpuTarget target, PackedWeight weight,
-                            int64_t panels) {
-  if (!getElementTypeOrSelf(weight.op.getInput()).isF32())
-    return weight.steps;
-  int64_t bytes = panels * getPanelBytes(weight.op);
-  int64_t turns = llvm::divideCeil(bytes, target.level2Bytes / 4);
-  return llvm::alignTo(llvm::divideCeil(weight.steps, turns), 2);
-}
-
 PackedLinear::PackedLinear(KernelBuilder &builder, LinearOp op)
     : b(builder), op(op), clauses(builder, op), weight(builder, op),
       n(op.getNumOutputs()), panel(op.getPanel()),
       panels(getStaticDim(op.getWeight(), 0)),
-      vectors(panel / b.target.getLanes()),
-      hasTiles(MatrixTiles::canDo(b.target, op)),
-      tilePanels(hasTiles ? 1 : getManyRowsPanels(b.target, op)),
-      tileRows(hasTiles ? MatrixTiles::rows
-                        : getTileRows(b.target, op, tilePanels)),
-      turnSteps(
-          std::min(getTurnSteps(b.target, weight, tilePanels), weight.steps)),
-      blockRows(getBlockRows(b.target, hasTiles,
-                             getRowBytes(op) * turnSteps / weight.steps,
-                             tileRows)),
+      vectors(panel / b.target.getLanes()), tiling(b.target, weight),
       rows(clauses.getTokens()) {
   isRow = getConstantIntValue(rows) == 1;
-  // An even number, since every other one has its code. Tiles of registers are
-  // faster than tiles that leave no room for a second panel.
-  fewRows = llvm::alignDown(getTileRows(b.target, op, hasTiles ? 2 : 1), 2);
-  fewRows = std::max<int64_t>(fewRows, 1);
   // Tiles of few rows take up to as many panels as there are streams.
   int64_t fewPanels =
       llvm::alignTo(std::max<int64_t>(1, rowGroupBytes / getPanelBytes(op)),
                     std::min(streams, panels));
-  isFew = b.less(rows, b.index(fewRows + 1));
-  blocks = b.ceilDiv(rows, blockRows);
+  isFew = b.less(rows, b.index(tiling.fewRows + 1));
+  blocks = b.ceilDiv(rows, tiling.blockRows);
   Value manyPanels = b.ceilDiv(b.mul(blocks, panels), wantedTasks);
-  manyPanels =
-      b.mul(b.ceilDiv(b.min(manyPanels, b.index(mostPanels)), tilePanels),
-            tilePanels);
+  manyPanels = b.mul(
+      b.ceilDiv(b.min(manyPanels, b.index(mostPanels)), tiling.tilePanels),
+      tiling.tilePanels);
   groupPanels =
       b.createOrFold<arith::SelectOp>(isFew, b.index(fewPanels), manyPanels);
   groups = b.ceilDiv(b.index(panels), groupPanels);
@@ -199,8 +133,8 @@ PackedLinear::Task PackedLinear::decode(Value task) {
 void PackedLinear::emit() {
   b.forall(b.mul(blocks, groups), [&](Value task) {
     int64_t resultRows = getTileRows(b.target, op);
-    if (turnSteps < weight.steps)
-      resultRows = std::max(resultRows, blockRows);
+    if (tiling.turnSteps < weight.steps)
+      resultRows = std::max(resultRows, tiling.blockRows);
     results = b.scratch({streams, resultRows, panel});
     emitTask(decode(task));
   });
@@ -233,7 +167,8 @@ void PackedLinear::emitTask(Task task) {
   b.ifElse(
       isFew,
       [&] {
-        b.switchOn(roundUp(rows, fewRows), getTileSizes(1, fewRows),
+        b.switchOn(roundUp(rows, tiling.fewRows),
+                   getTileSizes(1, tiling.fewRows),
                    [&](int64_t count) { emitFewRows(task, count); });
       },
       [&] { emitManyRows(task); });
@@ -243,7 +178,7 @@ void PackedLinear::emitTask(Task task) {
 /// constant of what finishes them, which LLVM moves out of their loop.
 int64_t PackedLinear::getTilePanels(int64_t rows) {
   if (rows == 1)
-    return std::min({streams, tileRows, panels});
+    return std::min({streams, tiling.tileRows, panels});
   int64_t tilePanels = streams;
   while (tilePanels > 1 && (tilePanels > panels ||
                             getTileRows(b.target, op, tilePanels, 1) < rows))
@@ -304,16 +239,16 @@ void PackedLinear::emitMatrixRows(MatrixTiles &tiles, Task task, Value size) {
 }
 
 void PackedLinear::emitManyRows(Task task) {
-  if (hasTiles)
+  if (tiling.hasTiles)
     return emitMatrixTiles(task);
   Value rest =
-      b.rem(b.sub(task.endPanel, task.firstPanel), b.index(tilePanels));
+      b.rem(b.sub(task.endPanel, task.firstPanel), b.index(tiling.tilePanels));
   Value endTiles = b.sub(task.endPanel, rest);
-  b.loop(task.firstPanel, endTiles, tilePanels, [&](Value panel) {
-    emitTiles(task, {panel, b.index(1), tilePanels});
+  b.loop(task.firstPanel, endTiles, tiling.tilePanels, [&](Value panel) {
+    emitTiles(task, {panel, b.index(1), tiling.tilePanels});
   });
   // Groups are of whole tiles, and so are all panels together.
-  if (panels % tilePanels == 0)
+  if (panels % tiling.tilePanels == 0)
     return;
   b.loop(endTiles, task.endPanel, 1,
          [&](Value panel) { emitTiles(task, {panel, b.index(0), 1}); });
@@ -324,31 +259,31 @@ void PackedLinear::emitManyRows(Task task) {
 /// multiply-adds unused.
 PackedLinear::Part PackedLinear::getTile(Value count, Value tiles, Value tile) {
   Value shared = b.min(tiles, b.index(2)), whole = b.sub(tiles, shared);
-  Part last =
-      deal(b.sub(count, b.mul(whole, tileRows)), shared, b.sub(tile, whole));
+  Part last = deal(b.sub(count, b.mul(whole, tiling.tileRows)), shared,
+                   b.sub(tile, whole));
   Value isWhole = b.less(tile, whole);
   auto select = [&](Value x, Value y) {
     return b.createOrFold<arith::SelectOp>(isWhole, x, y);
   };
-  return {
-      select(b.mul(tile, tileRows), b.add(b.mul(whole, tileRows), last.first)),
-      select(b.index(tileRows), last.size)};
+  return {select(b.mul(tile, tiling.tileRows),
+                 b.add(b.mul(whole, tiling.tileRows), last.first)),
+          select(b.index(tiling.tileRows), last.size)};
 }
 
 /// Turns add up in `results`, tile by tile.
 void PackedLinear::emitTiles(Task task, TilePanels panels) {
-  if (turnSteps == weight.steps)
+  if (tiling.turnSteps == weight.steps)
     return emitTurn(task, panels, b.index(0), b.index(weight.steps));
   b.loop(b.index(0), b.index(panels.count), 1, [&](Value number) {
-    b.loop(b.index(0), b.index(blockRows), 1, [&](Value row) {
+    b.loop(b.index(0), b.index(tiling.blockRows), 1, [&](Value row) {
       for (int64_t j = 0; j < vectors; ++j)
         b.store(b.splat(0.0), results, {number, row},
                 Columns{b.index(j * b.target.getLanes())});
     });
   });
   Value end = b.index(weight.steps);
-  b.loop(b.index(0), end, turnSteps, [&](Value step) {
-    emitTurn(task, panels, step, b.min(b.add(step, turnSteps), end));
+  b.loop(b.index(0), end, tiling.turnSteps, [&](Value step) {
+    emitTurn(task, panels, step, b.min(b.add(step, tiling.turnSteps), end));
   });
 }
 
@@ -361,7 +296,7 @@ TilePanels::Ahead PackedLinear::getAhead(TilePanels panels, Value tiles,
     return b.createOrFold<arith::SelectOp>(isLast, x, y);
   };
   Value next = b.add(panels.first, panels.count);
-  Value done = b.sub(b.mul(tile, turnSteps), firstStep);
+  Value done = b.sub(b.mul(tile, tiling.turnSteps), firstStep);
   Value sharers = b.createOrFold<arith::MaxSIOp>(
       tiles, b.index(TilePanels::Ahead::kLeastTiles));
   return {select(next, panels.first), select(b.index(0), endStep), done,
@@ -371,24 +306,24 @@ TilePanels::Ahead PackedLinear::getAhead(TilePanels panels, Value tiles,
 void PackedLinear::emitTurn(Task task, TilePanels panels, Value firstStep,
                             Value endStep) {
   Value count = b.sub(task.endRow, task.firstRow);
-  Value tiles = b.ceilDiv(count, tileRows);
+  Value tiles = b.ceilDiv(count, tiling.tileRows);
   Value lastRow = b.sub(task.endRow, b.index(1));
   // Two tiles that share more rows than one has have half as many each.
-  int64_t leastRows = std::min(fewRows + 1, (tileRows + 1) / 2);
-  bool isOnly = turnSteps == weight.steps;
+  int64_t leastRows = std::min(tiling.fewRows + 1, (tiling.tileRows + 1) / 2);
+  bool isOnly = tiling.turnSteps == weight.steps;
   b.loop(b.index(0), tiles, 1, [&](Value tile) {
     Part part = getTile(count, tiles, tile);
     Value firstRow = b.add(task.firstRow, part.first);
     // A row that stands in for none has a place of its own.
-    Value firstResult = isOnly ? b.index(0) : b.mul(tile, tileRows);
+    Value firstResult = isOnly ? b.index(0) : b.mul(tile, tiling.tileRows);
     TilePanels ahead = panels;
     // Narrow ones gain nothing: their panels are small.
     if (getElementTypeOrSelf(op.getInput()).isF32())
       ahead.ahead = getAhead(panels, tiles, tile, firstStep, endStep);
-    b.switchOn(roundUp(part.size, tileRows), getTileSizes(leastRows, tileRows),
-               [&](int64_t rows) {
+    b.switchOn(roundUp(part.size, tiling.tileRows),
+               getTileSizes(leastRows, tiling.tileRows), [&](int64_t rows) {
                  emitTile(rows, firstRow, lastRow,
-                          rows == tileRows ? ahead : panels,
+                          rows == tiling.tileRows ? ahead : panels,
                           Turn{firstStep, endStep, firstResult});
                });
     auto emit = [&] {
@@ -421,13 +356,12 @@ void PackedLinear::emitTile(int64_t rows, Value firstRow, Value lastRow,
     inputRows.push_back(
         clauses.getInputRow(b.min(b.add(firstRow, i), lastRow)));
   auto multiplier = LinearMultiplier::create(b, weight, panels, inputRows);
+  auto prefetch = [&](Value row) {
+    for (int64_t i = 0; i < panels.count; ++i)
+      prefetchOutputs(b.min(b.add(firstRow, row), lastRow), panels.get(b, i));
+  };
   if (turn)
-    multiplier->outputs = {rows, [&](Value row) {
-                             for (int64_t i = 0; i < panels.count; ++i)
-                               prefetchOutputs(
-                                   b.min(b.add(firstRow, row), lastRow),
-                                   panels.get(b, i));
-                           }};
+    multiplier->outputs = {rows, prefetch};
   auto locate = [&](int64_t number) -> Values {
     Value row = b.index(number / tile.vectors);
     return {b.index(number % tile.vectors / vectors),
@@ -437,7 +371,7 @@ void PackedLinear::emitTile(int64_t rows, Value firstRow, Value lastRow,
     return Columns{b.index(number % vectors * b.target.getLanes())};
   };
   Values sums;
-  if (turn && turnSteps < weight.steps) {
+  if (turn && tiling.turnSteps < weight.steps) {
     for (int64_t number : llvm::seq(tile.size()))
       sums.push_back(b.load(results, locate(number), getColumns(number)));
     sums = multiplier->emitSums(tile, turn->firstStep, turn->endStep, sums);

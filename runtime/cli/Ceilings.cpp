@@ -97,19 +97,22 @@ static void readAll(const char *data, int64_t bytes) {
   keep(_mm_cvtsi128_si32(all));
 }
 
-modrt_status ReadBuffer::open(ThreadPool &pool) {
-  bytes = bufferBytes();
-  MODRT_TRY(memory.reserve(bytes, "measuring the memory's speed"));
+modrt_status ReadBuffer::open(ThreadPool &pool, int64_t wanted) {
+  const int64_t least = 4096, most = int64_t(1) << 20;
+  int64_t bytes = wanted ? wanted : bufferBytes();
+  chunk = std::clamp(bytes / 32 / least * least, least, most);
+  chunks = std::max<int64_t>(1, bytes / chunk);
+  MODRT_TRY(memory.reserve(chunks * chunk, "measuring the memory's speed"));
   // Pages that were only read would all be the same page of zeros.
-  pool.forEach(bytes / chunk,
+  pool.forEach(chunks,
                [&](int64_t i) { memset(memory.data() + i * chunk, 1, chunk); });
   return ok();
 }
 
 double ReadBuffer::measureGbPerS(ThreadPool &pool, double enough) const {
   double seconds = bestTime(enough, [&] {
-    pool.forEach(bytes / chunk,
+    pool.forEach(chunks,
                  [&](int64_t i) { readAll(memory.data() + i * chunk, chunk); });
   });
-  return static_cast<double>(bytes) / seconds * 1e-9;
+  return static_cast<double>(chunks * chunk) / seconds * 1e-9;
 }

@@ -16,17 +16,18 @@ namespace modrt {
 /// runs as take `enough` seconds, at least one.
 double measurePeakGflops(ThreadPool &pool, double enough = 0.25);
 
-/// Memory that no cache holds.
+/// Memory that is read.
 class ReadBuffer {
 public:
-  modrt_status open(ThreadPool &pool);
+  /// Some `wanted` bytes, or for 0 more than any cache holds.
+  modrt_status open(ThreadPool &pool, int64_t wanted = 0);
   /// Reading it, in 1e9 bytes/s, likewise.
   double measureGbPerS(ThreadPool &pool, double enough = 0.25) const;
 
 private:
-  static constexpr int64_t chunk = 1 << 20;
   Mapping memory;
-  int64_t bytes = 0;
+  /// Bytes of one item of the pool, and how many such there are.
+  int64_t chunk = 0, chunks = 0;
 };
 
 } // namespace modrt

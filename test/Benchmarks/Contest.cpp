@@ -7,8 +7,7 @@
 
 #include "Contest.h"
 
-#include "runtime/Mapping.h"
-#include "runtime/cli/Ceilings.h"
+#include "Programs.h"
 #include "runtime/cli/Terminal.h"
 
 #include <algorithm>
@@ -33,10 +32,17 @@ static double median(std::vector<double> values) {
   return quantile(std::move(values), 0.5);
 }
 
-Contest::Contest(modrt::ThreadPool &pool, bool cold) : pool(pool), cold(cold) {}
+Contest::Contest(modrt::ThreadPool &pool, int64_t bytes, bool cold)
+    : pool(pool), bytes(bytes), cold(cold) {
+  if (!cold && modrt::failed(warm.open(pool, bytes)))
+    fail("no memory to measure its speed");
+}
 
-/// Of a buffer that no cache holds; what was in the caches is gone then.
+/// Of a buffer that no cache holds, so that what was in the caches is gone
+/// then, or of one that lies where the bytes do.
 double Contest::measureBandwidth() {
+  if (!cold)
+    return warm.measureGbPerS(pool, enoughSeconds);
   static modrt::ReadBuffer buffer;
   static const modrt_status opened = buffer.open(pool);
   return modrt::failed(opened) ? 0 : buffer.measureGbPerS(pool, /*enough=*/0);
@@ -85,8 +91,7 @@ double Contest::medianRatio(size_t contestant, size_t other) const {
   return median(ratios);
 }
 
-std::vector<double> Contest::shares(size_t contestant, double flops,
-                                    double bytes) const {
+std::vector<double> Contest::shares(size_t contestant, double flops) const {
   std::vector<double> found;
   for (int64_t round = 0; round < numRounds(); ++round)
     found.push_back(
@@ -95,14 +100,12 @@ std::vector<double> Contest::shares(size_t contestant, double flops,
   return found;
 }
 
-double Contest::medianShare(size_t contestant, double flops,
-                            double bytes) const {
-  return median(shares(contestant, flops, bytes));
+double Contest::medianShare(size_t contestant, double flops) const {
+  return median(shares(contestant, flops));
 }
 
-double Contest::spreadOfShare(size_t contestant, double flops,
-                              double bytes) const {
-  std::vector<double> found = shares(contestant, flops, bytes);
+double Contest::spreadOfShare(size_t contestant, double flops) const {
+  std::vector<double> found = shares(contestant, flops);
   return (quantile(found, 0.75) - quantile(found, 0.25)) / median(found);
 }
 
