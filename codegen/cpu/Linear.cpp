@@ -316,14 +316,12 @@ void PackedLinear::emitTurn(Task task, TilePanels panels, Value firstStep,
     Value firstRow = b.add(task.firstRow, part.first);
     // A row that stands in for none has a place of its own.
     Value firstResult = isOnly ? b.index(0) : b.mul(tile, tiling.tileRows);
-    TilePanels ahead = panels;
     // Narrow ones gain nothing: their panels are small.
     if (getElementTypeOrSelf(op.getInput()).isF32())
-      ahead.ahead = getAhead(panels, tiles, tile, firstStep, endStep);
+      panels.ahead = getAhead(panels, tiles, tile, firstStep, endStep);
     b.switchOn(roundUp(part.size, tiling.tileRows),
                getTileSizes(leastRows, tiling.tileRows), [&](int64_t rows) {
-                 emitTile(rows, firstRow, lastRow,
-                          rows == tiling.tileRows ? ahead : panels,
+                 emitTile(rows, firstRow, lastRow, panels,
                           Turn{firstStep, endStep, firstResult});
                });
     auto emit = [&] {

@@ -41,8 +41,10 @@ Contest::Contest(modrt::ThreadPool &pool, int64_t bytes, bool cold)
 /// Of a buffer that no cache holds, so that what was in the caches is gone
 /// then, or of one that lies where the bytes do.
 double Contest::measureBandwidth() {
-  if (!cold)
+  if (!cold) {
+    warm.measureGbPerS(pool, /*enough=*/0);
     return warm.measureGbPerS(pool, enoughSeconds);
+  }
   static modrt::ReadBuffer buffer;
   static const modrt_status opened = buffer.open(pool);
   return modrt::failed(opened) ? 0 : buffer.measureGbPerS(pool, /*enough=*/0);
