@@ -287,6 +287,10 @@ void OnlineSoftmax::emitScores(int64_t rows, Value row, Value panel, Value key,
                                Mask mask) {
   RegisterTile tile = RegisterTile::get(b.target, rows, keyVectors,
                                         getOperandRegisters(b.target, op));
+  // A head is short: CPUs foresee the end of a loop of few iterations. Copies
+  // of plain x86-64 leave no room for several steps.
+  if (b.target.vectorBits > 128)
+    tile.unroll = llvm::alignTo(4, tile.split);
   PanelMultiplier multiplier(b, queries, row, keys, {keyHead, panel}, together);
   multiplier.ahead = {
       keyHead, b.min(b.add(panel, 1), b.index(getStaticDim(keys, 1) - 1))};
