@@ -262,8 +262,8 @@ private:
   Values split(Value bytes);
 };
 
-/// The same by one instruction, whose first side has no sign: inputs become
-/// larger by 128, for which the sums of outputs make up.
+/// The same by one instruction, whose first side has no sign: inputs are or
+/// become larger by 128, for which the sums of outputs make up.
 struct ByteDotMultiplier : IntegerMultiplier {
   using IntegerMultiplier::IntegerMultiplier;
 
@@ -325,9 +325,9 @@ Values ByteDotMultiplier::getInits(RegisterTile tile) {
 Values ByteDotMultiplier::loadA(int64_t i, Value step) {
   auto type = VectorType::get(4 * b.target.getLanes(), b.getI8Type());
   Value word = loadWord(i, b.mul(step, 4), 4);
-  Value larger =
-      arith::XOrIOp::create(b, word, b.splatInt(int32_t(0x80808080)));
-  return {vector::BitCastOp::create(b, type, larger)};
+  if (!b.target.getByteOffset())
+    word = arith::XOrIOp::create(b, word, b.splatInt(int32_t(0x80808080)));
+  return {vector::BitCastOp::create(b, type, word)};
 }
 
 Values NibbleMultiplier::loadA(int64_t i, Value step) {

@@ -67,11 +67,15 @@ Value Quantizer::getFactor(Value token) {
   return b.broadcast(arith::SelectOp::create(b, normal, inverse, b.f32(0.0)));
 }
 
-/// Adding 1.5 * 2^23 rounds to an integer, which is then the lowest bits.
+/// Adding 1.5 * 2^23 rounds to an integer, which is then the lowest bits. What
+/// bytes are larger by in memory is added by the way.
 Value Quantizer::roundToInteger(Value x, Value factor) {
   Value shifted = b.addf(b.mulf(x, factor), b.splat(12582912.0));
   Value bits = arith::BitcastOp::create(b, b.ints(), shifted);
-  Value integer = arith::SubIOp::create(b, bits, b.splatInt(0x4B400000));
+  int32_t zero = 0x4B400000;
+  if (element.isInteger(8))
+    zero -= b.target.getByteOffset();
+  Value integer = arith::SubIOp::create(b, bits, b.splatInt(zero));
   return arith::TruncIOp::create(b, b.vectorType(element), integer);
 }
 

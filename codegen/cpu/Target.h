@@ -36,6 +36,12 @@ struct CpuTarget {
 
   static bool isSupported(unsigned vectorBits);
 
+  /// By how much bytes of tokens are larger in memory than what they stand for:
+  /// the instruction that multiplies fours of them takes no sign, and to take
+  /// it away for each product would be as much work as a third of these. Tiles
+  /// take signs.
+  int32_t getByteOffset() const { return hasByteDot && !hasTiles ? 128 : 0; }
+
   /// Whether an instruction rounds vectors of f32 to bf16.
   bool hasBF16Rounding() const { return hasBF16Dot || hasTiles; }
 

@@ -52,6 +52,11 @@ def pack_words(weight):
     return np.ascontiguousarray(words.transpose(0, 1, 3, 2)).view(np.int32)
 
 
+def stored(x):
+    """Bytes of tokens as they lie in memory: where the instruction takes no sign, 128 larger."""
+    return x ^ np.int8(-128) if x.dtype == np.int8 and "byte-dot" in sys.argv and "tiles" not in sys.argv else x
+
+
 def widen(x, together):
     return np.pad(x, ((0, 0), (0, -x.shape[1] % together)))
 
@@ -94,7 +99,7 @@ def linear_i8(m, k, n, element=np.int16, row=None):
     expected = x.astype(float) @ w.T.astype(float) * s * r[:, None] + b
     together = 2 if element == np.int16 else 4
     packed = pack(w, 2) if together == 2 else pack_bytes(w)
-    arguments = [Buffer(widen(x, together)[None], (1,), row), Buffer(packed),
+    arguments = [Buffer(stored(widen(x, together))[None], (1,), row), Buffer(packed),
                  Buffer(s), Buffer(r[None], (1,)), Buffer(b), out(m, n, row)]
     case("mod.linear {0}, {1} scales({2}) row_scales({3}) bias({4}) into({5})",
          arguments, expected, 2e-6)
@@ -162,7 +167,7 @@ def quantize(m, k, limit, element, width, rows=None, row=None):
     expected = np.pad(np.rint(seen * factor[:, None]), ((0, 0), (0, width - k)))
     result = Buffer(np.full((1, len(seen), width), 55, element), (1,))
     case(f"mod.quantize {{0}} {clause}by({{{1 + len(indices)}}}) into({{{2 + len(indices)}}})",
-         [Buffer(x[None], (1,), row), *indices, Buffer(s[None], (1,)), result], expected, 0)
+         [Buffer(x[None], (1,), row), *indices, Buffer(s[None], (1,)), result], stored(expected.astype(element)), 0)
 
 
 quantize(1, 64, 127, np.int16, 64)
