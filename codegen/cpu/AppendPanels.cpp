@@ -49,8 +49,6 @@ private:
   KernelBuilder &b;
   AppendPanelsOp op;
   int64_t kvHeads, headDim, keyPanel, valuePanel;
-  /// As many rows as a panel has keys: threads seldom meet in one.
-  int64_t blockRows;
   /// Numbers that lie together.
   int64_t together;
   /// The panels, pairs among their columns.
@@ -66,7 +64,7 @@ RowWriter::RowWriter(KernelBuilder &builder, AppendPanelsOp op)
     : b(builder), op(op), kvHeads(getStaticDim(op.getKeys(), 0)),
       headDim(getStaticDim(op.getKey(), 2) / kvHeads),
       keyPanel(getStaticDim(op.getKeys(), 3)),
-      valuePanel(getStaticDim(op.getValues(), 3)), blockRows(keyPanel),
+      valuePanel(getStaticDim(op.getValues(), 3)),
       together(getNumTogether(op.getKeys())), keys(mergePairs(b, op.getKeys())),
       values(mergePairs(b, op.getValues())), rows(b.dim(op.getKey(), 1)) {
   if (op.getPositions())
@@ -75,13 +73,14 @@ RowWriter::RowWriter(KernelBuilder &builder, AppendPanelsOp op)
                                         headDim, op.getScalingAttr()));
 }
 
+/// Blocks have as many rows as a panel has keys: threads seldom meet in one.
 void RowWriter::emit() {
-  b.forall(b.ceilDiv(rows, blockRows), [&](Value task) {
+  b.forall(b.ceilDiv(rows, keyPanel), [&](Value task) {
     key = b.scratch({headDim}, getElementTypeOrSelf(op.getKeys()));
     if (angles)
-      angles->allocate(blockRows);
-    firstRow = b.mul(task, blockRows);
-    emitBlock(b.min(b.add(firstRow, blockRows), rows));
+      angles->allocate(keyPanel);
+    firstRow = b.mul(task, keyPanel);
+    emitBlock(b.min(b.add(firstRow, keyPanel), rows));
   });
 }
 

@@ -133,7 +133,7 @@ PackedLinear::Task PackedLinear::decode(Value task) {
 void PackedLinear::emit() {
   b.forall(b.mul(blocks, groups), [&](Value task) {
     int64_t resultRows = getTileRows(b.target, op);
-    if (tiling.turnSteps < weight.steps)
+    if (tiling.hasTurns)
       resultRows = std::max(resultRows, tiling.blockRows);
     results = b.scratch({streams, resultRows, panel});
     emitTask(decode(task));
@@ -272,7 +272,7 @@ PackedLinear::Part PackedLinear::getTile(Value count, Value tiles, Value tile) {
 
 /// Turns add up in `results`, tile by tile.
 void PackedLinear::emitTiles(Task task, TilePanels panels) {
-  if (tiling.turnSteps == weight.steps)
+  if (!tiling.hasTurns)
     return emitTurn(task, panels, b.index(0), b.index(weight.steps));
   b.loop(b.index(0), b.index(panels.count), 1, [&](Value number) {
     b.loop(b.index(0), b.index(tiling.blockRows), 1, [&](Value row) {
@@ -310,12 +310,12 @@ void PackedLinear::emitTurn(Task task, TilePanels panels, Value firstStep,
   Value lastRow = b.sub(task.endRow, b.index(1));
   // Two tiles that share more rows than one has have half as many each.
   int64_t leastRows = std::min(tiling.fewRows + 1, (tiling.tileRows + 1) / 2);
-  bool isOnly = tiling.turnSteps == weight.steps;
   b.loop(b.index(0), tiles, 1, [&](Value tile) {
     Part part = getTile(count, tiles, tile);
     Value firstRow = b.add(task.firstRow, part.first);
     // A row that stands in for none has a place of its own.
-    Value firstResult = isOnly ? b.index(0) : b.mul(tile, tiling.tileRows);
+    Value firstResult =
+        tiling.hasTurns ? b.mul(tile, tiling.tileRows) : b.index(0);
     // Narrow ones gain nothing: their panels are small.
     if (getElementTypeOrSelf(op.getInput()).isF32())
       panels.ahead = getAhead(panels, tiles, tile, firstStep, endStep);
@@ -327,7 +327,7 @@ void PackedLinear::emitTurn(Task task, TilePanels panels, Value firstStep,
     auto emit = [&] {
       emitResults({firstRow, part.size}, panels, firstResult);
     };
-    if (isOnly)
+    if (!tiling.hasTurns)
       return emit();
     b.ifThen(b.less(b.index(weight.steps - 1), endStep), emit);
   });
@@ -369,7 +369,7 @@ void PackedLinear::emitTile(int64_t rows, Value firstRow, Value lastRow,
     return Columns{b.index(number % vectors * b.target.getLanes())};
   };
   Values sums;
-  if (turn && tiling.turnSteps < weight.steps) {
+  if (turn && tiling.hasTurns) {
     for (int64_t number : llvm::seq(tile.size()))
       sums.push_back(b.load(results, locate(number), getColumns(number)));
     sums = multiplier->emitSums(tile, turn->firstStep, turn->endStep, sums);

@@ -67,5 +67,6 @@ LinearTiling::LinearTiling(CpuTarget target, PackedWeight weight)
       tileRows(hasTiles ? MatrixTiles::rows
                         : getTileRows(target, weight.op, tilePanels)),
       turnSteps(getTurnSteps(target, weight, tilePanels)),
+      hasTurns(turnSteps < weight.steps),
       blockRows(getBlockRows(target, weight.op, hasTiles, tileRows,
                              double(turnSteps) / weight.steps)) {}

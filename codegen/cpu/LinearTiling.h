@@ -24,6 +24,8 @@ struct LinearTiling {
   int64_t tilePanels, tileRows;
   /// Steps along the inputs after which a tile makes way for the next.
   int64_t turnSteps;
+  /// Whether these are not all steps.
+  bool hasTurns;
   /// Rows of one task.
   int64_t blockRows;
 };
